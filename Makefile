@@ -1,0 +1,59 @@
+# `make help` lists what there is. Everything runs in .venv, which the first target makes.
+SCENARIO ?= scenarios/validation/first_spike.yaml
+OUT ?= out/first_spike
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.PHONY: help install run test check lab notebooks benchmark lock schema record readme clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.venv/installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it by PYTHON=..."; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: .venv/installed ## make the environment in .venv
+
+run: .venv/installed ## predict, measure and compare the first spike, and write the report
+	$(BIN)/lab run $(SCENARIO) --out $(OUT)
+
+test: .venv/installed ## the whole test-suite, real servers included
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+check: .venv/installed ## the fast checks: style, types, layers, unit tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not measured and not slow" tests/unit lab
+
+lab: .venv/installed ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+notebooks: .venv/installed ## execute every notebook
+	$(BIN)/python -m pytest -q tests/notebooks
+
+benchmark: .venv/installed ## speed of the simulator
+	$(BIN)/python -m pytest -q -s benchmarks --benchmark-columns=min,median,max,rounds --benchmark-sort=name
+
+lock: ## renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.lock
+
+schema: .venv/installed ## renew the committed JSON Schemas
+	$(BIN)/lab schema > scenarios/schema.json
+	$(BIN)/python -m reference_backend schema > reference_backend/deployment.schema.json
+
+record: .venv/installed ## record the measurement that README, notebook and tests compare with
+	$(BIN)/python tools/record_measurement.py
+
+readme: .venv/installed ## renew the generated table of the README
+	$(BIN)/python tools/write_readme_table.py
+
+clean: ## remove what the other targets made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache out

@@ -1,0 +1,46 @@
+"""The command line: tables or JSON on stdout, words and progress on stderr, exit codes that scripts can use.
+
+0: done, or passed. 1: a claim failed (objectives with ``--check``, a comparison's margins). 2: wrong use.
+3: inconclusive (the measurement is not valid, or broke down).
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import warnings
+from types import FrameType
+from typing import NoReturn
+
+from lab.cli.commands import app
+from lab.cli.output import say
+from lab.errors import Inconclusive, LabError, MeasurementFailed
+
+_USAGE, _INCONCLUSIVE = 2, 3
+_INTERRUPTED, _TERMINATED = 130, 143
+
+
+def main() -> None:
+    """Run the command line."""
+    signal.signal(signal.SIGTERM, _terminated)
+    warnings.showwarning = _show_warning
+    try:
+        app(prog_name="lab")
+    except LabError as error:
+        say(f"error: {error}")
+        sys.exit(_INCONCLUSIVE if isinstance(error, MeasurementFailed | Inconclusive) else _USAGE)
+    except BrokenPipeError:  # the reader of our output has gone (| head)
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        say("interrupted; everything that was started has been stopped")
+        sys.exit(_INTERRUPTED)
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """Leave by the ordinary way, so that what was started is stopped."""
+    sys.exit(_TERMINATED)
+
+
+def _show_warning(message: Warning | str, *args: object, **kwargs: object) -> None:
+    say(f"warning: {message}")

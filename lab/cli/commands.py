@@ -1,0 +1,218 @@
+"""The commands. Each is a thin layer over a function of the library of the same name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.cli.output import objective_rows, put, put_json, put_table, run_document, run_rows, say
+from lab.errors import UsageError
+from lab.runs.run import Run
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Predict how a backend behaves under a spike, measure the real thing, and compare.",
+)
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (YAML).")]
+Json = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Where all chance comes from; default: the scenario's.")]
+Replications = Annotated[int | None, typer.Option(min=1, help="Independent replications; default: the scenario's.")]
+Out = Annotated[Path | None, typer.Option(help="Folder to write the Run to.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is in the folder.")]
+Check = Annotated[bool, typer.Option("--check", help="Exit with 1 if an objective is not met.")]
+Repeats = Annotated[int, typer.Option(min=1, help="How often the same schedule is sent; the spread is the noise.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores. Changes no result.")]
+Unstable = Annotated[bool, typer.Option("--allow-unstable", help="Simulate even what grows without bound.")]
+Port = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Port of the entry on 127.0.0.1; default: a free one.")
+]
+NoPin = Annotated[bool, typer.Option("--no-pin", help="Do not put generator and backend on different cores.")]
+_CLAIM_FAILED, _INCONCLUSIVE = 1, 3
+
+
+@app.command()
+def simulate(  # noqa: PLR0913  # the options of the command
+    scenario: ScenarioFile,
+    seed: Seed = None,
+    replications: Replications = None,
+    jobs: Jobs = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    check: Check = False,
+    allow_unstable: Unstable = False,
+) -> None:
+    """Predict: simulate a scenario, with intervals."""
+    from lab.experiment.simulate import simulate as run_simulation
+    from lab.scenario.reader import read_scenario
+
+    _free(out, overwrite)
+    run = run_simulation(
+        read_scenario(scenario), seed=seed, replications=replications, n_jobs=jobs, allow_unstable=allow_unstable
+    )
+    _finish(run, out=out, overwrite=overwrite, as_json=as_json, check=check)
+
+
+@app.command()
+def measure(  # noqa: PLR0913  # the options of the command
+    scenario: ScenarioFile,
+    repeats: Repeats = 1,
+    seed: Seed = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    check: Check = False,
+    port: Port = None,
+    no_pin: NoPin = False,
+) -> None:
+    """Measure: run a scenario on real servers on this machine, under Locust."""
+    from lab.measurement.measure import measure as run_measurement
+    from lab.scenario.reader import read_scenario
+
+    _free(out, overwrite)
+    run = run_measurement(read_scenario(scenario), seed=seed, repeats=repeats, entry_port=port, pin=not no_pin)
+    _finish(run, out=out, overwrite=overwrite, as_json=as_json, check=check)
+    problems = run.provenance["validity"]["problems"]
+    for problem in problems:
+        say(f"not valid: {problem}")
+    if problems:
+        raise typer.Exit(_INCONCLUSIVE)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a Run.")],
+    b: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of the other Run.")],
+    report: Annotated[Path | None, typer.Option(help="HTML file to write the report to.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a predicted with a measured Run; two predicted ones: the difference that the change makes."""
+    first, second = Run.load(a), Run.load(b)
+    if first.world == second.world == "predicted":
+        _put_difference(first, second, as_json=as_json)
+        return
+    _compare(first, second, report=report, as_json=as_json, check=True)
+
+
+@app.command()
+def run(  # noqa: PLR0913  # the options of the command
+    scenario: ScenarioFile,
+    out: Annotated[Path, typer.Option(help="Folder for both Runs and the report.")],
+    repeats: Repeats = 2,
+    seed: Seed = None,
+    replications: Replications = None,
+    as_json: Json = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit by the verdict: 1 a miss, 3 inconclusive.")] = False,
+    no_pin: NoPin = False,
+) -> None:
+    """The whole loop: predict, measure, compare, report. What an earlier loop left in the folder is replaced."""
+    from lab.experiment.simulate import simulate as run_simulation
+    from lab.measurement.measure import measure as run_measurement
+    from lab.scenario.reader import read_scenario
+
+    described = read_scenario(scenario)
+    folders = {world: out / world for world in ("predicted", "measured")}
+    for folder in folders.values():
+        _free(folder, True)
+    predicted = run_simulation(described, seed=seed, replications=replications)
+    predicted.save(folders["predicted"], overwrite=True)
+    measured = run_measurement(described, seed=seed, repeats=repeats, pin=not no_pin)
+    measured.save(folders["measured"], overwrite=True)
+    try:
+        _compare(predicted, measured, report=out / "report.html", as_json=as_json, check=check)
+    finally:
+        say(f"\nRuns: {folders['predicted']} and {folders['measured']}\nReport: {out / 'report.html'}")
+
+
+@app.command()
+def show(scenario: ScenarioFile, as_json: Json = False) -> None:
+    """Show a scenario: topology as Mermaid text, every default filled in, the arithmetic at 1x."""
+    from lab.scenario.arithmetic import arithmetic
+    from lab.scenario.reader import read_scenario
+    from lab.scenario.topology import mermaid
+    from lab.scenario.writer import to_yaml
+
+    described = read_scenario(scenario)
+    figures = arithmetic(described)
+    if as_json:
+        put_json({"scenario": described.to_document(), "mermaid": mermaid(described), "arithmetic": figures.to_dict()})
+        return
+    put(mermaid(described))
+    put("\n" + to_yaml(described, defaults=True))
+    put(figures.to_frame().to_string(index=False))
+    for finding in figures.findings:
+        put(f"{finding.severity}: {finding.sentence}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the scenario language."""
+    from lab.scenario.schema import json_schema
+
+    put_json(json_schema())
+
+
+def _free(folder: Path | None, overwrite: bool) -> None:
+    """Refuse an unusable folder before the work, not after it."""
+    if folder is None:
+        return
+    if folder.exists() and not overwrite:
+        raise UsageError(f"{folder}: exists already; name another folder by --out, or replace it by --overwrite")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file, but a Run is a folder; name another by --out")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder.parent}: cannot be made ({error.strerror}); name another folder by --out") from error
+
+
+def _finish(run: Run, *, out: Path | None, overwrite: bool, as_json: bool, check: bool) -> None:
+    if out is not None:
+        run.save(out, overwrite=overwrite)
+        say(f"Run: {out}")
+    if as_json:
+        put_json(run_document(run))
+    else:
+        put_table(run_rows(run))
+        put("")
+        put_table(objective_rows(run))
+        put(f"\n{run.bottleneck().sentence}")
+    if check and not all(objective.met for objective in run.objectives()):
+        raise typer.Exit(_CLAIM_FAILED)
+
+
+def _put_difference(before: Run, after: Run, *, as_json: bool) -> None:
+    from lab.experiment.paired import difference
+
+    frame = difference(before, after)
+    if as_json:
+        put_json(frame.to_dict("records"))
+    else:
+        put(frame.to_string(index=False))
+
+
+def _compare(a: Run, b: Run, *, report: Path | None, as_json: bool, check: bool) -> None:
+    from lab.validation.compare import compare as run_comparison
+    from lab.validation.judge import Verdict
+
+    comparison = run_comparison(a, b)
+    if as_json:
+        put_json(comparison.to_dict())
+    else:
+        put_table(comparison.table())
+        put("")
+        put_table(objective_rows(comparison.predicted, comparison.measured))
+        put("")
+        for sentence in comparison.sentences():
+            put(sentence)
+    if report is not None:
+        from lab.report import write_report
+
+        write_report(comparison, report)
+    if check and comparison.verdict is not Verdict.PASS:
+        raise typer.Exit(_INCONCLUSIVE if comparison.verdict is Verdict.INCONCLUSIVE else _CLAIM_FAILED)

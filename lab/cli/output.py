@@ -1,0 +1,106 @@
+"""What the command line prints: results to stdout, words to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from lab.runs.figures import figure_text, interval_text
+from lab.runs.run import Run
+
+_HEADLINES = (
+    "arrival_rate_per_s",
+    "throughput_per_s",
+    "goodput_per_s",
+    "sojourn_time_s_p50",
+    "sojourn_time_s_p95",
+    "sojourn_time_s_p99",
+    "error_ratio",
+    "attempts_mean",
+    "hit_ratio",
+    "waiting_time_s_mean",
+)
+
+
+def say(words: str) -> None:
+    """Print words for people to stderr."""
+    print(words, file=sys.stderr, flush=True)  # noqa: T201  # the command line's own output
+
+
+def put(text: str) -> None:
+    """Print a result to stdout."""
+    print(text, flush=True)  # noqa: T201  # the command line's own output
+
+
+def put_json(document: Any) -> None:
+    """Print a result as JSON to stdout."""
+    put(json.dumps(document, indent=2, allow_nan=False))
+
+
+def put_table(rows: Sequence[dict[str, str]]) -> None:
+    """Print rows of texts as an aligned table: the first column to the left, the others to the right."""
+    if not rows:
+        return
+    widths = [max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]]
+    for cells in [list(rows[0]), *([*row.values()] for row in rows)]:
+        first, *others = (
+            text.ljust(width) if place == 0 else text.rjust(width)
+            for place, (text, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        put("  ".join([first, *others]).rstrip())
+
+
+def run_rows(run: Run) -> list[dict[str, str]]:
+    """Return the main figures of a Run as texts, with intervals over its replications."""
+    summary = run.summary()
+    rows = []
+    for metric in _HEADLINES:
+        for row in summary[summary["metric"] == metric].to_dict("records"):
+            style = {"metric": metric, "unit": str(row["unit"])}
+            rows.append(
+                {
+                    "figure": metric,
+                    "of": str(row["subject"]),
+                    "estimate": figure_text(float(row["estimate"]), **style),
+                    "95 % interval": interval_text(float(row["low"]), float(row["high"]), **style),
+                    "95 % of runs": interval_text(float(row["prediction_low"]), float(row["prediction_high"]), **style),
+                }
+            )
+    return rows
+
+
+def objective_rows(*runs: Run) -> list[dict[str, str]]:
+    """Return which objectives are met in each world, with the share of replications that meet them."""
+    rows = []
+    for results in zip(*(run.objectives() for run in runs), strict=True):
+        row = {"objective": results[0].text}
+        for run, result in zip(runs, results, strict=True):
+            value = figure_text(result.value, metric=result.metric, unit=result.unit)
+            row[run.world] = f"{'met' if result.met else 'NOT MET'} ({value}; in {result.probability:.0%} of runs)"
+        rows.append(row)
+    return rows
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """Return the figures of a Run for machines: JSON values, SI units, None where there is none."""
+    summary = run.summary()
+    return {
+        "scenario": run.name,
+        "world": run.world,
+        "seed": run.seed,
+        "fingerprint": run.fingerprint(),
+        "figures": summary.astype(object).where(summary.notna(), None).to_dict("records"),
+        "objectives": [
+            {
+                "text": each.text,
+                "met": each.met,
+                "value": None if math.isnan(each.value) else each.value,
+                "probability": each.probability,
+            }
+            for each in run.objectives()
+        ],
+        "bottleneck": run.bottleneck().sentence,
+    }

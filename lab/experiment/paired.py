@@ -1,0 +1,49 @@
+"""Two scenarios in the same world: the difference that a change makes, on common random numbers."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lab.errors import DomainError
+from lab.runs.run import Run
+from lab.theory.intervals import paired_interval
+
+
+def difference(before: Run, after: Run, *, level: float = 0.95) -> pd.DataFrame:
+    """Return each figure of two predicted Runs and the interval of their difference (after - before).
+
+    Both must have the same seed and replications: then replication i of either saw the same luck, and what
+    differs is the change.
+
+    Returns:
+        Columns metric, subject, unit, before, after, difference, low, high; a row a figure that every replication
+        of both has. SI units.
+
+    Raises:
+        DomainError: the Runs do not share seed and replications.
+    """
+    if before.seed is None or before.seed != after.seed or before.replications != after.replications:
+        raise DomainError(
+            f"the two Runs are not paired: seeds {before.seed} and {after.seed}, {len(before.replications)} and "
+            f"{len(after.replications)} replications; simulate both with the same seed and replications"
+        )
+    keys = ["metric", "subject", "unit", "replication"]
+    both = before.metrics().merge(after.metrics(), on=keys, suffixes=("_before", "_after"))
+    rows = []
+    for (metric, subject, unit), group in both.groupby(keys[:3], sort=False):
+        if len(group) < len(before.replications) or len(group) < 2:  # noqa: PLR2004  # an interval needs two
+            continue
+        interval = paired_interval(group["value_after"], group["value_before"], level)
+        rows.append(
+            {
+                "metric": metric,
+                "subject": subject,
+                "unit": unit,
+                "before": group["value_before"].mean(),
+                "after": group["value_after"].mean(),
+                "difference": interval.mean,
+                "low": interval.low,
+                "high": interval.high,
+            }
+        )
+    return pd.DataFrame(rows, columns=["metric", "subject", "unit", "before", "after", "difference", "low", "high"])

@@ -1,0 +1,143 @@
+"""Predict: independent replications of a scenario, in parallel, as one Run."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from lab.errors import DomainError, NotEnoughData, Unstable
+from lab.experiment.warm_up import found_warm_up_s
+from lab.runs.run import Run
+from lab.runs.tables import REQUESTS, VISITS, Tables
+from lab.scenario.arithmetic import arithmetic
+from lab.scenario.scenario import Scenario
+from lab.scenario.schedule import Schedule, draw_schedule
+from lab.scenario.workload import rate_points
+from lab.simulation.build import OwnComponents
+from lab.simulation.replicate import replicate
+from lab.units import format_duration
+from lab.versions import versions
+
+_WORTH_PARALLEL = 20_000  # requests; below it starting workers costs more than they save
+
+Frames = tuple[pd.DataFrame, pd.DataFrame]
+
+
+class OverloadWarning(UserWarning):
+    """The arithmetic says that a part is asked for more than it can do for a while."""
+
+
+def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and by keyword
+    scenario: Scenario,
+    *,
+    seed: int | None = None,
+    replications: int | None = None,
+    n_jobs: int | None = None,
+    components: OwnComponents | None = None,
+    replay: Run | None = None,
+    progress: bool = True,
+    allow_unstable: bool = False,
+) -> Run:
+    """Return the predicted Run of a scenario.
+
+    Replication 0 has the very requests and demands that ``measure`` sends, so the two are paired.
+
+    Args:
+        seed: where all chance comes from; the scenario's own if not given.
+        replications: independent replications; the scenario's own if not given.
+        n_jobs: processes; all cores if not given. It changes no byte of the result.
+        components: your own parts by component name; each maker is called with a
+            :class:`lab.simulation.build.Context` and returns an object with a ``handle(request)`` generator.
+        replay: a Run whose first replication's schedule of requests is used instead of a drawn one; gives one
+            replication.
+        progress: show a progress bar on stderr.
+        allow_unstable: simulate although the arithmetic says that a queue grows without bound.
+
+    Raises:
+        Unstable: a queue would grow without bound; the message shows the arithmetic.
+        Unsupported: something that the lab does not model.
+    """
+    seed = scenario.run.seed if seed is None else seed
+    count = 1 if replay is not None else (scenario.run.replications if replications is None else replications)
+    if count < 1:
+        raise DomainError(f"replications is {count}, but a prediction needs at least 1")
+    scenario = scenario.with_({"run.seed": seed, "run.replications": count})
+    _check_stability(scenario, allow_unstable=allow_unstable)
+    schedule = None if replay is None else schedule_of(replay)
+    tasks = [(scenario, seed, number, components, schedule) for number in range(count)]
+    done = list(tqdm(_run_all(tasks, n_jobs), total=count, desc="predict", unit="run", disable=not progress))
+    requests = REQUESTS.stack([requests for requests, _ in done])
+    visits = VISITS.stack([visits for _, visits in done])
+    if scenario.run.warm_up == "auto":
+        scenario = scenario.with_({"run.warm_up": format_duration(found_warm_up_s(requests, scenario.run.duration))})
+    return Run(
+        world="predicted",
+        scenario=scenario.to_document(),
+        tables=Tables(requests=requests, visits=visits),
+        seed=seed,
+        provenance={
+            "versions": versions("simpy", "numpy", "pandas"),
+            "own_components": sorted(components or {}),
+            "replayed_schedule": None if replay is None else replay.schedule_fingerprint(),
+        },
+    )
+
+
+def schedule_of(run: Run) -> Schedule:
+    """Return the schedule of requests that a Run's first replication was sent.
+
+    Raises:
+        NotEnoughData: the Run has no requests, or its first replication lacks some of the schedule.
+    """
+    requests = run.requests[run.requests["replication"] == run.requests["replication"].min()]
+    if requests.empty or not np.array_equal(requests["request"], np.arange(len(requests))):
+        raise NotEnoughData(
+            "the Run does not hold a whole schedule: its first replication must have requests 0, 1, 2, ..."
+        )
+    return Schedule(
+        intended_start_s=requests["intended_start_s"].to_numpy(),
+        endpoint=tuple(requests["endpoint"].astype(str)),
+        key=requests["key"].to_numpy(),
+    )
+
+
+def _check_stability(scenario: Scenario, *, allow_unstable: bool) -> None:
+    findings = arithmetic(scenario).findings
+    unstable = [finding.sentence for finding in findings if finding.severity == "unstable"]
+    if unstable and not allow_unstable:
+        raise Unstable(
+            "\n".join(unstable) + "\nBound the queue (backlog, a queue or client timeout), add capacity, or ask for it "
+            "with allow_unstable=True (--allow-unstable)"
+        )
+    for finding in findings:
+        if finding.severity == "overload":
+            warnings.warn(finding.sentence, OverloadWarning, stacklevel=3)
+
+
+def _run_all(tasks: list[tuple[Any, ...]], n_jobs: int | None) -> Iterator[Frames]:
+    scenario = tasks[0][0]
+    points = rate_points(scenario.workload.arrival_rate, scenario.run.duration)
+    peak_rate = max(rate for _, rate in points)
+    jobs = min(len(tasks), n_jobs or os.cpu_count() or 1)
+    if jobs == 1 or (n_jobs is None and peak_rate * scenario.run.duration * len(tasks) < _WORTH_PARALLEL):
+        return (_one(*task) for task in tasks)
+    from joblib import Parallel, delayed  # here, to keep importing the lab quick
+
+    running = Parallel(n_jobs=jobs, return_as="generator")(delayed(_one)(*task) for task in tasks)
+    return iter(running)
+
+
+def _one(
+    scenario: Scenario, seed: int, replication: int, components: OwnComponents | None, schedule: Schedule | None
+) -> Frames:
+    """One replication as two checked frames: what a worker sends back."""
+    if schedule is None:
+        schedule = draw_schedule(scenario, seed=seed, replication=replication)
+    observed = replicate(scenario, schedule, seed=seed, replication=replication, own=components)
+    return REQUESTS.frame(observed.requests), VISITS.frame(observed.visits)

@@ -1,0 +1,8 @@
+"""The same scenario on real software: render it, start it, drive Locust over it, collect a Run.
+
+The lab and the reference backend meet in files alone: a deployment, a schedule of requests, traces.
+"""
+
+from lab.measurement.measure import measure
+
+__all__ = ["measure"]

@@ -1,0 +1,92 @@
+"""From the traces of the reference backend to the tables of a Run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lab.runs.tables import EVENTS, REQUESTS, SAMPLES, VISITS, Tables
+
+UNOBSERVED = (
+    "service_time_s of a load balancer: HAProxy logs whole milliseconds, too coarse for its own work",
+    "event loops: a coroutine cannot see how long it waited for its turn",
+    "abandoned visits are told from the client's log, joined by request and attempt",
+)
+
+
+def collect(folder: Path, *, repeats: int, duration_s: float) -> Tables:
+    """Return the tables of all repeats, cut at the end of the run as the simulator cuts them.
+
+    Args:
+        folder: the backend's output, with ``repeat-0/`` and so on.
+    """
+    parts = [_repeat(folder / f"repeat-{number}", number, duration_s) for number in range(repeats)]
+    return Tables(
+        requests=REQUESTS.stack([REQUESTS.frame(part["requests"]) for part in parts]),
+        visits=VISITS.stack([VISITS.frame(part["visits"]) for part in parts]),
+        samples=SAMPLES.stack([SAMPLES.frame(part["samples"]) for part in parts]),
+        events=EVENTS.stack([EVENTS.frame(part["events"]) for part in parts]),
+    )
+
+
+def _repeat(folder: Path, number: int, duration_s: float) -> dict[str, pd.DataFrame]:
+    frames = {
+        name: pd.read_parquet(folder / f"{file}.parquet")
+        for name, file in (("requests", "requests"), ("visits", "spans"), ("samples", "samples"), ("events", "events"))
+    }
+    for frame in frames.values():
+        frame.insert(0, "replication", number)
+    frames["requests"] = _requests(frames["requests"], duration_s)
+    frames["visits"] = _visits(frames["visits"], duration_s)
+    for name in ("samples", "events"):
+        time_s = frames[name]["time_s"]
+        frames[name] = frames[name][(time_s >= 0) & (time_s <= duration_s)]
+    return frames
+
+
+def _requests(frame: pd.DataFrame, duration_s: float) -> pd.DataFrame:
+    late = frame["end_s"].isna() | (frame["end_s"] > duration_s)
+    frame.loc[late, "end_s"] = np.nan
+    frame.loc[late, "outcome"] = "in_flight"
+    frame["sojourn_time_s"] = frame["end_s"] - frame["intended_start_s"]
+    return frame
+
+
+def _visits(frame: pd.DataFrame, duration_s: float) -> pd.DataFrame:
+    frame = frame[frame["arrival_s"] <= duration_s].copy()
+    queued = frame["admitted_s"] > duration_s
+    frame.loc[queued, ["admitted_s", "waiting_time_s"]] = np.nan
+    late = frame["departure_s"].isna() | (frame["departure_s"] > duration_s)
+    frame.loc[late, "departure_s"] = np.nan
+    frame.loc[late, "outcome"] = "in_flight"
+    return frame
+
+
+def validity(folder: Path, *, repeats: int) -> dict[str, Any]:
+    """Return whether the measurement may judge, with the figures that say so (VALIDATION protocol, step 5)."""
+    generators = [json.loads((folder / f"repeat-{number}" / "generator.json").read_text()) for number in range(repeats)]
+    problems = []
+    for number, generator in enumerate(generators):
+        problems += [f"repeat {number}: {problem}" for problem in _generator_problems(generator)]
+    return {"valid": not problems, "problems": problems, "generator": generators}
+
+
+_LATEST_S = 2e-3
+_BUSIEST = 0.7
+
+
+def _generator_problems(generator: dict[str, Any]) -> list[str]:
+    problems = []
+    if generator["lateness_s_p99"] > _LATEST_S:
+        problems.append(
+            f"the generator was late by {generator['lateness_s_p99'] * 1e3:.1f} ms at p99 (allowed: {_LATEST_S * 1e3:g} ms)"
+        )
+    if generator["dropped"]:
+        problems.append(f"the generator dropped {generator['dropped']} requests")
+    if generator["cpu_ratio"] > _BUSIEST:
+        problems.append(f"the generator used {generator['cpu_ratio']:.0%} of its core (allowed: {_BUSIEST:.0%})")
+    return problems

@@ -1,0 +1,88 @@
+"""Measure: run a scenario on real software and return what was observed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from lab.errors import DomainError
+from lab.measurement.collect import UNOBSERVED, collect, validity
+from lab.measurement.render import deployment, schedule_table
+from lab.measurement.session import Event, backend_session
+from lab.runs.run import Run
+from lab.scenario.scenario import Scenario
+from lab.scenario.schedule import draw_schedule
+from lab.versions import versions
+
+
+def measure(
+    scenario: Scenario,
+    *,
+    seed: int | None = None,
+    repeats: int = 1,
+    entry_port: int | None = None,
+    pin: bool = True,
+    progress: bool = True,
+) -> Run:
+    """Return the measured Run of a scenario, on servers started for it on this machine's loopback.
+
+    Sends the schedule and the demands of replication 0 of ``simulate`` with the same seed, ``repeats`` times.
+
+    Args:
+        seed: where all chance comes from; the scenario's own if not given.
+        repeats: how often the same schedule is sent; their spread is the noise floor.
+        entry_port: the port of the entry on 127.0.0.1; a free one if not given.
+        pin: put load generator and backend on different cores.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        Unsupported: the reference backend lacks a counterpart for something in the scenario.
+        UsageError: the binary of a real server was not found, or the port that was asked for is taken.
+        MeasurementFailed: a part could not start or died.
+    """
+    if repeats < 1:
+        raise DomainError(f"repeats is {repeats}, but a measurement needs at least 1")
+    seed = scenario.run.seed if seed is None else seed
+    scenario = scenario.with_({"run.seed": seed})
+    schedule = draw_schedule(scenario, seed=seed, replication=0)
+    options = [] if entry_port is None else ["--entry-port", str(entry_port)]
+    options += [] if pin else ["--no-pin"]
+    table = schedule_table(scenario, schedule, seed=seed, replication=0)
+    with backend_session(deployment(scenario), table, repeats=repeats, options=tuple(options)) as events:
+        output = _follow(events, repeats=repeats, duration_s=scenario.run.duration, progress=progress)
+        manifest = json.loads((output / "manifest.json").read_text())
+        judged = validity(output, repeats=repeats)
+        tables = collect(output, repeats=repeats, duration_s=scenario.run.duration)
+    return Run(
+        world="measured",
+        scenario=scenario.to_document(),
+        tables=tables,
+        seed=seed,
+        provenance={"versions": versions("locust", "fastapi", "uvicorn"), "validity": judged, "backend": manifest},
+        unobserved=UNOBSERVED,
+    )
+
+
+def _follow(events: Iterator[Event], *, repeats: int, duration_s: float, progress: bool) -> Path:
+    """Show how far the backend is, and return its output folder when it has finished."""
+    output = None
+    total_s = round(repeats * duration_s)
+    with tqdm(total=total_s, desc="measure", unit="s", disable=not progress) as bar:
+        for event in events:
+            match event["event"]:
+                case "starting" | "ready":
+                    bar.set_postfix_str(f"{event['part']} {event['event']}")
+                case "progress":
+                    done_s = event["repeat"] * duration_s + min(event["elapsed_s"], duration_s)
+                    bar.set_postfix_str(f"repeat {event['repeat'] + 1} of {repeats}, {event['sent']} requests sent")
+                    bar.update(max(0, round(done_s) - bar.n))
+                case "finished":
+                    output = Path(event["output"])
+                    bar.update(total_s - bar.n)
+                case _:
+                    pass
+    assert output is not None  # events() ends with `finished` or raises
+    return output

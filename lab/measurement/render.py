@@ -1,0 +1,168 @@
+"""From a Scenario to the files that the reference backend reads: a deployment and a schedule."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+import pyarrow as pa
+
+from lab.errors import Unsupported
+from lab.randomness import Stream
+from lab.scenario.components import Cache, Component, Database, LoadBalancer, Service
+from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
+from lab.scenario.scenario import Scenario
+from lab.scenario.schedule import Schedule
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
+from lab.simulation.client import retry_delay_s
+from lab.simulation.request import Request
+from lab.simulation.variate import Variate
+
+_FEWEST_ROWS = 1000
+_PATIENT_S = 300.0  # a client without a timeout; the generator needs some bound to end by itself
+
+
+def deployment(scenario: Scenario) -> dict[str, Any]:
+    """Return the deployment document of a scenario (JSON values, times in seconds).
+
+    Raises:
+        Unsupported: the reference backend has no real counterpart for something in the scenario.
+    """
+    return {
+        "schema_version": 1,
+        "name": scenario.name,
+        "entry": scenario.entry,
+        "client": {"timeout_s": scenario.client.timeout or _PATIENT_S, "attempts": scenario.client.attempts},
+        "parts": {name: _part(scenario, name, spec) for name, spec in scenario.components.items()},
+    }
+
+
+def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
+    match spec:
+        case LoadBalancer():
+            part = {
+                "kind": "load_balancer",
+                "algorithm": spec.algorithm,
+                "targets": spec.targets,
+                "max_connections_per_server": spec.max_connections_per_server,
+                "queue_timeout_s": spec.queue_timeout,
+            }
+            return part if spec.server_timeout is None else part | {"server_timeout_s": spec.server_timeout}
+        case Service():
+            return {
+                "kind": "service",
+                "replicas": spec.replicas,
+                "concurrency": spec.concurrency,
+                "backlog": spec.backlog,
+                "endpoints": {endpoint: _endpoint(scenario, name, endpoint) for endpoint in spec.endpoints},
+            }
+        case Cache():
+            return {
+                "kind": "cache",
+                "capacity_entries": spec.capacity,
+                "ttl_s": spec.ttl,
+                "value_bytes": int(spec.entry_size),
+            }
+        case Database():
+            pool = spec.pool
+            return {
+                "kind": "database",
+                "pool": {"size": pool.size, "overflow": pool.overflow, "timeout_s": pool.timeout},
+                "rows": max(_FEWEST_ROWS, scenario.workload.keys.count),
+                "queries": {query: {"statement": each.statement} for query, each in spec.queries.items()},
+            }
+        case _:
+            assert_never(spec)
+
+
+def _endpoint(scenario: Scenario, service: str, endpoint: str) -> dict[str, Any]:
+    bound = bound_steps(scenario, service, endpoint)
+    return {
+        "method": "POST" if _writes(scenario, bound) else "GET",
+        "demands": endpoint_demands(scenario, service, endpoint),
+        "steps": [_step(scenario, step) for step in bound],
+    }
+
+
+def _writes(scenario: Scenario, steps: tuple[BoundStep, ...]) -> bool:
+    for step in steps:
+        if isinstance(step.spec, QueryStep):
+            database = scenario.components[step.spec.database]
+            if isinstance(database, Database) and database.queries[step.spec.query].statement == "insert":
+                return True
+        if any(_writes(scenario, nested) for nested in step.nested):
+            return True
+    return False
+
+
+def _step(scenario: Scenario, bound: BoundStep) -> dict[str, Any]:
+    spec = bound.spec
+    match spec:
+        case CpuStep() | WaitStep():
+            return {"kind": spec.kind, "demand": bound.offset}
+        case CachedStep():
+            return {"kind": "cached", "cache": spec.cache, "miss": [_step(scenario, each) for each in bound.nested[0]]}
+        case QueryStep():
+            return {"kind": "query", "database": spec.database, "query": spec.query, "demand": bound.offset}
+        case CallStep():
+            return {
+                "kind": "call",
+                "target": spec.target,
+                "endpoint": spec.endpoint,
+                "demands_from": bound.offset,
+                "demands": endpoint_demands(scenario, spec.target, spec.endpoint),
+            }
+        case ParallelStep():
+            branches = [[_step(scenario, each) for each in branch] for branch in bound.nested]
+            return {"kind": "parallel", "branches": branches}
+        case _:
+            assert_never(spec)
+
+
+def schedule_table(scenario: Scenario, schedule: Schedule, *, seed: int, replication: int) -> pa.Table:
+    """Return the schedule as the load generator reads it: each request with its demands and backoffs.
+
+    The demands are the very draws that the simulator uses for this replication.
+
+    Returns:
+        Columns request, endpoint, key, intended_start_s, demands (attempts x slots, flattened), backoffs
+        (attempts - 1); metadata ``duration_s``.
+    """
+    attempts = scenario.client.attempts
+    if attempts * len(schedule) > 5_000_000:  # noqa: PLR2004  # rows that the generator can hold
+        raise Unsupported(f"{len(schedule):,} requests with {attempts} attempts are too many to send from one machine")
+
+    def stream(name: str) -> Stream:
+        return Stream(seed=seed, replication=replication, name=name)
+
+    slots = {endpoint: demand_slots(scenario, endpoint) for endpoint in scenario.workload.endpoints}
+    variates = {
+        slot.stream: Variate(stream=stream(slot.stream), distribution=slot.distribution, requests=len(schedule))
+        for each in slots.values()
+        for slot in each
+    }
+    backoffs = stream("client/backoff")
+
+    def demands(number: int, endpoint: str) -> list[float]:
+        return [
+            variates[slot.stream](Request(number, attempt, slot.operation, 0, slot.visit))
+            for attempt in range(attempts)
+            for slot in slots[endpoint]
+        ]
+
+    delays = [
+        [retry_delay_s(scenario.client, backoffs, number=number, retry=retry) for retry in range(1, attempts)]
+        for number in range(len(schedule))
+    ]
+    table = pa.table(
+        {
+            "request": pa.array(range(len(schedule)), pa.int64()),
+            "endpoint": pa.array(schedule.endpoint, pa.string()),
+            "key": pa.array(schedule.key, pa.int64()),
+            "intended_start_s": pa.array(schedule.intended_start_s, pa.float64()),
+            "demands": pa.array(
+                [demands(number, endpoint) for number, endpoint in enumerate(schedule.endpoint)], pa.list_(pa.float64())
+            ),
+            "backoffs": pa.array(delays, pa.list_(pa.float64())),
+        }
+    )
+    return table.replace_schema_metadata({"duration_s": repr(scenario.run.duration)})

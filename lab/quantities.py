@@ -1,0 +1,127 @@
+"""Field types of the scenario language: text with a unit outside, an SI float inside."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+
+from lab.units import (
+    format_bytes,
+    format_duration,
+    format_rate,
+    format_ratio,
+    parse_bytes,
+    parse_duration,
+    parse_rate,
+    parse_ratio,
+)
+
+
+class Spec(BaseModel):
+    """What every part of a scenario is: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+def _not_negative(value: float) -> float:
+    if value < 0:
+        raise ValueError(f"{value!r} is negative; it must be 0 or more")
+    return value
+
+
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise ValueError(f"{value!r} is not positive; it must be more than 0")
+    return value
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError(f"a share lies between 0% and 100%, this is {value * 100:g}%")
+    return value
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a plain number")
+    if not abs(value) <= sys.float_info.max:  # also false for NaN
+        raise ValueError(f"{value!r} is not a finite number")
+    return value
+
+
+def _count(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
+def _text_schema(pattern: str, example: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": pattern, "examples": [example]}
+
+
+_NUMBER = r"^\s*\d*\.?\d+([eE][+-]?\d+)?\s*"
+_DURATION_SCHEMA = WithJsonSchema(_text_schema(_NUMBER + r"(ns|us|µs|ms|s|min|h)\s*$", "250ms"))
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    AfterValidator(_not_negative),
+    PlainSerializer(format_duration),
+    _DURATION_SCHEMA,
+]
+"""A time of 0 s or more, inside in seconds."""
+
+PositiveDuration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    AfterValidator(_positive),
+    PlainSerializer(format_duration),
+    _DURATION_SCHEMA,
+]
+"""A time above 0 s, inside in seconds."""
+
+Rate = Annotated[
+    float,
+    BeforeValidator(parse_rate),
+    AfterValidator(_not_negative),
+    PlainSerializer(format_rate),
+    WithJsonSchema(_text_schema(_NUMBER + r"/(s|min|h)\s*$", "200/s")),
+]
+"""Events per time, inside per second."""
+
+Ratio = Annotated[
+    float,
+    BeforeValidator(parse_ratio),
+    AfterValidator(_share),
+    PlainSerializer(format_ratio),
+    WithJsonSchema(_text_schema(_NUMBER + r"%\s*$", "99%")),
+]
+"""A share between 0 % and 100 %, inside between 0 and 1."""
+
+Bytes = Annotated[
+    float,
+    BeforeValidator(parse_bytes),
+    AfterValidator(_positive),
+    PlainSerializer(format_bytes),
+    WithJsonSchema(_text_schema(_NUMBER + r"(B|KiB|MiB|GiB)\s*$", "4KiB")),
+]
+"""A size above 0, inside in bytes."""
+
+Number = Annotated[float, BeforeValidator(_finite)]
+"""A finite plain number."""
+
+Count = Annotated[int, BeforeValidator(_count), Field(ge=1, le=10_000_000)]
+"""A whole number, 1 or more."""
+
+CountOrZero = Annotated[int, BeforeValidator(_count), Field(ge=0, le=10_000_000)]
+"""A whole number, 0 or more."""

@@ -1,0 +1,251 @@
+"""A Run: what was observed of a scenario, the same type for a prediction and a measurement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+import pandas as pd
+
+from lab.errors import DomainError, NotEnoughData, RunStorageError
+from lab.runs.bottleneck import Bottleneck, find_bottleneck
+from lab.runs.fingerprint import content_hash, schedule_hash
+from lab.runs.html import run_card
+from lab.runs.metrics import ALL, metrics_frame, per_replication
+from lab.runs.objectives import ObjectiveResult, judge, read_objective
+from lab.runs.storage import load_folder, save_folder
+from lab.runs.summary import summary_frame
+from lab.runs.tables import Tables
+from lab.runs.timeline import timeline_frame
+from lab.runs.window import Window, by_replication, request_rows, rows_of, window_of
+
+World = Literal["predicted", "measured"]
+
+
+# No slots: cached_property keeps its value in the object's __dict__.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Run:
+    """What was observed of a scenario, in one or more replications.
+
+    Two Runs are equal in content when their :meth:`fingerprint` is. Treat the frames as read-only: figures
+    are worked out once.
+
+    Attributes:
+        world: where it was observed.
+        scenario: the whole scenario document, defaults filled in, quantities with units (``300ms``,
+            ``0.1%``).
+        tables: requests, visits, samples and events (also as properties of the Run).
+        seed: of the draws; None where nothing was drawn.
+        provenance: JSON values: versions, and for a measurement host, binaries, generator lateness, validity.
+        unobserved: what this world cannot observe, each with the reason.
+
+    Raises:
+        DomainError: a visit has no request, the scenario has no window, or something is not plain JSON.
+    """
+
+    world: World
+    scenario: Mapping[str, Any]
+    tables: Tables
+    seed: int | None
+    provenance: Mapping[str, Any]
+    unobserved: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.world not in ("predicted", "measured"):
+            raise DomainError(f"world is {self.world!r}; it must be 'predicted' or 'measured'")
+        for name in ("scenario", "provenance"):
+            object.__setattr__(self, name, _plain(getattr(self, name), name))
+        object.__setattr__(self, "unobserved", tuple(str(what) for what in self.unobserved))
+        window_of(self.scenario)
+        strangers = set(self.visits["replication"]) - set(self.requests["replication"])
+        if strangers:
+            raise DomainError(f"visits table: replication {min(strangers)} has visits but no requests")
+        for replication, own in by_replication(self.requests):
+            request_rows(own, rows_of(self.visits, replication))
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return str(self.scenario.get("name", "unnamed"))
+
+    @property
+    def requests(self) -> pd.DataFrame:
+        """One row a client request."""
+        return self.tables.requests
+
+    @property
+    def visits(self) -> pd.DataFrame:
+        """One row a visit of an attempt to a component."""
+        return self.tables.visits
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """Gauges over time."""
+        return self.tables.samples
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """Faults and decisions."""
+        return self.tables.events
+
+    @property
+    def replications(self) -> tuple[int, ...]:
+        """The numbers of its replications, ascending."""
+        return tuple(number for number, _ in by_replication(self.requests))
+
+    @property
+    def window(self) -> Window:
+        """The stretch of its clock that counts: from the warm-up's end to the duration."""
+        return window_of(self.scenario)
+
+    def metrics(self, *, warm_up: bool = True) -> pd.DataFrame:
+        """Return the figures, one row a (replication, metric, subject).
+
+        What they are: :func:`lab.runs.metrics.metrics_frame`.
+
+        Args:
+            warm_up: leave out the requests meant to start during the warm-up.
+
+        Raises:
+            NotEnoughData: a replication has no request in the window.
+        """
+        if warm_up:
+            return self._metrics.copy()
+        return metrics_frame(requests=self.requests, visits=self.visits, window=window_of(self.scenario, warm_up=False))
+
+    @cached_property
+    def _metrics(self) -> pd.DataFrame:
+        return metrics_frame(requests=self.requests, visits=self.visits, window=self.window)
+
+    def per_replication(self, metric: str, subject: str = ALL) -> pd.Series[float]:
+        """Return one figure's values (SI units), indexed by replication.
+
+        Raises:
+            NotEnoughData: no replication has it.
+        """
+        return per_replication(self._metrics, metric=metric, subject=subject)
+
+    def value(self, metric: str, subject: str = ALL) -> float:
+        """Return one figure's mean over the replications that have it (SI units).
+
+        Raises:
+            NotEnoughData: no replication has it.
+        """
+        return float(self.per_replication(metric, subject).mean())
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """Return each figure's mean over replications with its intervals.
+
+        What the columns are: :func:`lab.runs.summary.summary_frame`.
+        """
+        return summary_frame(self._metrics, level=level)
+
+    def objectives(self) -> tuple[ObjectiveResult, ...]:
+        """Return how the run stands to each objective of its scenario, in their order."""
+        documents = self.scenario.get("objectives") or ()
+        wanted = [read_objective(document, where=f"objectives[{place}]") for place, document in enumerate(documents)]
+        return tuple(judge(each, requests=self.requests, metrics=self._metrics, window=self.window) for each in wanted)
+
+    def bottleneck(self) -> Bottleneck:
+        """Return where requests wait most; see :func:`lab.runs.bottleneck.find_bottleneck`."""
+        return find_bottleneck(scenario=self.scenario, requests=self.requests, visits=self.visits, window=self.window)
+
+    def timeline(self, bin_s: float = 1.0) -> pd.DataFrame:
+        """Return the figures of each bin from time 0 to the duration.
+
+        What they are: :func:`lab.runs.timeline.timeline_frame`.
+        """
+        whole = window_of(self.scenario, warm_up=False)
+        return timeline_frame(requests=self.requests, visits=self.visits, window=whole, bin_s=bin_s)
+
+    def to_pandas(self) -> dict[str, pd.DataFrame]:
+        """Return copies of the four tables by name."""
+        return {name: frame.copy() for name, frame in self.tables.as_dict().items()}
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 (hex) of the tables' content."""
+        return content_hash(self.tables.as_dict())
+
+    def schedule_fingerprint(self) -> str:
+        """Return the SHA-256 (hex) of what the first replication was sent: two Runs that share it are paired.
+
+        Raises:
+            NotEnoughData: the run has no requests.
+        """
+        for _, own in by_replication(self.requests):
+            return schedule_hash(own)
+        raise NotEnoughData("the run has no requests, so it has no schedule")
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the Run as a folder, whole or not at all, and return the folder.
+
+        Raises:
+            RunStorageError: the folder exists (and is not a Run to overwrite), or the disk refuses.
+        """
+        header = {
+            "world": self.world,
+            "seed": self.seed,
+            "fingerprint": self.fingerprint(),
+            "scenario": self.scenario,
+            "provenance": self.provenance,
+            "unobserved": list(self.unobserved),
+        }
+        save_folder(Path(folder), header=header, tables=self.tables.as_dict(), overwrite=overwrite)
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Return a saved Run.
+
+        Raises:
+            RunStorageError: the folder is not a whole Run; the message names the file.
+        """
+        header, tables = load_folder(Path(folder))
+        try:
+            return cls(
+                world=cast(World, header["world"]),
+                scenario=header["scenario"],
+                tables=Tables(**tables),
+                seed=header["seed"],
+                provenance=header["provenance"],
+                unobserved=tuple(header["unobserved"]),
+            )
+        except (KeyError, TypeError, DomainError) as error:
+            raise RunStorageError(
+                f"{folder}: run.json and the tables do not make a Run ({error}); save it again"
+            ) from error
+
+    def __repr__(self) -> str:
+        counts = (len(self.replications), len(self.requests), len(self.visits))
+        sizes = "{} replication(s), {} requests, {} visits".format(*counts)
+        return f"Run({self.name!r}, {self.world}, {sizes})"
+
+    def _repr_html_(self) -> str | None:
+        try:
+            return run_card(
+                title=self.name,
+                world=self.world,
+                question=str(self.scenario.get("question") or ""),
+                summary=self.summary(),
+                objectives=self.objectives(),
+                closing=self._closing(),
+            )
+        except NotEnoughData:
+            return None  # notebooks then fall back on repr, which holds for any Run
+
+    def _closing(self) -> str:
+        return self.bottleneck().sentence if len(self.visits) else ""
+
+
+def _plain(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A deep copy in plain JSON types, so that what is saved is what was there."""
+    try:
+        return dict(json.loads(json.dumps(document, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise DomainError(
+            f"{name}: is not plain JSON ({error}); give text, finite numbers, lists and mappings"
+        ) from error

@@ -1,0 +1,50 @@
+"""Whether the queue before a part has a bound, or grows for as long as the part is overloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.scenario.components import LoadBalancer, Service
+from lab.scenario.scenario import Scenario
+from lab.scenario.steps import CallStep, walk
+from lab.scenario.visits import Place
+
+
+def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
+    """Return whether something ends the queue: a backlog, a queue or pool timeout, or the client's timeout.
+
+    The client's timeout ends what the client sees; the work that it left behind is still done.
+    """
+    component = scenario.components[place.component]
+    if isinstance(component, Service):
+        return _few_at_once(scenario, place.component, {})
+    return True  # a load balancer and a pool always have a timeout, and nobody queues at a cache
+
+
+def _few_at_once(scenario: Scenario, name: str, known: dict[str, bool]) -> bool:
+    """Whether the number of requests in a service has a bound: its own, or that of everybody who calls it."""
+    if name not in known:
+        service = scenario.components[name]
+        assert isinstance(service, Service)
+        known[name] = service.backlog is not None or all(_ways_in(scenario, name, known))
+    return known[name]
+
+
+def _ways_in(scenario: Scenario, name: str, known: dict[str, bool]) -> Iterator[bool]:
+    if scenario.entry == name or _balances(scenario, scenario.entry, name):
+        yield scenario.client.timeout is not None or _holds_back(scenario, scenario.entry)
+    for caller, component in scenario.components.items():
+        if isinstance(component, Service):
+            for step in (step for steps in component.endpoints.values() for step in walk(steps)):
+                if isinstance(step, CallStep) and (step.target == name or _balances(scenario, step.target, name)):
+                    yield _holds_back(scenario, step.target) or _few_at_once(scenario, caller, known)
+
+
+def _balances(scenario: Scenario, name: str, service: str) -> bool:
+    component = scenario.components[name]
+    return isinstance(component, LoadBalancer) and component.targets == service
+
+
+def _holds_back(scenario: Scenario, name: str) -> bool:
+    component = scenario.components[name]
+    return isinstance(component, LoadBalancer) and component.max_connections_per_server is not None

@@ -1,0 +1,186 @@
+"""Whether the parts of a scenario fit together: names lead somewhere, calls end, nothing is without effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lab.scenario.components import Cache, Database, LoadBalancer, Service
+from lab.scenario.demands import endpoint_demands
+from lab.scenario.objectives import RatioObjective
+from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.steps import CachedStep, CallStep, ParallelStep, QueryStep, StepSpec, walk
+
+if TYPE_CHECKING:
+    from lab.scenario.scenario import Scenario
+
+MOST_COMPONENTS = 200
+MOST_DEMANDS = 500  # they travel in one header, and HAProxy's buffer for all headers is 16 KiB
+
+
+def inconsistencies(scenario: Scenario) -> tuple[Problem, ...]:
+    """Return what is wrong between the parts of a scenario whose parts are each right."""
+    if len(scenario.components) > MOST_COMPONENTS:
+        count = len(scenario.components)
+        message = f"{count} components are more than {MOST_COMPONENTS}; leave out what does not matter"
+        return (Problem(path=("components",), message=message),)
+    own = (*_without_effect(scenario), *_objective_names(scenario))
+    dangling = tuple(_dangling(scenario))
+    # Calls can be followed only where every name leads somewhere, and counted only where they end.
+    circles = () if dangling else tuple(_circles(scenario))
+    followed = () if dangling or circles else (*_ambiguous_replicas(scenario), *_endless(scenario))
+    return (*dangling, *circles, *followed, *own)
+
+
+def _known(scenario: Scenario, *kinds: type) -> str:
+    names = [name for name, component in scenario.components.items() if isinstance(component, kinds)]
+    return ", ".join(names) if names else "none"
+
+
+def _service(scenario: Scenario, name: str) -> Service | None:
+    component = scenario.components.get(name)
+    if isinstance(component, LoadBalancer):
+        component = scenario.components.get(component.targets)
+    return component if isinstance(component, Service) else None
+
+
+def _dangling(scenario: Scenario) -> Iterator[Problem]:
+    entry = _service(scenario, scenario.entry)
+    if not isinstance(scenario.components.get(scenario.entry), LoadBalancer | Service):
+        known = _known(scenario, LoadBalancer, Service)
+        message = f"{shown(scenario.entry)} is not a load balancer or service of this scenario (there are: {known})"
+        yield Problem(path=("entry",), message=message)
+    for name, component in scenario.components.items():
+        match component:
+            case LoadBalancer(targets=targets):
+                if not isinstance(scenario.components.get(targets), Service):
+                    known = _known(scenario, Service)
+                    message = f"{shown(targets)} is not a service of this scenario (services: {known})"
+                    yield Problem(path=("components", name, "targets"), message=message)
+            case Service(endpoints=endpoints):
+                for endpoint, steps in endpoints.items():
+                    yield from _dangling_steps(scenario, steps, ("components", name, "endpoints", endpoint))
+            case Cache() | Database():
+                pass
+    if entry is not None:
+        for endpoint in scenario.workload.endpoints:
+            if endpoint not in entry.endpoints:
+                known = ", ".join(entry.endpoints)
+                message = f"the entry {scenario.entry!r} has no endpoint of this name (it has: {known})"
+                yield Problem(path=("workload", "endpoints", endpoint), message=message)
+
+
+def _dangling_steps(scenario: Scenario, steps: tuple[StepSpec, ...], where: Path) -> Iterator[Problem]:
+    for number, step in enumerate(steps):
+        here = (*where, number)
+        match step:
+            case CachedStep():
+                if not isinstance(scenario.components.get(step.cache), Cache):
+                    message = f"{shown(step.cache)} is not a cache (caches: {_known(scenario, Cache)})"
+                    yield Problem(path=(*here, "cache"), message=message)
+                yield from _dangling_steps(scenario, step.miss, (*here, "miss"))
+            case ParallelStep():
+                for branch, nested in enumerate(step.branches):
+                    yield from _dangling_steps(scenario, nested, (*here, "branches", branch))
+            case QueryStep():
+                yield from _dangling_query(scenario, step, here)
+            case CallStep():
+                yield from _dangling_call(scenario, step, here)
+            case _:
+                pass
+
+
+def _dangling_query(scenario: Scenario, step: QueryStep, where: Path) -> Iterator[Problem]:
+    database = scenario.components.get(step.database)
+    if not isinstance(database, Database):
+        message = f"{shown(step.database)} is not a database (databases: {_known(scenario, Database)})"
+        yield Problem(path=(*where, "database"), message=message)
+    elif step.query not in database.queries:
+        message = f"{step.database!r} has no query {shown(step.query)} (it has: {', '.join(database.queries)})"
+        yield Problem(path=(*where, "query"), message=message)
+
+
+def _dangling_call(scenario: Scenario, step: CallStep, where: Path) -> Iterator[Problem]:
+    callee = _service(scenario, step.target)
+    if not isinstance(scenario.components.get(step.target), LoadBalancer | Service):
+        known = _known(scenario, LoadBalancer, Service)
+        message = f"{shown(step.target)} is not a load balancer or service (there are: {known})"
+        yield Problem(path=(*where, "target"), message=message)
+    elif callee is not None and step.endpoint not in callee.endpoints:
+        message = f"{step.target!r} has no endpoint {shown(step.endpoint)} (it has: {', '.join(callee.endpoints)})"
+        yield Problem(path=(*where, "endpoint"), message=message)
+
+
+def _callees(scenario: Scenario, name: str) -> list[str]:
+    match scenario.components[name]:
+        case LoadBalancer(targets=targets):
+            return [targets]
+        case Service(endpoints=endpoints):
+            every = (step for steps in endpoints.values() for step in walk(steps))
+            return list(dict.fromkeys(step.target for step in every if isinstance(step, CallStep)))
+        case _:
+            return []
+
+
+def _circles(scenario: Scenario) -> Iterator[Problem]:
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> Iterator[Problem]:
+        if name in path:
+            ring = " -> ".join((*path[path.index(name) :], name))
+            message = f"the calls go round in a circle ({ring}), so a request might never end; take one of them out"
+            yield Problem(path=("components", name), message=message)
+        elif name not in done:
+            for callee in _callees(scenario, name):
+                yield from visit(callee, (*path, name))
+            done.add(name)
+
+    for name in scenario.components:
+        yield from visit(name, ())
+
+
+def _ambiguous_replicas(scenario: Scenario) -> Iterator[Problem]:
+    callers: dict[str, Path] = {scenario.entry: ("entry",)}
+    for name, component in scenario.components.items():
+        if isinstance(component, Service):
+            callers.update(dict.fromkeys(_callees(scenario, name), ("components", name)))
+    for name, where in callers.items():
+        component = scenario.components[name]
+        if isinstance(component, Service) and component.replicas > 1:
+            message = (
+                f"calls {name!r} directly, which has {component.replicas} replicas; nobody would choose between them: "
+                f"put a load_balancer with targets: {name} before it"
+            )
+            yield Problem(path=where, message=message)
+
+
+def _endless(scenario: Scenario) -> Iterator[Problem]:
+    for name, component in scenario.components.items():
+        if isinstance(component, Service):
+            for endpoint in component.endpoints:
+                count = endpoint_demands(scenario, name, endpoint)
+                if count > MOST_DEMANDS:
+                    message = (
+                        f"one request here leads to {count} timed steps (calls multiply), more than the {MOST_DEMANDS} "
+                        "that can travel with a request; call less, or join steps into one"
+                    )
+                    yield Problem(path=("components", name, "endpoints", endpoint), message=message)
+
+
+def _without_effect(scenario: Scenario) -> Iterator[Problem]:
+    for name, component in scenario.components.items():
+        if isinstance(component, Service) and component.backlog is not None and component.concurrency is None:
+            message = "has no effect, as nobody waits at a service without a limit; give it a concurrency too"
+            yield Problem(path=("components", name, "backlog"), message=message)
+
+
+def _objective_names(scenario: Scenario) -> Iterator[Problem]:
+    for number, objective in enumerate(scenario.objectives):
+        endpoint = objective.endpoint
+        if endpoint is not None and endpoint not in scenario.workload.endpoints:
+            message = f"clients never call {shown(endpoint)} (they call: {', '.join(scenario.workload.endpoints)})"
+            yield Problem(path=("objectives", number, "endpoint"), message=message)
+        cache = objective.component if isinstance(objective, RatioObjective) else None
+        if cache is not None and not isinstance(scenario.components.get(cache), Cache):
+            message = f"{shown(cache)} is not a cache (caches: {_known(scenario, Cache)})"
+            yield Problem(path=("objectives", number, "component"), message=message)

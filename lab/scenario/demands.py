@@ -1,0 +1,246 @@
+"""Which drawn times a request needs, at which addresses: the pairing between simulator and real backend.
+
+The rule, stated once and used by both worlds:
+
+- A request to an endpoint walks a tree: the steps of that endpoint at the service behind ``entry`` (visit 0), and
+  below each ``call`` the steps of the callee. The order is the written one, depth first, with the ``miss`` steps of
+  a look-up and every branch of a ``parallel`` included, whether or not a request happens to take them.
+- Each ``cpu``, ``wait`` and ``query`` step is one *slot*: one time drawn from one stream. The streams are
+  ``service/endpoint/cpu``, ``service/endpoint/wait`` and ``database/query``.
+- The k-th use (k = 0, 1, ...) of one stream within one endpoint draws at visit ``child_visit(v, k)``, where v is the
+  visit of that endpoint.
+- The k-th call to the same target and endpoint within one endpoint gives the callee the visit
+  ``child_visit(v, (name_key("target/endpoint") + k) mod 2^64)``, with the target as the step names it.
+- Constant times are slots too. Times of the parts themselves (``overhead``, ``round_trip``, ``access_time``,
+  ``forward_time``) are not: the real parts bring their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, assert_never
+
+from lab.distributions import Distribution
+from lab.errors import ScenarioError
+from lab.randomness import child_visit, name_key
+from lab.scenario.components import Database, LoadBalancer, Service
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, StepSpec, WaitStep, walk
+
+if TYPE_CHECKING:
+    from lab.scenario.scenario import Scenario
+
+_MASK = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundStep:
+    """A step with its address.
+
+    Attributes:
+        spec: the step as the scenario has it.
+        stream: name of the stream that its time is drawn from; "" for steps without a time of their own.
+        ordinal: second argument of ``child_visit``: for its own draw, or for a call, the visit of the callee; else 0.
+        offset: number of slots before this step's (first) slot, counted from the start of its endpoint.
+        nested: the miss steps (one tuple), the branches (one tuple each), or nothing.
+    """
+
+    spec: StepSpec
+    stream: str
+    ordinal: int
+    offset: int
+    nested: tuple[tuple[BoundStep, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandSlot:
+    """One time that is drawn for a request: where it is spent, and at which address it is drawn.
+
+    Attributes:
+        component: the service (cpu, wait) or the database (query).
+        operation: the endpoint (cpu, wait) or the query.
+        kind: the kind of the step.
+        stream: the stream's name.
+        visit: the visit at which the stream is drawn (``child_visit`` already applied).
+        distribution: what it is drawn from.
+    """
+
+    component: str
+    operation: str
+    kind: Literal["cpu", "wait", "query"]
+    stream: str
+    visit: int
+    distribution: Distribution
+
+
+def service_name_behind(scenario: Scenario, name: str) -> str:
+    """Return the name of the service that a component leads to: its own, or that of the one it balances.
+
+    Raises:
+        ScenarioError: the component is neither a service nor a load balancer, or there is none of this name.
+    """
+    component = scenario.components.get(name)
+    if isinstance(component, LoadBalancer):
+        return component.targets
+    if isinstance(component, Service):
+        return name
+    known = ", ".join(k for k, part in scenario.components.items() if isinstance(part, LoadBalancer | Service))
+    raise ScenarioError(f"components.{name}: not a load balancer or service of this scenario (there are: {known})")
+
+
+def endpoint_steps(scenario: Scenario, service: str, endpoint: str) -> tuple[StepSpec, ...]:
+    """Return the steps of an endpoint of a service, which may be named by its load balancer.
+
+    Raises:
+        ScenarioError: there is no such service, or it has no such endpoint.
+    """
+    name = service_name_behind(scenario, service)
+    component = scenario.components[name]
+    assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
+    if endpoint not in component.endpoints:
+        known = ", ".join(component.endpoints)
+        raise ScenarioError(f"components.{name}.endpoints: there is no endpoint {endpoint!r} (there are: {known})")
+    return component.endpoints[endpoint]
+
+
+def endpoint_demands(scenario: Scenario, service: str, endpoint: str) -> int:
+    """Return the number of slots of one visit to an endpoint, those of all its callees included.
+
+    Raises:
+        ScenarioError: there is no such service, or it has no such endpoint.
+    """
+    return _count(scenario, service, endpoint, {})
+
+
+def bound_steps(scenario: Scenario, service_name: str, endpoint: str) -> tuple[BoundStep, ...]:
+    """Return the steps of an endpoint, each with its address relative to the visit of that endpoint.
+
+    Args:
+        scenario: where the endpoint is.
+        service_name: the service, or the load balancer before it.
+        endpoint: one of its endpoints.
+
+    Raises:
+        ScenarioError: there is no such service, or it has no such endpoint.
+    """
+    binding = _Binding(scenario=scenario, service=service_name_behind(scenario, service_name), endpoint=endpoint)
+    return binding.bind(endpoint_steps(scenario, service_name, endpoint))
+
+
+def demand_slots(scenario: Scenario, endpoint: str) -> tuple[DemandSlot, ...]:
+    """Return the slots of one client request to an endpoint, in the order of the rule above.
+
+    Args:
+        scenario: whose clients send the request.
+        endpoint: an endpoint of the service behind ``scenario.entry``.
+
+    Raises:
+        ScenarioError: the entry has no such endpoint.
+    """
+    steps = bound_steps(scenario, scenario.entry, endpoint)
+    service = service_name_behind(scenario, scenario.entry)
+    return tuple(_slots(scenario, steps, service=service, endpoint=endpoint, visit=0))
+
+
+class _Binding:
+    """Gives each step of one endpoint its ordinal and its offset, in the written order."""
+
+    def __init__(self, *, scenario: Scenario, service: str, endpoint: str) -> None:
+        self._scenario = scenario
+        self._prefix = f"{service}/{endpoint}"
+        self._uses: Counter[str] = Counter()
+        self._counts: dict[tuple[str, str], int] = {}
+        self._offset = 0
+
+    def bind(self, steps: tuple[StepSpec, ...]) -> tuple[BoundStep, ...]:
+        return tuple(self._bind_one(step) for step in steps)
+
+    def _bind_one(self, step: StepSpec) -> BoundStep:
+        offset = self._offset
+        match step:
+            case CpuStep() | WaitStep():
+                return self._drawn(step, f"{self._prefix}/{step.kind}")
+            case QueryStep():
+                return self._drawn(step, f"{step.database}/{step.query}")
+            case CallStep():
+                callee = f"{step.target}/{step.endpoint}"
+                ordinal = (name_key(callee) + self._use(f"call {callee}")) & _MASK
+                self._offset += _count(self._scenario, step.target, step.endpoint, self._counts)
+                return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset)
+            case CachedStep():
+                return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=(self.bind(step.miss),))
+            case ParallelStep():
+                branches = tuple(self.bind(branch) for branch in step.branches)
+                return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=branches)
+            case _:
+                assert_never(step)
+
+    def _drawn(self, step: CpuStep | WaitStep | QueryStep, stream: str) -> BoundStep:
+        bound = BoundStep(spec=step, stream=stream, ordinal=self._use(stream), offset=self._offset)
+        self._offset += 1
+        return bound
+
+    def _use(self, name: str) -> int:
+        self._uses[name] += 1
+        return self._uses[name] - 1
+
+
+def _count(scenario: Scenario, service: str, endpoint: str, counts: dict[tuple[str, str], int]) -> int:
+    # Counted once an endpoint, not once a visit: the call tree may be far larger than the scenario.
+    place = (service_name_behind(scenario, service), endpoint)
+    if place not in counts:
+        total = 0
+        for step in walk(endpoint_steps(scenario, *place)):
+            match step:
+                case CpuStep() | WaitStep() | QueryStep():
+                    total += 1
+                case CallStep():
+                    total += _count(scenario, step.target, step.endpoint, counts)
+                case CachedStep() | ParallelStep():
+                    pass  # `walk` yields what is nested in them
+                case _:
+                    assert_never(step)
+        counts[place] = total
+    return counts[place]
+
+
+def _slots(
+    scenario: Scenario, steps: tuple[BoundStep, ...], *, service: str, endpoint: str, visit: int
+) -> Iterator[DemandSlot]:
+    for step in steps:
+        below = child_visit(visit, step.ordinal)
+        match step.spec:
+            case CpuStep() | WaitStep():
+                yield DemandSlot(
+                    component=service,
+                    operation=endpoint,
+                    kind=step.spec.kind,
+                    stream=step.stream,
+                    visit=below,
+                    distribution=step.spec.time,
+                )
+            case QueryStep():
+                yield _query_slot(scenario, step.spec, stream=step.stream, visit=below)
+            case CallStep(target=target, endpoint=called):
+                callee = bound_steps(scenario, target, called)
+                name = service_name_behind(scenario, target)
+                yield from _slots(scenario, callee, service=name, endpoint=called, visit=below)
+            case CachedStep() | ParallelStep():
+                for nested in step.nested:
+                    yield from _slots(scenario, nested, service=service, endpoint=endpoint, visit=visit)
+            case _:
+                assert_never(step.spec)
+
+
+def _query_slot(scenario: Scenario, step: QueryStep, *, stream: str, visit: int) -> DemandSlot:
+    database = scenario.components[step.database]
+    assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
+    return DemandSlot(
+        component=step.database,
+        operation=step.query,
+        kind="query",
+        stream=stream,
+        visit=visit,
+        distribution=database.queries[step.query].time,
+    )

@@ -1,0 +1,10 @@
+"""What a name in a scenario looks like."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+"""Small letters, digits and underscores: safe in URLs, file names, dotted paths and diagrams."""

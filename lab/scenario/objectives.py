@@ -1,0 +1,55 @@
+"""What the service promises, each an upper or a lower bound on one figure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, model_validator
+
+from lab.quantities import Duration, Rate, Ratio, Spec
+
+
+class _Bounds(Spec):
+    @model_validator(mode="after")
+    def _one_bound(self) -> _Bounds:
+        if (getattr(self, "at_most", None) is None) == (getattr(self, "at_least", None) is None):
+            raise ValueError("an objective needs exactly one bound: at_most or at_least")
+        return self
+
+
+class SojournTimeObjective(_Bounds):
+    """The time from the intended start to the answer, of the good answers."""
+
+    metric: Literal["sojourn_time"]
+    quantile: Ratio | None = Field(default=None, description="Which quantile, such as 99%. None: the mean.")
+    endpoint: str | None = Field(default=None, description="Of one endpoint. None: of all.")
+    at_most: Duration | None = Field(default=None, description="Longest time allowed.")
+    at_least: Duration | None = Field(default=None, description="Shortest time wanted (rarely useful).")
+
+
+class RatioObjective(_Bounds):
+    """The share of requests that failed, or of look-ups that hit."""
+
+    metric: Literal["error_ratio", "timeout_ratio", "rejected_ratio", "hit_ratio"]
+    endpoint: str | None = Field(default=None, description="Of one endpoint. None: of all.")
+    component: str | None = Field(default=None, description="The cache, for hit_ratio.")
+    at_most: Ratio | None = Field(default=None, description="Largest share allowed.")
+    at_least: Ratio | None = Field(default=None, description="Smallest share wanted.")
+
+    @model_validator(mode="after")
+    def _cache_named(self) -> RatioObjective:
+        if (self.metric == "hit_ratio") != (self.component is not None):
+            raise ValueError("component names the cache of a hit_ratio, and only of a hit_ratio")
+        return self
+
+
+class RateObjective(_Bounds):
+    """Answers per second: all of them, or the good ones."""
+
+    metric: Literal["throughput", "goodput"]
+    endpoint: str | None = Field(default=None, description="Of one endpoint. None: of all.")
+    at_most: Rate | None = Field(default=None, description="Largest rate allowed.")
+    at_least: Rate | None = Field(default=None, description="Smallest rate wanted.")
+
+
+Objective = Annotated[SojournTimeObjective | RatioObjective | RateObjective, Discriminator("metric")]

@@ -1,0 +1,101 @@
+"""The Scenario: one description that is simulated and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from lab.errors import ScenarioError
+from lab.quantities import Count, CountOrZero, Duration, PositiveDuration, Spec
+from lab.scenario.client import Client
+from lab.scenario.components import Component, LoadBalancer, Service
+from lab.scenario.consistency import inconsistencies
+from lab.scenario.explain import explain
+from lab.scenario.names import Name
+from lab.scenario.objectives import Objective
+from lab.scenario.problems import scenario_error
+from lab.scenario.workload import Workload
+
+
+class Fact(Spec):
+    """Something that a source says."""
+
+    says: str = Field(description="What the source says.")
+    source: str = Field(description="Where it says so.")
+
+
+class RunSpec(Spec):
+    """How long, how often, and from which seed."""
+
+    duration: PositiveDuration = Field(description="How long a replication lasts.")
+    warm_up: Duration | Literal["auto"] = Field(
+        default="0s",
+        validate_default=True,
+        description="Time at the start that figures leave out; auto: found by MSER-5.",
+    )
+    replications: Count = Field(default=20, description="Independent replications of the simulation.", le=10_000)
+    seed: CountOrZero = Field(default=1, description="Where all chance comes from.")
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> RunSpec:
+        if self.warm_up != "auto" and self.warm_up >= self.duration:
+            raise ValueError(
+                f"warm_up ({self.warm_up:g} s) must end before the run ({self.duration:g} s) does: nothing would remain"
+            )
+        return self
+
+
+class Scenario(Spec):
+    """A workload, its clients, the parts of a backend, and what it should achieve."""
+
+    name: Name = Field(description="A short name: small letters, digits, underscores.")
+    question: str = Field(default="", description="The question that this scenario answers.")
+    facts: tuple[Fact, ...] = Field(default=(), description="Only what a source says; all else is assumed.")
+    assumptions: tuple[str, ...] = Field(default=(), description="What is taken for granted.")
+    not_modelled: tuple[str, ...] = Field(default=(), description="What is left out on purpose.")
+    workload: Workload = Field(description="Who asks for what, when.")
+    client: Client = Field(default=Client(), description="What a client does when no good answer comes in time.")
+    entry: str = Field(description="The component that clients call.")
+    components: dict[Name, Component] = Field(min_length=1, description="The parts, by name.")
+    objectives: tuple[Objective, ...] = Field(default=(), description="What the backend should achieve.")
+    run: RunSpec = Field(description="How long, how often, from which seed.")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explained(cls, document: Any, build: ModelWrapValidatorHandler[Scenario]) -> Scenario:
+        try:
+            scenario = build(document)
+        except ValidationError as error:
+            raise scenario_error(explain(error, document=document, model=cls)) from error
+        problems = inconsistencies(scenario)
+        if problems:
+            raise scenario_error(problems)
+        return scenario
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the scenario as plain dicts, lists and texts with units, every default filled in."""
+        return self.model_dump(mode="json")
+
+    def with_(self, changes: Mapping[str, Any]) -> Scenario:
+        """Return a variant: the same scenario with the values at these dotted paths replaced.
+
+        Args:
+            changes: dotted path to new value, such as ``{"components.api.replicas": 4}``; list items by number.
+
+        Raises:
+            ScenarioError: a path leads nowhere, or the variant is not a valid scenario.
+        """
+        from lab.scenario.variants import vary  # here, because variants build Scenarios
+
+        return vary(self, changes)
+
+    def services_behind(self, name: str) -> Service:
+        """Return the service that the component ``name`` leads to: itself, or what it balances."""
+        component = self.components[name]
+        if isinstance(component, LoadBalancer):
+            component = self.components[component.targets]
+        if not isinstance(component, Service):
+            raise ScenarioError(f"components.{name} is a {component.kind}, not a service or a load balancer of one")
+        return component

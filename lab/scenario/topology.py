@@ -1,0 +1,107 @@
+"""The topology of a scenario as a Mermaid flowchart, which notebooks, GitHub and reports draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from lab.scenario.components import Cache, Component, Database, LoadBalancer, Service
+from lab.scenario.scenario import Scenario
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, StepSpec, WaitStep
+from lab.units import format_duration
+
+_MOST_LABELS = 4  # more would hide the picture
+
+
+def mermaid(scenario: Scenario) -> str:
+    """Return the flowchart: clients, parts with their limits, and who asks whom for what.
+
+    The same scenario gives the same text. Dotted arrows are taken on a cache miss only.
+    """
+    lines = ["flowchart LR", '    clients(["clients"])']
+    lines += [f"    {_node(name)}{_shape(name, component)}" for name, component in scenario.components.items()]
+    lines.append(_arrow("clients", _node(scenario.entry), list(scenario.workload.endpoints), dotted=False))
+    for name, component in scenario.components.items():
+        if isinstance(component, LoadBalancer):
+            lines.append(f"    {_node(name)} --> {_node(component.targets)}")
+        elif isinstance(component, Service):
+            lines += _arrows(name, component)
+    return "\n".join(lines) + "\n"
+
+
+def _node(name: str) -> str:
+    return f"part_{name}"  # a bare name might be a word of Mermaid's own, such as `end`
+
+
+def _shape(name: str, component: Component) -> str:
+    title = f"<b>{name}</b><br/>{', '.join(_limits(component))}"
+    match component:
+        case LoadBalancer():
+            return f'{{{{"{title}"}}}}'
+        case Service():
+            return f'["{title}"]'
+        case Cache():
+            return f'(["{title}"])'
+        case Database():
+            return f'[("{title}")]'
+        case _:
+            assert_never(component)
+
+
+def _limits(component: Component) -> Iterator[str]:
+    match component:
+        case LoadBalancer():
+            yield component.algorithm
+            if component.max_connections_per_server is not None:
+                yield f"{component.max_connections_per_server} a server"
+                yield f"queue {format_duration(component.queue_timeout)}"
+        case Service():
+            yield f"{component.replicas} replica{'s' * (component.replicas != 1)}"
+            if component.concurrency is not None:
+                yield f"concurrency {component.concurrency}"
+            if component.backlog is not None:
+                yield f"backlog {component.backlog}"
+        case Cache():
+            yield "no limit" if component.capacity is None else f"{component.capacity} entries"
+            if component.ttl is not None:
+                yield f"ttl {format_duration(component.ttl)}"
+        case Database():
+            overflow = f"+{component.pool.overflow}" * bool(component.pool.overflow)
+            yield f"pool {component.pool.size}{overflow} a replica"
+        case _:
+            assert_never(component)
+
+
+def _arrows(name: str, service: Service) -> Iterator[str]:
+    labels: dict[tuple[str, bool], list[str]] = {}
+    for endpoint, steps in service.endpoints.items():
+        for target, label, on_miss in _asked(steps, endpoint, on_miss=False):
+            labels.setdefault((target, on_miss), []).append(label)
+    for (target, on_miss), every in labels.items():
+        yield _arrow(_node(name), _node(target), list(dict.fromkeys(every)), dotted=on_miss)
+
+
+def _asked(steps: tuple[StepSpec, ...], endpoint: str, *, on_miss: bool) -> Iterator[tuple[str, str, bool]]:
+    for step in steps:
+        match step:
+            case CpuStep() | WaitStep():
+                pass
+            case CachedStep():
+                yield step.cache, f"{endpoint}: look up", on_miss
+                yield from _asked(step.miss, endpoint, on_miss=True)
+            case QueryStep():
+                yield step.database, f"{endpoint}: query {step.query}", on_miss
+            case CallStep():
+                yield step.target, f"{endpoint}: call {step.endpoint}", on_miss
+            case ParallelStep():
+                for branch in step.branches:
+                    yield from _asked(branch, endpoint, on_miss=on_miss)
+            case _:
+                assert_never(step)
+
+
+def _arrow(start: str, end: str, labels: list[str], *, dotted: bool) -> str:
+    shown = labels[:_MOST_LABELS]
+    if len(labels) > len(shown):
+        shown.append(f"and {len(labels) - len(shown)} more")
+    return f'    {start} {"-.->" if dotted else "-->"}|"{"<br/>".join(shown)}"| {end}'

@@ -1,0 +1,46 @@
+"""Variants: a scenario with the values at some dotted paths replaced."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from lab.errors import ScenarioError
+from lab.scenario.scenario import Scenario
+
+
+def vary(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
+    """Return the scenario with the values at these dotted paths replaced, validated anew.
+
+    Raises:
+        ScenarioError: a path leads nowhere, or the variant is not a valid scenario.
+    """
+    document = scenario.to_document()
+    for path, value in changes.items():
+        _replace(document, path, copy.deepcopy(value))
+    try:
+        return Scenario.model_validate(document)
+    except ScenarioError as error:
+        message = f"the variant is not valid:\n{error}"
+        raise ScenarioError(message, problems=error.problems, paths=error.paths) from error
+
+
+def _replace(document: Any, path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    place = document
+    for depth, name in enumerate(parents):
+        place = _descend(place, name, ".".join(parents[: depth + 1]))
+    _descend(place, last, path)
+    place[int(last) if isinstance(place, list) else last] = value
+
+
+def _descend(place: Any, name: str, path: str) -> Any:
+    if isinstance(place, list):
+        if name.isdecimal() and int(name) < len(place):
+            return place[int(name)]
+        raise ScenarioError(f"{path}: a list of {len(place)} items has no item {name!r}; write its number, from 0")
+    if isinstance(place, dict) and name in place:
+        return place[name]
+    known = ", ".join(str(key) for key in place) if isinstance(place, dict) else "a plain value, without keys"
+    raise ScenarioError(f"{path}: there is no {name!r} here (there are: {known})")

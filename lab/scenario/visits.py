@@ -1,0 +1,154 @@
+"""How often a client request visits each part, and how long it holds it when nobody else is there.
+
+Mean values without any waiting, one attempt a request. A look-up hits with the probability it is given; the branches
+of a ``parallel`` take as long as the longest of their means, which is a lower bound of the mean of the longest.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from lab.distributions import mean_s
+from lab.scenario.components import Cache, Database, LoadBalancer, Service
+from lab.scenario.demands import endpoint_steps
+from lab.scenario.scenario import Scenario
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, StepSpec, WaitStep
+
+Resource = Literal["slots", "event_loop", "connections", "accesses"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Something that is held: by its component, what it is, and who holds it.
+
+    Attributes:
+        component: name of the component.
+        resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``; the
+            ``connections`` of a pool; the ``accesses`` of a cache.
+        caller: the service whose replicas keep the pool; "" for everything else.
+    """
+
+    component: str
+    resource: Resource
+    caller: str = ""
+
+    def __str__(self) -> str:
+        words = f"{self.component}: {self.resource.replace('_', ' ')}"
+        return f"{words} of {self.caller}" if self.caller else words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visits:
+    """Of the mean client request: how often it visits each place, and for how long in all.
+
+    Attributes:
+        count: visits a request, by place.
+        time_s: time held a request, by place.
+        look_ups: look-ups a request, by cache.
+    """
+
+    count: Mapping[Place, float]
+    time_s: Mapping[Place, float]
+    look_ups: Mapping[str, float]
+
+
+def visits(scenario: Scenario, *, hit_ratios: Mapping[str, float]) -> Visits:
+    """Return the visits of the mean client request.
+
+    Args:
+        scenario: whose mix of endpoints makes the mean request.
+        hit_ratios: by cache, 0 to 1; a cache that is not named always misses.
+    """
+    tour = _Tour(scenario, hit_ratios)
+    for endpoint, share in scenario.workload.endpoints.items():
+        if share > 0:
+            tour.call(scenario.entry, endpoint, share)
+    return Visits(count=tour.count, time_s=tour.time_s, look_ups=tour.look_ups)
+
+
+def servers(scenario: Scenario, place: Place) -> int | None:
+    """Return how many visits a place serves at once; None if there is no limit."""
+    component = scenario.components[place.component]
+    match component:
+        case LoadBalancer():
+            limit = component.max_connections_per_server
+            return None if limit is None else limit * scenario.services_behind(place.component).replicas
+        case Service():
+            if place.resource == "event_loop":
+                return component.replicas
+            return None if component.concurrency is None else component.concurrency * component.replicas
+        case Cache():
+            return None
+        case Database():
+            caller = scenario.services_behind(place.caller)
+            return (component.pool.size + component.pool.overflow) * caller.replicas
+        case _:
+            assert_never(component)
+
+
+class _Tour:
+    """Adds up the visits of one client request; each method returns the mean time from its start to its end."""
+
+    def __init__(self, scenario: Scenario, hit_ratios: Mapping[str, float]) -> None:
+        self._components = scenario.components
+        self._scenario = scenario
+        self._hit_ratios = hit_ratios
+        self.count: dict[Place, float] = defaultdict(float)
+        self.time_s: dict[Place, float] = defaultdict(float)
+        self.look_ups: dict[str, float] = defaultdict(float)
+
+    def call(self, target: str, endpoint: str, visits: float) -> float:
+        component = self._components[target]
+        place = Place(component=target, resource="slots")
+        if isinstance(component, LoadBalancer):
+            held_s = mean_s(component.forward_time) + self.call(component.targets, endpoint, visits)
+        else:
+            assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
+            overhead_s = mean_s(component.overhead)
+            self._add(Place(component=target, resource="event_loop"), visits, overhead_s)
+            held_s = overhead_s + self._steps(endpoint_steps(self._scenario, target, endpoint), target, visits)
+        self._add(place, visits, held_s)
+        return held_s
+
+    def _steps(self, steps: tuple[StepSpec, ...], service: str, visits: float) -> float:
+        return sum(self._step(step, service, visits) for step in steps)
+
+    def _step(self, step: StepSpec, service: str, visits: float) -> float:
+        match step:
+            case CpuStep():
+                held_s = mean_s(step.time)
+                self.time_s[Place(component=service, resource="event_loop")] += visits * held_s
+                return held_s
+            case WaitStep():
+                return mean_s(step.time)
+            case CachedStep():
+                return self._cached(step, service, visits)
+            case QueryStep():
+                database = self._components[step.database]
+                assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
+                held_s = mean_s(database.round_trip) + mean_s(database.queries[step.query].time)
+                self._add(Place(component=step.database, resource="connections", caller=service), visits, held_s)
+                return held_s
+            case CallStep():
+                return self.call(step.target, step.endpoint, visits)
+            case ParallelStep():
+                return max(self._steps(branch, service, visits) for branch in step.branches)
+            case _:
+                assert_never(step)
+
+    def _cached(self, step: CachedStep, service: str, visits: float) -> float:
+        cache = self._components[step.cache]
+        assert isinstance(cache, Cache)  # the consistency check of the scenario has seen to it
+        access_s, place = mean_s(cache.access_time), Place(component=step.cache, resource="accesses")
+        misses = 1 - self._hit_ratios.get(step.cache, 0.0)
+        self.look_ups[step.cache] += visits
+        self._add(place, visits, access_s)
+        self._add(place, visits * misses, access_s)  # the answer is stored
+        return access_s + misses * (self._steps(step.miss, service, visits * misses) + access_s)
+
+    def _add(self, place: Place, visits: float, held_s: float) -> None:
+        self.count[place] += visits
+        self.time_s[place] += visits * held_s

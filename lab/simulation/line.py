@@ -1,0 +1,59 @@
+"""A number of places and one first-come-first-served line before them."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Generator
+
+from simpy.events import Event
+
+from lab.simulation.clock import Clock, Handover, Order, Timer
+
+
+class Line:
+    """Places (slots, connections, the event loop) that are taken, held and given back.
+
+    A freed place goes to whoever has waited longest, at that very time: nobody can slip in between.
+    """
+
+    __slots__ = ("_clock", "_free", "_waiting", "queued")
+
+    def __init__(self, clock: Clock, places: int | None) -> None:
+        self._clock = clock
+        self._free: float = math.inf if places is None else places
+        self._waiting: deque[Handover] = deque()
+        self.queued = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether whoever comes now must wait."""
+        return self._free <= 0
+
+    def enter(self, patience_s: float | None = None) -> Generator[Event, object, bool]:
+        """Take a place, waiting for one if need be; return False if ``patience_s`` ran out first."""
+        if self._free > 0:
+            self._free -= 1
+            return True
+        place = Handover(self._clock)
+        self._waiting.append(place)
+        self.queued += 1
+        if patience_s is not None:
+            Timer(self._clock, patience_s, Order.EXPIRY, lambda _: self._give_up(place))
+        return bool((yield place))
+
+    def leave(self) -> None:
+        """Give the place back, to the next in line if there is one."""
+        waiting = self._waiting
+        while waiting:
+            place = waiting.popleft()
+            if not place.triggered:
+                self.queued -= 1
+                place.give(True)
+                return
+        self._free += 1
+
+    def _give_up(self, place: Handover) -> None:
+        if not place.triggered:
+            self.queued -= 1
+            place.give(False)

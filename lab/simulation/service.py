@@ -1,0 +1,63 @@
+"""One replica of a service: slots, a bounded backlog before them, and an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lab.simulation.clock import Clock
+from lab.simulation.event_loop import EventLoop
+from lab.simulation.line import Line
+from lab.simulation.log import Log
+from lab.simulation.request import Handling, Outcome, Request
+from lab.simulation.variate import Variate
+
+if TYPE_CHECKING:
+    from lab.simulation.steps import Steps
+
+
+class Replica:
+    """An application process that works on ``concurrency`` requests at once and lets ``backlog`` wait.
+
+    ::
+
+        arrives --> backlog full? --yes--> rejected (503)
+                        | no
+                    waits for a slot (FIFO) --> overhead on the event loop --> its steps --> leaves the slot
+
+    A request whose client has gone keeps its slot to the end, as a real handler does.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        log: Log,
+        name: str,
+        index: int,
+        places: tuple[int | None, int | None],
+        overhead: Variate | None,
+    ) -> None:
+        concurrency, self._backlog = places
+        self._clock = clock
+        self._log = log
+        self._name = name
+        self._index = index
+        self._slots = Line(clock, concurrency)
+        self._overhead = overhead
+        self.event_loop = EventLoop(clock=clock, log=log, name=f"{name}.event_loop", index=index)
+        self.endpoints: Mapping[str, Steps] = {}
+
+    def handle(self, request: Request) -> Handling:
+        """Wait for a slot, do the endpoint's steps in it, and give it back."""
+        clock, slots = self._clock, self._slots
+        visit = self._log.open_visit(request, self._name, self._index, clock.now)
+        if self._backlog is not None and slots.full and slots.queued >= self._backlog:
+            return visit.turn_away(clock.now, Outcome.REJECTED)
+        yield from slots.enter()
+        visit.admit(clock.now)
+        if self._overhead is not None:
+            yield from self.event_loop.compute(request, self._overhead(request), "overhead")
+        outcome = yield from self.endpoints[request.operation].run(request, visit)
+        slots.leave()
+        return visit.close(clock.now, outcome)

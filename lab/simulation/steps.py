@@ -1,0 +1,128 @@
+"""The steps of an endpoint as a replica does them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lab.randomness import child_visit
+from lab.simulation.clock import Clock
+from lab.simulation.event_loop import EventLoop
+from lab.simulation.log import Visit
+from lab.simulation.request import Handling, Outcome, Part, Request
+from lab.simulation.variate import Variate
+
+
+class Runnable(Protocol):
+    """One step; ``visit`` is the replica's row, to which its own work is added."""
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Do the step and return how it ended."""
+        ...
+
+
+class Steps:
+    """One step after the other, until one fails."""
+
+    def __init__(self, steps: tuple[Runnable, ...]) -> None:
+        self._steps = steps
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Do them all; the first that fails fails the endpoint."""
+        for step in self._steps:
+            outcome = yield from step.run(request, visit)
+            if outcome is not Outcome.OK:
+                return outcome
+        return Outcome.OK
+
+
+class Compute:
+    """CPU work on the event loop."""
+
+    def __init__(self, *, event_loop: EventLoop, time_s: Variate, ordinal: int) -> None:
+        self._event_loop = event_loop
+        self._time_s = time_s
+        self._ordinal = ordinal
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Occupy the event loop for the drawn time."""
+        return self._event_loop.compute(request, self._time_s(request, self._ordinal), "cpu")
+
+
+class Wait:
+    """An await that holds the slot but not the event loop."""
+
+    def __init__(self, *, clock: Clock, time_s: Variate, ordinal: int) -> None:
+        self._clock = clock
+        self._time_s = time_s
+        self._ordinal = ordinal
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Let the drawn time pass."""
+        time_s = self._time_s(request, self._ordinal)
+        visit.service_time_s += time_s
+        yield self._clock.timeout(time_s)
+        return Outcome.OK
+
+
+class Cached:
+    """Read-through: ask the cache, on a miss do the work and store it."""
+
+    def __init__(self, *, cache: Part, miss: Steps) -> None:
+        self._cache = cache
+        self._miss = miss
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Get; on a miss run the miss steps and set."""
+        found = yield from self._cache.handle(request.child("get", request.visit))
+        if found is Outcome.OK:
+            return Outcome.OK
+        outcome = yield from self._miss.run(request, visit)
+        if outcome is Outcome.OK:
+            yield from self._cache.handle(request.child("set", request.visit))
+        return outcome
+
+
+class Query:
+    """One statement on the database."""
+
+    def __init__(self, *, database: Part, query: str, ordinal: int) -> None:
+        self._database = database
+        self._query = query
+        self._ordinal = ordinal
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Ask the database under the visit number of this use of the query."""
+        return self._database.handle(request.child(self._query, child_visit(request.visit, self._ordinal)))
+
+
+class Call:
+    """A call of another service; whatever goes wrong there is a bad gateway here (502)."""
+
+    def __init__(self, *, target: Part, endpoint: str, ordinal: int) -> None:
+        self._target = target
+        self._endpoint = endpoint
+        self._ordinal = ordinal
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Call and wait for the answer."""
+        callee = request.child(self._endpoint, child_visit(request.visit, self._ordinal))
+        outcome = yield from self._target.handle(callee)
+        return Outcome.OK if outcome is Outcome.OK else Outcome.ERROR
+
+
+class Parallel:
+    """Several lists of steps at once; goes on when all have ended."""
+
+    def __init__(self, *, clock: Clock, branches: tuple[Steps, ...]) -> None:
+        self._clock = clock
+        self._branches = branches
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Start every branch, wait for all; one failed branch fails the step."""
+        running = [self._clock.process(branch.run(request, visit)) for branch in self._branches]
+        result = Outcome.OK
+        for process in running:
+            outcome = yield process
+            if outcome is not Outcome.OK:
+                result = Outcome.ERROR
+        return result

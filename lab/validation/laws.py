@@ -1,0 +1,142 @@
+"""Laws that every simulated Run must keep, whatever the scenario: bookkeeping that no model may break.
+
+A user's own component is held to them too: ``lab.validation.laws.broken_laws(run)`` names what it breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lab.runs.run import Run
+from lab.scenario.components import Database, LoadBalancer, Service
+from lab.scenario.scenario import Scenario
+from lab.scenario.steps import ParallelStep, walk
+
+Floats = NDArray[np.float64]
+_TOLERANCE_S = 1e-9
+
+
+def broken_laws(run: Run) -> list[str]:
+    """Return a sentence with numbers for each law that a predicted Run breaks; none is as it should be.
+
+    The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
+    are places, nobody waits while a place is free, Little's law.
+    """
+    scenario = Scenario.model_validate(run.scenario)
+    visits, requests = run.visits, run.requests
+    return [
+        *_flow_balance(run),
+        *_stay(visits),
+        *_client_time(scenario, requests, visits),
+        *_places(scenario, visits, scenario.run.duration),
+        *_littles_law(run, visits),
+    ]
+
+
+def _flow_balance(run: Run) -> Iterator[str]:
+    """Every request and every visit has ended in some way or is in flight."""
+    for name, frame, end in (("requests", run.requests, "end_s"), ("visits", run.visits, "departure_s")):
+        ended, open_ = int(frame[end].notna().sum()), int((frame["outcome"] == "in_flight").sum())
+        if ended + open_ != len(frame):
+            yield f"flow balance: {len(frame)} {name}, but {ended} ended and {open_} are in flight"
+    per_request = run.visits.groupby(["replication", "request"], observed=True).size()
+    sent = run.requests[run.requests["attempts"] > 0]
+    if len(per_request) != len(sent):
+        yield f"flow balance: {len(sent)} requests were sent, but visits belong to {len(per_request)}"
+
+
+def _stay(visits: pd.DataFrame) -> Iterator[str]:
+    """Waiting and own work fit into the stay."""
+    left = visits[visits["departure_s"].notna()]
+    own_s = left["waiting_time_s"].fillna(0) + left["service_time_s"].fillna(0)
+    short = left[own_s > left["departure_s"] - left["arrival_s"] + _TOLERANCE_S]
+    for component, rows in short.groupby("component", observed=True):
+        yield f"stay: {len(rows)} visits to {component} waited and worked longer than they stayed"
+
+
+def _client_time(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFrame) -> Iterator[str]:
+    """What the client sees is the sum of what happened behind it (where nothing runs in parallel)."""
+    services = [part for part in scenario.components.values() if isinstance(part, Service)]
+    steps = [step for service in services for each in service.endpoints.values() for step in walk(each)]
+    if any(isinstance(step, ParallelStep) for step in steps):
+        return
+    done = requests[(requests["outcome"] == "ok") & (requests["attempts"] == 1)].set_index(["replication", "request"])
+    own_s = visits["waiting_time_s"].fillna(0) + visits["service_time_s"].fillna(0)
+    behind_s = own_s.groupby([visits["replication"], visits["request"]]).sum().reindex(done.index)
+    off = (behind_s - (done["end_s"] - done["start_s"])).abs()
+    for place in off.index[off > 1e-6][:1]:  # room for the rounding of many sums; one example says enough
+        yield (
+            f"client time: request {place[1]} of replication {place[0]} took {done.loc[place, 'sojourn_time_s']:.6f} s, "
+            f"but the waits and services behind it sum to {behind_s[place]:.6f} s"
+        )
+
+
+def _places(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[str]:
+    """Never more in service than places; nobody waits while a place of that replica is free."""
+    for component, rows in visits.groupby("component", observed=True):
+        places, strict = _places_of(scenario, str(component))
+        if places is None:
+            continue
+        placed = rows[rows["replica"] >= 0]  # the rest was never given a server
+        for (replication, replica), own in placed.groupby(["replication", "replica"]):
+            busy, waiting, span_s = _numbers(own, end_s)
+            where = f"{component}/{replica} in replication {replication}"
+            if busy.max(initial=0) > places:
+                yield f"places: {int(busy.max())} in service at {where}, which has {places} places"
+            idle_s = float(span_s[(waiting > 0) & (busy < places)].sum())
+            if strict and idle_s > _TOLERANCE_S * len(own):
+                yield f"idle server: somebody waited for {idle_s:.9f} s at {where} while a place was free"
+
+
+def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
+    """The places of one replica, and whether its queue is its own (a load balancer's is shared by all servers)."""
+    name = component.removesuffix(".event_loop")
+    if name != component:
+        return 1, True
+    match scenario.components.get(name):
+        case Service(concurrency=places):
+            return places, True
+        case Database(pool=pool):
+            return pool.size + pool.overflow, True
+        case LoadBalancer(max_connections_per_server=places):
+            return places, False
+        case _:
+            return None, True
+
+
+def _numbers(visits: pd.DataFrame, end_s: float) -> tuple[Floats, Floats, Floats]:
+    """Number in service and number waiting between one event and the next, and how long that lasted (s)."""
+    arrival = visits["arrival_s"].to_numpy()
+    departure = visits["departure_s"].fillna(end_s).to_numpy()
+    admitted = visits["admitted_s"].to_numpy()
+    served = ~np.isnan(admitted)
+    left_queue = np.where(served, admitted, departure)
+    times = np.concatenate([arrival, left_queue, admitted[served], departure[served]])
+    n, m = len(arrival), int(served.sum())
+    waiting = np.concatenate([np.ones(n), -np.ones(n), np.zeros(2 * m)])
+    busy = np.concatenate([np.zeros(2 * n), np.ones(m), -np.ones(m)])
+    order = np.argsort(times, kind="stable")
+    span_s = np.diff(times[order], append=end_s)
+    lasting = span_s > 0  # within one instant the order of events is theirs to choose
+    return np.cumsum(busy[order])[lasting], np.cumsum(waiting[order])[lasting], span_s[lasting]
+
+
+def _littles_law(run: Run, visits: pd.DataFrame) -> Iterator[str]:
+    """Time-weighted number present = arrival rate x mean stay, over the whole run."""
+    metrics = run.metrics(warm_up=False)
+    present = metrics[metrics["metric"].isin(["number_waiting_mean", "number_in_service_mean"])]
+    number = present.groupby(["subject", "replication"])["value"].sum()
+    end_s = Scenario.model_validate(run.scenario).run.duration
+    stay_s = visits["departure_s"].fillna(end_s) - visits["arrival_s"]
+    area = stay_s.groupby([visits["component"].astype(str), visits["replication"]]).sum()
+    number.index.names = area.index.names
+    off = (number.reindex(area.index).fillna(0.0) * end_s - area).abs()
+    for place in area.index[off > 1e-6 * area.clip(lower=1.0)]:
+        yield (
+            f"Little's law: {place[0]} in replication {place[1]} held {number.get(place, 0.0):.6f} on average, but "
+            f"arrivals times mean stay give {area[place] / end_s:.6f}"
+        )

@@ -1,0 +1,105 @@
+"""The FastAPI application of one replica, its endpoints built from the deployment."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from reference_backend.calls import Caller, CallFailed
+from reference_backend.deployment import Deployment, Endpoint
+from reference_backend.limit import Application, ConcurrencyLimit
+from reference_backend.references import walk
+from reference_backend.spans import SpanWriter
+from reference_backend.steps import BadDemands, Steps, Visit, read_demands
+from reference_backend.stores import CacheClient, DatabaseClient, StoreFailed
+from reference_backend.work import PreciseSleep
+
+# With no concurrency limit there is no number of connections to open ahead; this many are, and more when needed.
+_CONNECTIONS_WITHOUT_LIMIT = 16
+
+
+def build(
+    *, deployment: Deployment, service_name: str, replica: int, ports: Mapping[str, int], writer: SpanWriter
+) -> Application:
+    """Return the ASGI application of one replica of a service."""
+    service = deployment.services()[service_name]
+    used = [step for endpoint in service.endpoints.values() for _, step in walk(endpoint.steps, "")]
+    wanted = {step.cache for step in used if step.kind == "cached"} | {
+        step.database for step in used if step.kind == "query"
+    }
+    caches = {
+        name: CacheClient(name=name, spec=spec, port=ports[name])
+        for name, spec in deployment.caches().items()
+        if name in wanted
+    }
+    databases = {
+        name: DatabaseClient(name=name, spec=spec, port=ports[name])
+        for name, spec in deployment.databases().items()
+        if name in wanted
+    }
+    running: dict[str, Steps] = {}
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        caller = Caller(deployment=deployment, ports=ports)
+        sleep = PreciseSleep()
+        for cache in caches.values():
+            await cache.open(min(service.concurrency or _CONNECTIONS_WITHOUT_LIMIT, 64))
+        for database in databases.values():
+            await database.open()
+        running["steps"] = Steps(sleep=sleep, caches=caches, databases=databases, caller=caller)
+        # What exists now lives as long as the process: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        yield
+        await caller.close()
+        for cache in caches.values():
+            await cache.close()
+        for database in databases.values():
+            await database.close()
+        sleep.close()
+
+    application = FastAPI(openapi_url=None, lifespan=lifespan)
+    for name, endpoint in service.endpoints.items():
+        application.add_api_route(f"/{name}", _handler(endpoint, running), methods=[endpoint.method])
+    limit = ConcurrencyLimit(application, concurrency=service.concurrency, backlog=service.backlog, writer=writer)
+
+    @application.get("/health")
+    async def health() -> JSONResponse:
+        state = {"service": service_name, "replica": replica, "pid": os.getpid()}
+        return JSONResponse({**state, "in_service": limit.in_service, "waiting": limit.waiting})
+
+    @application.post("/control/disown")
+    async def disown() -> JSONResponse:
+        return JSONResponse({"disowned": limit.disown()})
+
+    return limit
+
+
+def _handler(endpoint: Endpoint, running: Mapping[str, Steps]) -> Callable[[Request, int], Awaitable[Response]]:
+    """Return the handler of one endpoint."""
+
+    async def handle(request: Request, key: int) -> Response:
+        try:
+            demands = read_demands(request.headers.get("x-demands"), endpoint.demands)
+        except BadDemands as error:
+            return _failure(400, str(error))
+        try:
+            await running["steps"].run(endpoint.steps, Visit(key=key, demands_s=demands, trace=request.scope["trace"]))
+        except StoreFailed as error:
+            return _failure(500, str(error))
+        except CallFailed as error:
+            return _failure(502, str(error))
+        return JSONResponse({"key": key})
+
+    return handle
+
+
+def _failure(status: int, detail: str) -> Response:
+    """Return an answer that says that the request failed."""
+    return JSONResponse({"outcome": "error", "detail": detail}, status_code=status, headers={"X-Outcome": "error"})

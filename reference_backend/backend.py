@@ -1,0 +1,235 @@
+"""Starting a deployment's parts in order, and ending them."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from reference_backend import binaries, haproxy, ports, postgres, valkey
+from reference_backend.binaries import Binary
+from reference_backend.deployment import Database, Deployment
+from reference_backend.events import Events
+from reference_backend.launching import READY_S, Launcher
+from reference_backend.parts import Parts
+from reference_backend.ports import LOOPBACK
+from reference_backend.processes import Child, Command, stop
+from reference_backend.references import walk
+from reference_backend.watch import Watch
+
+
+class Backend:
+    """The real servers of one deployment."""
+
+    def __init__(self, *, deployment: Deployment, folder: Path, watch: Watch, events: Events, entry_port: int) -> None:
+        self.deployment = deployment
+        self.parts = Parts()
+        self._folder = folder
+        self._watch = watch
+        self._entry_port = entry_port
+        self._launcher = Launcher(parts=self.parts, watch=watch, events=events)
+
+    @property
+    def entry_url(self) -> str:
+        """Return where requests enter."""
+        return f"http://{LOOPBACK}:{self.parts.ports[self.deployment.entry]}"
+
+    @property
+    def control(self) -> Path:
+        """Return HAProxy's runtime socket."""
+        return self._folder / "h.sock"
+
+    @property
+    def haproxy_log(self) -> Path:
+        """Return the file with a line for each request through HAProxy."""
+        return self._folder / "haproxy-requests.log"
+
+    def span_files(self) -> list[Path]:
+        """Return the files that the replicas write their spans to."""
+        services = self.deployment.services().items()
+        return [self._folder / f"spans-{name}-{number}" for name, spec in services for number in range(spec.replicas)]
+
+    def start(self) -> None:
+        """Start everything and wait until it is ready.
+
+        Raises:
+            BadInput: a binary is missing, or the entry's port is taken; nothing was started then.
+            PartFailed: a part did not become ready.
+        """
+        found = self._binaries()
+        with self._listening() as sockets:
+            for name, database in self.deployment.databases().items():
+                self._start_database(name, database, found["postgres"])
+            for name in self.deployment.caches():
+                self._start_cache(name, found["valkey"])
+            (self._folder / "deployment.json").write_text(self.deployment.model_dump_json())
+            (self._folder / "ports.json").write_text(json.dumps(self.parts.ports))
+            self._start_replicas(sockets)
+            if self.deployment.load_balancers():
+                self._start_haproxy(found["haproxy"], sockets)
+        self._wait_until_ready(found)
+
+    def stop(self) -> list[str]:
+        """End every process; return the names of those that had to be killed."""
+        self._watch.children.clear()
+        for control in self.parts.caches.values():
+            control.close()
+        killed = stop(self._launcher.everything())
+        self.parts.running.clear()
+        for name in self.deployment.databases():
+            segment = postgres.shared_memory_segment(self._folder / name / "data")
+            if segment is not None:
+                postgres.remove_segment(segment)
+        return killed
+
+    def _binaries(self) -> dict[str, Binary]:
+        """Find every server that the deployment needs, before anything is started."""
+        found = {}
+        if self.deployment.load_balancers():
+            found["haproxy"] = binaries.haproxy()
+        if self.deployment.caches():
+            found["valkey"] = binaries.valkey()
+        if self.deployment.databases():
+            found["postgres"] = binaries.postgres()
+        return found
+
+    @contextmanager
+    def _listening(self) -> Iterator[dict[str, socket.socket]]:
+        """Bind a socket for each replica and load balancer, and close this process's copies afterwards.
+
+        A copy that stayed open would go on accepting connections for a replica that is dead.
+        """
+        sockets: dict[str, socket.socket] = {}
+        try:
+            for name, service in self.deployment.services().items():
+                port = self._entry_port if name == self.deployment.entry else 0
+                mine = {f"{name}/{number}": ports.listening_socket(port) for number in range(service.replicas)}
+                sockets |= mine
+                self.parts.replica_ports[name] = [bound.getsockname()[1] for bound in mine.values()]
+                if service.replicas == 1:
+                    self.parts.ports[name] = self.parts.replica_ports[name][0]
+            for name in self.deployment.load_balancers():
+                sockets[name] = ports.listening_socket(self._entry_port if name == self.deployment.entry else 0)
+                self.parts.ports[name] = sockets[name].getsockname()[1]
+            yield sockets
+        finally:
+            for bound in sockets.values():
+                bound.close()
+
+    def _start_cache(self, name: str, binary: Binary) -> None:
+        self._launcher.starting(name)
+        folder = self._folder / name
+
+        def build(port: int) -> Command:
+            return valkey.command(part=name, binary=binary, port=port, folder=folder)
+
+        def answers(port: int, pid: int) -> bool:
+            self.parts.caches[name] = valkey.CacheControl(part=name, port=port)
+            return self.parts.caches[name].answers_as(pid)
+
+        port, child = self._launcher.start_on_free_port(name, build, answers)
+        self.parts.ports[name] = port
+        self._launcher.ready(name, child, port, binary)
+
+    def _start_database(self, name: str, spec: Database, binary: Binary) -> None:
+        self._launcher.starting(name)
+        folder = self._folder / name
+        user = postgres.user_to_run_as()
+        server = postgres.reachable(binary, user, self._folder)
+        folder.mkdir()
+        folder.chmod(0o755)  # PostgreSQL's own user passes through here on the way to its data
+        self._launcher.run_to_end(postgres.initialisation(part=name, postgres=server, user=user, folder=folder))
+        connections = connections_to(self.deployment, name)
+
+        def build(port: int) -> Command:
+            return postgres.command(
+                part=name, postgres=server, user=user, folder=folder, port=port, connections=connections
+            )
+
+        def answers(port: int, pid: int) -> bool:
+            self.parts.databases[name] = postgres.DatabaseControl(port=port)
+            return self.parts.databases[name].answers_from(folder / "data")
+
+        port, child = self._launcher.start_on_free_port(name, build, answers)
+        self.parts.ports[name] = port
+        self.parts.databases[name].fill(spec.rows)
+        self._launcher.ready(name, child, port, binary)
+
+    def _start_replicas(self, sockets: dict[str, socket.socket]) -> None:
+        span_files = iter(self.span_files())
+        for name, service in self.deployment.services().items():
+            for number in range(service.replicas):
+                part = f"{name}/{number}"
+                self._launcher.starting(part)
+                fd = sockets[part].fileno()
+                arguments: list[str | Path] = [
+                    sys.executable, "-m", "reference_backend.replica", "--deployment", self._folder / "deployment.json",
+                    "--ports", self._folder / "ports.json", "--service", name, "--replica", str(number),
+                    "--fd", str(fd), "--spans", next(span_files),
+                ]  # fmt: skip
+                log = self._folder / f"{name}-{number}.log"
+                self._launcher.start(name, number, Command(part=part, arguments=arguments, log=log, inherit=(fd,)))
+
+    def _start_haproxy(self, binary: Binary, sockets: dict[str, socket.socket]) -> None:
+        balancers = list(self.deployment.load_balancers())
+        for name in balancers:
+            self._launcher.starting(name)
+        log_fd = os.open(self.haproxy_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        fds = {name: sockets[name].fileno() for name in balancers}
+        text = haproxy.render(
+            self.deployment,
+            haproxy.Frontends(fd_of=fds, replica_ports=self.parts.replica_ports, log_fd=log_fd, control=self.control),
+        )
+        configuration = self._folder / "haproxy.cfg"
+        configuration.write_text(text)
+        component = balancers[0] if len(balancers) == 1 else "haproxy"
+        command = Command(
+            part=component,
+            arguments=[binary.path, "-db", "-f", configuration],
+            log=self._folder / "haproxy.log",
+            inherit=(*fds.values(), log_fd),
+        )
+        try:
+            self._launcher.start(component, 0, command)
+        finally:
+            os.close(log_fd)
+
+    def _wait_until_ready(self, found: dict[str, Binary]) -> None:
+        """Wait for real answers: from each replica by itself, then through each load balancer."""
+        with httpx.Client(trust_env=False, timeout=2.0) as client:
+            for running in self.parts.running:
+                if running.component in self.parts.replica_ports:
+                    port = self.parts.replica_ports[running.component][running.replica]
+                    self._wait_for(client, running.child, running.child.part, port, pid=running.child.pid)
+                    self._launcher.ready(running.child.part, running.child, port, None)
+            for name in self.deployment.load_balancers():
+                child = self.parts.running[-1].child
+                self._wait_for(client, child, name, self.parts.ports[name], pid=None)
+                self._launcher.ready(name, child, self.parts.ports[name], found["haproxy"])
+
+    def _wait_for(self, client: httpx.Client, child: Child, part: str, port: int, *, pid: int | None) -> None:
+        def answers() -> bool:
+            try:
+                answer = client.get(f"http://{LOOPBACK}:{port}/health")
+            except httpx.HTTPError:
+                return False  # not up yet: asked again until the deadline
+            return answer.is_success and (pid is None or answer.json()["pid"] == pid)
+
+        self._watch.until(answers, part=child.part, what=f"a good answer of {part}", within_s=READY_S)
+
+
+def connections_to(deployment: Deployment, database: str) -> int:
+    """Return how many connections all pools together may open to a database."""
+    pool = deployment.databases()[database].pool
+    users = 0
+    for service in deployment.services().values():
+        steps = (step for endpoint in service.endpoints.values() for _, step in walk(endpoint.steps, ""))
+        if any(step.kind == "query" and step.database == database for step in steps):
+            users += service.replicas
+    return users * (pool.size + pool.overflow)

@@ -1,0 +1,186 @@
+"""The deployment file: which parts there are, and what each endpoint does.
+
+A *demand* is a drawn time in seconds that travels with the request, in the header ``X-Demands``. A step names the
+demand that it runs by its index in that list, so that two worlds can be given the very same draws.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from reference_backend import references
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Index = Annotated[int, Field(ge=0, le=999)]
+
+
+class Spec(BaseModel):
+    """A piece of a deployment: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class CpuStep(Spec):
+    """Real CPU work on the replica's event loop."""
+
+    kind: Literal["cpu"]
+    demand: Index
+
+
+class WaitStep(Spec):
+    """A wait that holds the request's slot and nothing else."""
+
+    kind: Literal["wait"]
+    demand: Index
+
+
+class CachedStep(Spec):
+    """A look-up in a cache; the ``miss`` steps run, and the value is stored, when it is not there."""
+
+    kind: Literal["cached"]
+    cache: Name
+    miss: tuple[Step, ...] = ()
+
+
+class QueryStep(Spec):
+    """One round trip to a database on a pooled connection."""
+
+    kind: Literal["query"]
+    database: Name
+    query: Name
+    demand: Index
+
+
+class CallStep(Spec):
+    """A request to another service; the callee gets the slice of demands that starts at ``demands_from``."""
+
+    kind: Literal["call"]
+    target: Name
+    endpoint: Name
+    demands_from: Index = 0
+    demands: Annotated[int, Field(ge=0, le=1000)] = 0
+
+
+class ParallelStep(Spec):
+    """Branches that run at once; the step ends when the last of them has ended."""
+
+    kind: Literal["parallel"]
+    branches: Annotated[tuple[tuple[Step, ...], ...], Field(min_length=1, max_length=64)]
+
+
+Step = Annotated[CpuStep | WaitStep | CachedStep | QueryStep | CallStep | ParallelStep, Field(discriminator="kind")]
+
+
+class Endpoint(Spec):
+    """What one endpoint does, and how many demands a request to it carries."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    demands: Annotated[int, Field(ge=0, le=1000)] = 0
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+
+
+class LoadBalancer(Spec):
+    """A frontend and a backend of HAProxy."""
+
+    kind: Literal["load_balancer"]
+    algorithm: Literal["roundrobin", "leastconn", "random"]
+    targets: Name
+    max_connections_per_server: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    queue_timeout_s: Seconds = 1.0
+    server_timeout_s: Seconds = 30.0
+
+
+class Service(Spec):
+    """Replicas of a FastAPI application, a uvicorn process each."""
+
+    kind: Literal["service"]
+    replicas: Annotated[int, Field(ge=1, le=64)] = 1
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    backlog: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1)]
+
+
+class Cache(Spec):
+    """A Valkey server of its own."""
+
+    kind: Literal["cache"]
+    capacity_entries: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    ttl_s: Seconds | None = None
+    value_bytes: Annotated[int, Field(ge=1, le=1_048_576)] = 256
+
+
+class Pool(Spec):
+    """SQLAlchemy's connection pool; each replica process has one of its own."""
+
+    size: Annotated[int, Field(ge=1, le=500)]
+    overflow: Annotated[int, Field(ge=0, le=500)] = 0
+    timeout_s: Seconds = 30.0
+
+
+class Query(Spec):
+    """A statement that really runs: ``select`` reads a row by primary key, ``insert`` writes one."""
+
+    statement: Literal["select", "insert"]
+
+
+class Database(Spec):
+    """A PostgreSQL server of its own, with a table of ``rows`` rows."""
+
+    kind: Literal["database"]
+    pool: Pool
+    rows: Annotated[int, Field(ge=1, le=5_000_000)] = 10_000
+    queries: Annotated[dict[Name, Query], Field(min_length=1)]
+
+
+Part = Annotated[LoadBalancer | Service | Cache | Database, Field(discriminator="kind")]
+
+
+class Client(Spec):
+    """How the load generator behaves: a timeout for each attempt, and how many attempts a request may take."""
+
+    timeout_s: Seconds = 10.0
+    attempts: Annotated[int, Field(ge=1, le=20)] = 1
+
+
+class Deployment(Spec):
+    """A whole backend: its parts by name, where requests enter, and how the client behaves."""
+
+    schema_version: Literal[1]
+    name: Name
+    entry: Name
+    client: Client = Client()
+    parts: Annotated[dict[Name, Part], Field(min_length=1, max_length=100)]
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Self:
+        problems = references.problems_of(self)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def services(self) -> dict[str, Service]:
+        """Return the services by name, in the file's order."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, Service)}
+
+    def load_balancers(self) -> dict[str, LoadBalancer]:
+        """Return the load balancers by name, in the file's order."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, LoadBalancer)}
+
+    def caches(self) -> dict[str, Cache]:
+        """Return the caches by name, in the file's order."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, Cache)}
+
+    def databases(self) -> dict[str, Database]:
+        """Return the databases by name, in the file's order."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, Database)}
+
+    def service_behind(self, name: str) -> Service:
+        """Return the service that answers when ``name`` (a load balancer or a service) is called."""
+        part = self.parts[name]
+        service = self.parts[part.targets] if isinstance(part, LoadBalancer) else part
+        if not isinstance(service, Service):
+            raise KeyError(f"{name} does not lead to a service")
+        return service

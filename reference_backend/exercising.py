@@ -1,0 +1,92 @@
+"""Warming a backend up, bringing it back to the same state before each repeat, and waiting until it is idle."""
+
+from __future__ import annotations
+
+import httpx
+
+from reference_backend.backend import Backend
+from reference_backend.ports import LOOPBACK
+from reference_backend.problems import PartFailed
+from reference_backend.watch import Watch
+
+_WARM_UP_REQUESTS = 30
+_DRAIN_S = 10.0
+
+
+def warm_up(backend: Backend, watch: Watch) -> None:
+    """Send each replica some requests of each endpoint, with demands of zero, then some more through the entry.
+
+    Code paths, statements and connections that are used for the first time cost more than they ever will again.
+
+    Raises:
+        PartFailed: one of them was not answered with success.
+    """
+    with httpx.Client(trust_env=False, timeout=10.0) as client:
+        for service_name, service in backend.deployment.services().items():
+            for replica, port in enumerate(backend.parts.replica_ports[service_name]):
+                for endpoint, spec in service.endpoints.items():
+                    _exercise(
+                        client,
+                        watch,
+                        f"{service_name}/{replica}",
+                        f"http://{LOOPBACK}:{port}/{endpoint}",
+                        spec.method,
+                    )
+        entry = backend.deployment.service_behind(backend.deployment.entry)
+        for endpoint, spec in entry.endpoints.items():
+            _exercise(client, watch, backend.deployment.entry, f"{backend.entry_url}/{endpoint}", spec.method)
+
+
+def _exercise(client: httpx.Client, watch: Watch, part: str, url: str, method: str) -> None:
+    """Send one endpoint its warm-up requests; half of the keys repeat, so that hits are exercised as misses are."""
+    for number in range(_WARM_UP_REQUESTS):
+        watch.check()
+        try:
+            answer = client.request(method, url, params={"key": number // 2}, headers={"X-Request": "-1"})
+        except httpx.HTTPError as error:
+            raise _unfit(part, url, repr(error)) from error
+        if not answer.is_success:
+            raise _unfit(part, url, f"status {answer.status_code}: {answer.text[:200]}")
+
+
+def _unfit(part: str, url: str, answer: str) -> PartFailed:
+    return PartFailed(
+        part,
+        f"{url.rpartition('/')[2]} did not succeed in the warm-up ({answer})",
+        why="an endpoint that fails without any other traffic would fail the whole run",
+        do="check the endpoint's steps, and the size of the pools that it needs",
+    )
+
+
+def limit_caches(backend: Backend, watch: Watch) -> None:
+    """Give each cache that has a capacity the memory for it.
+
+    The replicas' connections, which need memory of the server too, are open by now.
+    """
+    for name, spec in backend.deployment.caches().items():
+        if spec.capacity_entries is not None:
+            backend.parts.cache_limits[name] = backend.parts.caches[name].limit_to(spec, watch.check)
+
+
+def reset(backend: Backend) -> None:
+    """Empty the caches and remove inserted rows: each repeat starts from the same state."""
+    for cache in backend.parts.caches.values():
+        cache.empty()
+    for database in backend.parts.databases.values():
+        database.reset()
+
+
+def drain(backend: Backend, watch: Watch) -> int:
+    """Wait until no replica has work left; return how many requests were left, and are written as in flight."""
+    ports = [port for numbers in backend.parts.replica_ports.values() for port in numbers]
+    with httpx.Client(trust_env=False, timeout=5.0) as client:
+        left_s = _DRAIN_S
+        while left_s > 0 and any(_busy(client, port) for port in ports):
+            watch.pause(0.1)
+            left_s -= 0.1
+        return sum(int(client.post(f"http://{LOOPBACK}:{port}/control/disown").json()["disowned"]) for port in ports)
+
+
+def _busy(client: httpx.Client, port: int) -> bool:
+    state = client.get(f"http://{LOOPBACK}:{port}/health").json()
+    return bool(state["in_service"] or state["waiting"])

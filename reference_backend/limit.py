@@ -1,0 +1,137 @@
+"""How many requests a replica works on at once, and how many may wait.
+
+::
+
+    arrival --> slot free? --yes--> admitted --> application --> departure
+                   | no                ^
+                   v                   | first come, first served
+              backlog full? --no--> waiting
+                   | yes
+                   v
+              503, rejected at once
+
+uvicorn's own ``limit_concurrency`` counts idle connections too, so it limits clients rather than work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from reference_backend.spans import Outcome, SpanWriter, Trace
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_OWN_PATHS = ("/health", "/control/")
+
+
+class ConcurrencyLimit:
+    """ASGI middleware; a request whose client went away still runs to its end, as real handlers do."""
+
+    def __init__(
+        self, application: Application, *, concurrency: int | None, backlog: int | None, writer: SpanWriter
+    ) -> None:
+        self._application = application
+        self._concurrency = concurrency
+        self._backlog = backlog
+        self._writer = writer
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._in_service = 0
+        self._here: set[Trace] = set()
+
+    @property
+    def in_service(self) -> int:
+        """Return the number of requests that are worked on."""
+        return self._in_service
+
+    @property
+    def waiting(self) -> int:
+        """Return the number of requests that wait for a slot."""
+        return len(self._waiting)
+
+    def disown(self) -> int:
+        """Write every request that is still here as in flight, forget it, and return how many there were."""
+        for trace in self._here:
+            self._writer.write(trace, departure_s=None, outcome="in_flight")
+        count = len(self._here)
+        self._here.clear()
+        return count
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Let a request through when there is a slot for it."""
+        if scope["type"] != "http" or scope["path"].startswith(_OWN_PATHS):
+            await self._application(scope, receive, send)
+            return
+        arrival_s = time.monotonic()
+        headers = dict(scope["headers"])
+        trace = Trace(
+            request=int(headers.get(b"x-request", b"-1")),
+            attempt=int(headers.get(b"x-attempt", b"0")),
+            operation=scope["path"][1:],
+            arrival_s=arrival_s,
+        )
+        self._here.add(trace)
+        if not await self._slot():
+            await _reject(send)
+            self._leave(trace, "rejected")
+            return
+        trace.admitted_s = time.monotonic()
+        scope["trace"] = trace
+        status = 500
+
+        async def noting_the_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._application(scope, receive, noting_the_status)
+        finally:
+            self._free()
+            self._leave(trace, "ok" if status < HTTPStatus.BAD_REQUEST else "error")
+
+    def _leave(self, trace: Trace, outcome: Outcome) -> None:
+        departure_s = time.monotonic()
+        if trace in self._here:  # else it was disowned: its line is written already
+            self._here.remove(trace)
+            self._writer.write(trace, departure_s=departure_s, outcome=outcome)
+
+    async def _slot(self) -> bool:
+        """Return True once a slot is this request's, False if it may not even wait."""
+        if self._concurrency is None or self._in_service < self._concurrency:
+            self._in_service += 1
+            return True
+        if self._backlog is not None and len(self._waiting) >= self._backlog:
+            return False
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        await turn
+        return True
+
+    def _free(self) -> None:
+        """Hand the slot to the one who has waited longest, or give it back."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._in_service -= 1
+
+
+async def _reject(send: Send) -> None:
+    """Answer 503 at once."""
+    headers = [
+        (b"x-outcome", b"rejected"),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"22"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b'{"outcome":"rejected"}'})

@@ -1,0 +1,31 @@
+"""What is running: the parts of a started backend, and what is recorded of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from reference_backend.postgres import DatabaseControl
+from reference_backend.processes import Child
+from reference_backend.valkey import CacheControl, Limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """One process of the backend."""
+
+    component: str
+    replica: int
+    child: Child
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """Everything that was started, filled in as it starts."""
+
+    running: list[Running] = field(default_factory=list)
+    ports: dict[str, int] = field(default_factory=dict)
+    replica_ports: dict[str, list[int]] = field(default_factory=dict)
+    caches: dict[str, CacheControl] = field(default_factory=dict)
+    databases: dict[str, DatabaseControl] = field(default_factory=dict)
+    servers: dict[str, dict[str, str]] = field(default_factory=dict)
+    cache_limits: dict[str, Limit] = field(default_factory=dict)

@@ -1,0 +1,68 @@
+"""Where a run lives: its cores, and its temporary folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from reference_backend.postgres import may_pass
+from reference_backend.problems import BadInput
+
+# The length of a Unix socket's path is limited to 107 bytes, and HAProxy adds a suffix of its own while it binds.
+_LONGEST_FOLDER = 70
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cores:
+    """Which cores the backend (with the supervisor) and the generator have; None: wherever the kernel puts them."""
+
+    usable: int
+    backend: frozenset[int] | None
+    generator: frozenset[int] | None
+
+    def recorded(self) -> dict[str, object]:
+        """Return what is written into the manifest."""
+        return {
+            "cores_usable": self.usable,
+            "backend": None if self.backend is None else sorted(self.backend),
+            "generator": None if self.generator is None else sorted(self.generator),
+        }
+
+
+def choose_cores(*, pin: bool) -> Cores:
+    """Give the generator the last core for itself and the backend the others.
+
+    With a single core, or if it is not wanted, nothing is pinned.
+    """
+    usable = sorted(os.sched_getaffinity(0))
+    if not pin or len(usable) == 1:
+        return Cores(usable=len(usable), backend=None, generator=None)
+    os.sched_setaffinity(0, usable[:-1])  # the supervisor itself, and with it every child that is not told otherwise
+    return Cores(usable=len(usable), backend=frozenset(usable[:-1]), generator=frozenset(usable[-1:]))
+
+
+def make_folder() -> Path:
+    """Make the temporary folder that holds everything of one run.
+
+    Root must let an ordinary user (PostgreSQL's) through, so for root a folder that is closed to others will not do.
+
+    Raises:
+        BadInput: no folder for temporary files can be used.
+    """
+    is_root = os.geteuid() == 0
+    for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - only as places for mkdtemp
+        path = Path(base)
+        if not os.access(path, os.W_OK) or len(str(path)) > _LONGEST_FOLDER or (is_root and not may_pass(path / "any")):
+            continue
+        folder = Path(tempfile.mkdtemp(prefix="archlab-", dir=path))
+        if is_root:
+            folder.chmod(0o711)
+        return folder
+    raise BadInput(
+        "temporary folder",
+        "no place for temporary files can be used",
+        why="the servers keep sockets, logs and data there, and PostgreSQL's ordinary user must be able to reach it",
+        do="set TMPDIR to a short path that every user may enter",
+    )

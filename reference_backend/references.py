@@ -1,0 +1,132 @@
+"""Do the names in a deployment point at something, and can each demand be found where a step looks for it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, assert_never
+
+if TYPE_CHECKING:
+    from reference_backend.deployment import CallStep, Deployment, Endpoint, Step
+
+# Words that stand for processes in the traces, and could be mistaken for a part.
+RESERVED = frozenset({"generator", "supervisor", "haproxy"})
+
+
+def problems_of(deployment: Deployment) -> list[str]:
+    """Return one sentence for each thing that is wrong with the names and indices of a deployment."""
+    problems = [f"parts.{name}: the name is reserved, choose another" for name in deployment.parts if name in RESERVED]
+    problems += _entrance(deployment, "entry", deployment.entry)
+    for name, balancer in deployment.load_balancers().items():
+        if balancer.targets not in deployment.services():
+            problems.append(f"parts.{name}.targets: {balancer.targets!r} is not a service of this deployment")
+    if problems:
+        return problems
+    for service_name, service in deployment.services().items():
+        for endpoint_name, endpoint in service.endpoints.items():
+            where = f"parts.{service_name}.endpoints.{endpoint_name}"
+            if endpoint_name in {"health", "control"}:
+                problems.append(f"{where}: the path is taken by the backend's own, choose another name")
+            for step_where, step in walk(endpoint.steps, f"{where}.steps"):
+                problems += [f"{step_where}: {text}" for text in _step(deployment, endpoint, step)]
+    return problems or _cycles(deployment)
+
+
+def walk(steps: tuple[Step, ...], where: str) -> Iterator[tuple[str, Step]]:
+    """Yield each step with its key path, those inside misses and branches included."""
+    for index, step in enumerate(steps):
+        here = f"{where}[{index}]"
+        yield here, step
+        match step.kind:
+            case "cached":
+                yield from walk(step.miss, f"{here}.miss")
+            case "parallel":
+                for number, branch in enumerate(step.branches):
+                    yield from walk(branch, f"{here}.branches[{number}]")
+            case "cpu" | "wait" | "query" | "call":
+                pass
+            case _ as never:
+                assert_never(never)
+
+
+def _entrance(deployment: Deployment, where: str, name: str) -> list[str]:
+    """Return what keeps requests from entering at ``name``."""
+    if name in deployment.load_balancers():
+        return []
+    service = deployment.services().get(name)
+    if service is None:
+        return [f"{where}: {name!r} is neither a load balancer nor a service of this deployment"]
+    if service.replicas > 1:
+        return [f"{where}: {name!r} has {service.replicas} replicas; put a load balancer in front and name that"]
+    return []
+
+
+def _step(deployment: Deployment, endpoint: Endpoint, step: Step) -> list[str]:
+    """Return what is wrong with one step of an endpoint."""
+    match step.kind:
+        case "cpu" | "wait":
+            return _demand(endpoint, step.demand)
+        case "cached":
+            known = step.cache in deployment.caches()
+            return [] if known else [f"cache {step.cache!r} is not a cache of this deployment"]
+        case "query":
+            database = deployment.databases().get(step.database)
+            if database is None:
+                return [f"database {step.database!r} is not a database of this deployment"]
+            if step.query not in database.queries:
+                return [f"query {step.query!r} is not a query of database {step.database!r}"]
+            return _demand(endpoint, step.demand)
+        case "call":
+            return _entrance(deployment, "target", step.target) or _call(deployment, endpoint, step)
+        case "parallel":
+            return []
+        case _ as never:
+            assert_never(never)
+
+
+def _demand(endpoint: Endpoint, index: int) -> list[str]:
+    """Return a complaint if the endpoint's requests carry no demand of that index."""
+    if index < endpoint.demands:
+        return []
+    return [f"demand {index} is outside the endpoint's {endpoint.demands} demands (the first is 0)"]
+
+
+def _call(deployment: Deployment, endpoint: Endpoint, step: CallStep) -> list[str]:
+    """Return what is wrong with the endpoint that a call names, and with the demands it hands on."""
+    callee = deployment.service_behind(step.target).endpoints.get(step.endpoint)
+    if callee is None:
+        return [f"endpoint {step.endpoint!r} is not an endpoint behind {step.target!r}"]
+    problems = []
+    if step.demands != callee.demands:
+        problems.append(f"it hands on {step.demands} demands, but {step.endpoint!r} takes {callee.demands}")
+    if step.demands_from + step.demands > endpoint.demands:
+        last = step.demands_from + step.demands - 1
+        problems.append(f"demand {last} is outside the endpoint's {endpoint.demands} demands (the first is 0)")
+    return problems
+
+
+def _cycles(deployment: Deployment) -> list[str]:
+    """Return a complaint for each endpoint that calls itself, directly or through others."""
+    services = deployment.services()
+    balancers = deployment.load_balancers()
+
+    def callees(node: tuple[str, str]) -> Iterator[tuple[str, str]]:
+        for _, step in walk(services[node[0]].endpoints[node[1]].steps, ""):
+            if step.kind == "call":
+                balancer = balancers.get(step.target)
+                yield (balancer.targets if balancer else step.target, step.endpoint)
+
+    finished: set[tuple[str, str]] = set()
+
+    def visit(node: tuple[str, str], path: tuple[tuple[str, str], ...]) -> list[str]:
+        if node in path:
+            loop = " -> ".join(".".join(item) for item in (*path[path.index(node) :], node))
+            return [f"parts.{node[0]}.endpoints.{node[1]}: calls itself without end ({loop})"]
+        if node in finished:
+            return []
+        found = [text for callee in callees(node) for text in visit(callee, (*path, node))]
+        finished.add(node)
+        return found
+
+    return [
+        text for name, part in services.items() for endpoint in part.endpoints for text in visit((name, endpoint), ())
+    ]

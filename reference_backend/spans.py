@@ -1,0 +1,79 @@
+"""What a replica saw of each request, written as one line by one system call."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Literal
+
+Outcome = Literal["ok", "rejected", "error", "timeout", "in_flight"]
+# A span as it is written: component, replica, operation, arrival, admitted, departure, waiting time, service time,
+# outcome, hit.
+Row = tuple[str, int, str, float, float | None, float | None, float | None, float | None, Outcome, bool | None]
+
+
+class Trace:
+    """The spans of one request at one replica, while it is there."""
+
+    __slots__ = ("admitted_s", "arrival_s", "attempt", "operation", "own_time_s", "request", "rows")
+
+    def __init__(self, *, request: int, attempt: int, operation: str, arrival_s: float) -> None:
+        self.request = request
+        self.attempt = attempt
+        self.operation = operation
+        self.arrival_s = arrival_s
+        self.admitted_s: float | None = None
+        self.own_time_s = 0.0
+        self.rows: list[Row] = []
+
+    def worked(self, since_s: float) -> None:
+        """Count the time since then as the service's own work."""
+        self.own_time_s += time.monotonic() - since_s
+
+    def add_cache(
+        self,
+        component: str,
+        operation: Literal["get", "set"],
+        *,
+        since_s: float,
+        outcome: Outcome,
+        hit: bool | None,
+    ) -> None:
+        """Record one exchange with a cache: nothing is waited for before it is sent."""
+        now = time.monotonic()
+        self.rows.append((component, 0, operation, since_s, since_s, now, 0.0, now - since_s, outcome, hit))
+
+    def add_query(
+        self, component: str, operation: str, *, since_s: float, connected_s: float | None, outcome: Outcome
+    ) -> None:
+        """Record one query: the wait is for a connection of the pool, the service is the statement."""
+        now = time.monotonic()
+        if connected_s is None:
+            self.rows.append((component, 0, operation, since_s, None, now, None, None, outcome, None))
+        else:
+            wait = connected_s - since_s
+            self.rows.append(
+                (component, 0, operation, since_s, connected_s, now, wait, now - connected_s, outcome, None)
+            )
+
+
+class SpanWriter:
+    """Appends finished requests to a file of this replica."""
+
+    def __init__(self, *, path: Path, component: str, replica: int) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._component = component
+        self._replica = replica
+
+    def write(self, trace: Trace, *, departure_s: float | None, outcome: Outcome) -> None:
+        """Write a request that has left (or, with no departure, one that is still here)."""
+        waited = None if trace.admitted_s is None else trace.admitted_s - trace.arrival_s
+        own = trace.own_time_s if trace.admitted_s is not None and departure_s is not None else None
+        mine: Row = (
+            self._component, self._replica, trace.operation, trace.arrival_s, trace.admitted_s,
+            departure_s, waited, own, outcome, None,
+        )  # fmt: skip
+        line = json.dumps([trace.request, trace.attempt, [mine, *trace.rows]], separators=(",", ":")) + "\n"
+        os.write(self._fd, line.encode())

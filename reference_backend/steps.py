@@ -1,0 +1,114 @@
+"""Running an endpoint's steps: the deployment's words, turned into real work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from reference_backend.calls import Caller
+from reference_backend.deployment import Step
+from reference_backend.spans import Trace
+from reference_backend.stores import CacheClient, DatabaseClient
+from reference_backend.work import PreciseSleep, burn
+
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One request at one endpoint, as its steps see it."""
+
+    key: int
+    demands_s: Sequence[float]
+    trace: Trace
+
+
+class BadDemands(ValueError):
+    """The request does not carry the demands that its endpoint needs."""
+
+
+def read_demands(header: str | None, count: int) -> tuple[float, ...]:
+    """Return the demands of the header ``X-Demands`` in seconds; a request without the header runs demands of zero.
+
+    Raises:
+        BadDemands: their number is wrong, or one of them is no time.
+    """
+    if header is None:
+        return (0.0,) * count
+    try:
+        demands = tuple(float(word) for word in header.split(",")) if header else ()
+    except ValueError as error:
+        raise BadDemands(f"X-Demands holds something that is no number: {header[:80]!r}") from error
+    if len(demands) != count:
+        raise BadDemands(f"X-Demands holds {len(demands)} times, but this endpoint takes {count}")
+    if not all(0.0 <= demand < _DAY_S for demand in demands):
+        raise BadDemands("X-Demands holds a time below zero, above a day, or not finite")
+    return demands
+
+
+def write_demands(demands_s: Sequence[float]) -> str:
+    """Return the header ``X-Demands`` for these demands, exact to the last bit."""
+    return ",".join(map(repr, demands_s))
+
+
+class Steps:
+    """Runs steps with the resources of this replica."""
+
+    def __init__(
+        self,
+        *,
+        sleep: PreciseSleep,
+        caches: Mapping[str, CacheClient],
+        databases: Mapping[str, DatabaseClient],
+        caller: Caller,
+    ) -> None:
+        self._sleep = sleep
+        self._caches = caches
+        self._databases = databases
+        self._caller = caller
+
+    async def run(self, steps: Sequence[Step], visit: Visit) -> None:
+        """Run steps one after another.
+
+        Raises:
+            StoreFailed: a cache or database failed (or the pool's timeout passed).
+            CallFailed: another service did not answer with success.
+        """
+        for step in steps:
+            match step.kind:
+                case "cpu":
+                    since_s = time.monotonic()
+                    burn(visit.demands_s[step.demand])
+                    visit.trace.worked(since_s)
+                case "wait":
+                    since_s = time.monotonic()
+                    await self._sleep.sleep(visit.demands_s[step.demand])
+                    visit.trace.worked(since_s)
+                case "cached":
+                    cache = self._caches[step.cache]
+                    if not await cache.get(visit.key, visit.trace):
+                        await self.run(step.miss, visit)
+                        await cache.put(visit.key, visit.trace)
+                case "query":
+                    await self._databases[step.database].run(
+                        step.query, visit.key, visit.demands_s[step.demand], visit.trace
+                    )
+                case "call":
+                    handed_on = visit.demands_s[step.demands_from : step.demands_from + step.demands]
+                    await self._caller.call(
+                        step.target, step.endpoint, visit.key, write_demands(handed_on), visit.trace
+                    )
+                case "parallel":
+                    await self._branches(step.branches, visit)
+                case _ as never:
+                    assert_never(never)
+
+    async def _branches(self, branches: Sequence[Sequence[Step]], visit: Visit) -> None:
+        """Run branches at once; when all have ended, a failed one fails the whole."""
+        results = await asyncio.gather(*(self.run(branch, visit) for branch in branches), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result

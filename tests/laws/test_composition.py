@@ -1,0 +1,108 @@
+"""In each pair of components composed, the time that the client sees is the sum of waits and services behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import lab
+from lab.validation.laws import broken_laws
+
+_TIME = {"kind": "lognormal", "mean": "8ms", "scv": 1.0}
+_WAIT = {"kind": "wait", "time": _TIME}
+_DATABASE = {"kind": "database", "pool": {"size": 1, "timeout": "5s"}, "queries": {"get": _TIME}}
+_CACHE = {"kind": "cache", "capacity": 5, "access_time": {"kind": "exponential", "mean": "1ms"}}
+_QUERY = {"kind": "query", "database": "main", "query": "get"}
+_CALLEE = {"kind": "service", "concurrency": 1, "overhead": "1ms", "endpoints": {"get": [_WAIT]}}
+
+# What stands first -> (its own part, the steps of a service that uses the second)
+_FRONTS: dict[str, dict[str, Any]] = {
+    "service": {},
+    "load_balancer": {
+        "edge": {
+            "kind": "load_balancer",
+            "algorithm": "leastconn",
+            "targets": "api",
+            "max_connections_per_server": 1,
+            "queue_timeout": "5s",
+            "forward_time": "1ms",
+        }
+    },
+    "bounded_load_balancer": {
+        "edge": {"kind": "load_balancer", "targets": "api", "algorithm": "random", "server_timeout": "10s"}
+    },
+}
+_BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "wait": ([_WAIT], {}),
+    "cpu": ([{"kind": "cpu", "time": _TIME}], {}),
+    "database": ([_QUERY], {"main": _DATABASE}),
+    "cache_over_database": (
+        [{"kind": "cached", "cache": "items", "miss": [_QUERY]}],
+        {"main": _DATABASE, "items": _CACHE},
+    ),
+    "service": ([{"kind": "call", "target": "callee", "endpoint": "get"}], {"callee": _CALLEE}),
+    "balanced_service": (
+        [{"kind": "call", "target": "inner", "endpoint": "get"}],
+        {
+            "inner": {
+                "kind": "load_balancer",
+                "targets": "callee",
+                "max_connections_per_server": 1,
+                "queue_timeout": "5s",
+            },
+            "callee": _CALLEE | {"replicas": 2},
+        },
+    ),
+}
+
+
+def _scenario(front: str, back: str) -> lab.Scenario:
+    steps, parts = _BACKS[back]
+    api = {"kind": "service", "concurrency": 2, "overhead": "500us", "endpoints": {"get": steps}}
+    return lab.Scenario.model_validate(
+        {
+            "name": "pair",
+            "workload": {
+                "kind": "open",
+                "arrival_rate": "70/s",
+                "endpoints": {"get": "100%"},
+                "keys": {"kind": "zipf", "exponent": 1.0, "count": 50},
+            },
+            "entry": "edge" if _FRONTS[front] else "api",
+            "components": {"api": api, **_FRONTS[front], **parts},
+            "run": {"duration": "20s", "replications": 1, "seed": 5},
+        }
+    )
+
+
+@pytest.mark.parametrize("back", _BACKS)
+@pytest.mark.parametrize("front", _FRONTS)
+def test_client_time_is_waits_plus_services(front: str, back: str) -> None:
+    """Composed in pairs, nothing is lost and nothing counted twice; the pair does queue, so the test can fail."""
+    run = lab.simulate(_scenario(front, back), progress=False, allow_unstable=True)
+    assert broken_laws(run) == []
+    assert (run.requests["outcome"] == "ok").sum() > 500
+    assert run.visits["waiting_time_s"].max() > 0.001
+
+
+def test_parallel_takes_as_long_as_its_slowest_branch() -> None:
+    """Two constant branches at once take the longer one's time, and both leave their visits."""
+    branches = [[{"kind": "wait", "time": "30ms"}], [_QUERY]]
+    scenario = lab.Scenario.model_validate(
+        {
+            "name": "fan_out",
+            "workload": {"kind": "open", "arrival_rate": "5/s", "endpoints": {"get": "100%"}},
+            "entry": "api",
+            "components": {
+                "api": {"kind": "service", "endpoints": {"get": [{"kind": "parallel", "branches": branches}]}},
+                "main": {"kind": "database", "pool": {"size": 9}, "round_trip": "0s", "queries": {"get": "10ms"}},
+            },
+            "run": {"duration": "10s", "replications": 1},
+        }
+    )
+    run = lab.simulate(scenario, progress=False)
+    done = run.requests[run.requests["outcome"] == "ok"]
+    assert len(done) > 20
+    assert done["sojourn_time_s"].to_numpy() == pytest.approx(0.03)
+    assert set(run.visits["component"]) == {"api", "main"}

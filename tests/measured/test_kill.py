@@ -1,0 +1,98 @@
+"""`lab measure` ended from outside at any moment leaves no process, no temporary folder and no half Run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+import lab
+from lab.randomness import Stream
+
+SCENARIO = """
+name: to_be_killed
+workload: {kind: open, arrival_rate: 20/s, endpoints: {get: 100%}}
+entry: edge
+components:
+  edge: {kind: load_balancer, targets: api}
+  api:
+    kind: service
+    replicas: 2
+    endpoints:
+      get:
+        - {kind: cached, cache: items, miss: [{kind: query, database: main, query: get}]}
+  items: {kind: cache}
+  main: {kind: database, pool: {size: 2}, queries: {get: 5ms}}
+run: {duration: 4s, replications: 1}
+"""
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+KILLS = 24
+AT_ONCE = 4
+LATEST_S = 16.0  # a measurement of this scenario takes about that long when four of them share two cores
+PATIENCE_S = 40.0
+
+
+def _ours(marker: str) -> list[psutil.Process]:
+    """Every process that inherited this measurement's marker."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("ARCHLAB_RUN_ID") == marker:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # it went away while we looked, or is not ours
+    return found
+
+
+def _kill_once(number: int, folder: Path) -> str:
+    """Start a measurement, end it by a signal after an addressed time, and return what it left behind ("" if nothing)."""
+    place = folder / str(number)
+    temporary = place / "tmp"
+    temporary.mkdir(parents=True)
+    temporary.chmod(0o777)  # the database runs under another account
+    (place / "scenario.yaml").write_text(SCENARIO)
+    marker = f"kill-test-{os.getpid()}-{number}"
+    environment = os.environ | {"ARCHLAB_RUN_ID": marker, "TMPDIR": str(temporary), "TQDM_DISABLE": "1"}
+    command = [sys.executable, "-m", "lab", "measure", str(place / "scenario.yaml"), "--out", str(place / "run")]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_s = LATEST_S * Stream(seed=7, replication=0, name="kill").uniform(number)
+    chosen = SIGNALS[number % len(SIGNALS)]
+    try:
+        process.wait(wait_s)
+    except subprocess.TimeoutExpired:
+        process.send_signal(chosen)
+        process.wait(PATIENCE_S)
+    deadline = time.monotonic() + PATIENCE_S
+    while (left := _ours(marker)) or list(temporary.iterdir()):
+        if time.monotonic() > deadline:
+            return f"{chosen.name} after {wait_s:.1f} s left {left} and {list(temporary.iterdir())}"
+        time.sleep(0.1)
+    if (place / "run").exists():
+        lab.Run.load(place / "run")  # what is there is whole, or this raises
+    return ""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that the database's account can pass through, which pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="lab-kill-") as name:
+        os.chmod(name, 0o711)
+        yield Path(name)
+
+
+@pytest.mark.measured
+@pytest.mark.slow
+def test_killed_at_any_moment_it_leaves_nothing(folder: Path) -> None:
+    """24 measurements ended by SIGINT, SIGTERM and SIGKILL at addressed moments, from start-up to saving."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        left = list(pool.map(lambda number: _kill_once(number, folder), range(KILLS)))
+    assert [words for words in left if words] == []

@@ -1,0 +1,296 @@
+"""Malformed scenarios: what was changed in base.yaml, and what the lab must say about it, on which line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+BASE = (Path(__file__).parent / "base.yaml").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Malformed:
+    """A mistake: ``text`` alone, or base.yaml with ``old`` replaced by ``new``."""
+
+    name: str
+    line: int
+    says: str
+    old: str = ""
+    new: str = ""
+    text: str | None = None
+
+    @property
+    def yaml(self) -> str:
+        """The malformed scenario."""
+        if self.text is not None:
+            return self.text
+        assert BASE.count(self.old) == 1, f"{self.name}: {self.old!r} must stand in base.yaml once"
+        return BASE.replace(self.old, self.new)
+
+
+def _change(name: str, old: str, new: str, line: int, says: str) -> Malformed:
+    return Malformed(name=name, old=old, new=new, line=line, says=says)
+
+
+def _whole(name: str, text: str, line: int, says: str) -> Malformed:
+    return Malformed(name=name, text=text, line=line, says=says)
+
+
+_UNITS = (
+    _change(
+        "duration without a unit", "timeout: 1s\n  retry", "timeout: 1\n  retry", 9, "client.timeout: 1 has no unit"
+    ),
+    _change(
+        "unit of another kind", "queue_timeout: 1s", "queue_timeout: 1/s", 20, "the unit '/s' is not one of h, min"
+    ),
+    _change("unknown unit", "duration: 50s", "duration: 50sec", 55, "run.duration: '50sec' is not a duration"),
+    _change("rate without a unit", "base: 30/s", "base: 30", 5, "arrival_rate.base: 30 has no unit: write a rate"),
+    _change("share without a unit", "read_item: 90%", "read_item: 0.9", 6, "endpoints.read_item: 0.9 has no unit"),
+    _change("time given as a number", "time: 20ms}\n        - kind", "time: 20}\n        - kind", 30, "such as 20ms"),
+    _change("query given as a number", "{kind: exponential, mean: 15ms}", "15", 50, "item_by_id: 15 has no unit"),
+    _change("rate curve given as a number", BASE.splitlines()[4], "  arrival_rate: 30", 5, "such as 30/s"),
+    _change("number where a unit is missing", "cap: 1s", "cap: '1'", 12, "retry.backoff.cap: '1' is not a duration"),
+    _change("not a number", "hold: 15s", "hold: soon", 5, "'soon' is not a duration: write a number and its unit"),
+    _change("unit beyond measure", "hold: 15s", "hold: 1e999s", 5, "'1e999s' is out of range"),
+    _change("percentage of a count", "replicas: 2", "replicas: 2%", 23, "replicas: '2%' is not a whole number"),
+)
+
+_RANGES = (
+    _change("negative time", "rise: 2s", "rise: -2s", 5, "arrival_rate.rise: -2.0 is negative"),
+    _change(
+        "timeout of zero", "timeout: 1s\n  retry", "timeout: 0s\n  retry", 9, "client.timeout: 0.0 is not positive"
+    ),
+    _change("no replicas", "replicas: 2", "replicas: 0", 23, "replicas: 0 is out of range: it must be 1 or more"),
+    _change("half a replica", "replicas: 2", "replicas: 2.5", 23, "replicas: 2.5 is not a whole number"),
+    _change("a million replicas", "replicas: 2", "replicas: 1000000", 23, "it must be 10000 or less"),
+    _change(
+        "too many attempts", "attempts: 2", "attempts: 99", 11, "attempts: 99 is out of range: it must be 20 or less"
+    ),
+    _change("scv of zero", "scv: 0.25", "scv: 0", 29, "time.scv: 0 is out of range: it must be more than 0"),
+    _change("share above 100 %", "quantile: 99%", "quantile: 101%", 53, "objectives.0.quantile: a share lies between"),
+    _change(
+        "mix above 100 %",
+        "write_item: 10%",
+        "write_item: 20%",
+        6,
+        "workload.endpoints: read_item 90% + write_item 20% = 110%, but",
+    ),
+    _change("cap below base", "cap: 1s", "cap: 1ms", 12, "must not be less than base"),
+    _change("warm-up as long as the run", "warm_up: 5s", "warm_up: 50s", 55, "nothing would remain"),
+    _change(
+        "two bounds", "at_most: 300ms", "at_most: 300ms, at_least: 1ms", 53, "exactly one bound: at_most or at_least"
+    ),
+    _change("no bound", ", at_most: 300ms", "", 53, "objectives.0: an objective needs exactly one bound"),
+    _change("true as a number", "concurrency: 4", "concurrency: true", 24, "concurrency: true is not a whole number"),
+)
+
+_WORDS = (
+    _change(
+        "misspelt key", "replicas: 2", "replica: 2", 23, "there is no key 'replica' here; did you mean 'replicas'?"
+    ),
+    _change(
+        "misspelt key at the top", "client:", "clients:", 8, "clients: there is no key 'clients' here; did you mean"
+    ),
+    _change(
+        "unknown key", "{size: 4,", "{size: 4, colour: red,", 48, "pool.colour: there is no key 'colour' here (there"
+    ),
+    _change(
+        "missing key", "size: 4, ", "", 48, "components.main.pool.size: is missing; add it (Connections kept open.)"
+    ),
+    _change("missing scv", ", scv: 0.25", "", 29, "endpoints.read_item.0.time.scv: is missing"),
+    _change("missing kind", "{kind: cache, ", "{", 45, "items: has no kind, so its other keys have no meaning"),
+    _change(
+        "unknown kind",
+        "kind: load_balancer",
+        "kind: loadbalancer",
+        16,
+        "edge.kind: there is no kind 'loadbalancer' here; did you",
+    ),
+    _change("unknown kind of step", "{kind: wait, time: 20ms}", "{kind: sleep, time: 20ms}", 30, "cached, query, call"),
+    _change(
+        "unknown distribution", "kind: lognormal", "kind: normal", 29, "there is no kind 'normal' here; did you mean"
+    ),
+    _change("unknown algorithm", "leastconn", "least_conn", 17, "did you mean 'leastconn'?"),
+    _change(
+        "unknown metric", "metric: sojourn_time", "metric: response_time", 53, "there is no metric 'response_time' here"
+    ),
+    _change("bad name", "  profiles:", "  Profiles:", 37, "'Profiles' is not a name: use small letters"),
+    _change("quantile with a word", "warm_up: 5s", "warm_up: some", 55, "run.warm_up: 'some' is not a duration"),
+)
+
+_LATER = (
+    _change(
+        "autoscaler", "backlog: 16", "autoscaler: {kind: hpa}", 25, "does not model 'autoscaler' yet, and refuses it"
+    ),
+    _change("faults", "objectives:", "faults: []\nobjectives:", 52, "does not model 'faults' yet"),
+    _change("closed workload", "kind: open", "kind: closed", 4, "workload.kind: the lab does not model 'closed' yet"),
+    _change("diurnal rate", "kind: spike", "kind: diurnal", 5, "does not model 'diurnal' yet"),
+    _change("queue", "{kind: cache, capacity: 500, ttl: 20s}", "{kind: queue}", 45, "does not model 'queue' yet"),
+    _change("publish", "{kind: wait, time: 20ms}", "{kind: publish, queue: q}", 30, "does not model 'publish' yet"),
+    _change("retry budget", "attempts: 2", "attempts: 2\n    budget: 10%", 12, "does not model 'budget' yet"),
+    _change("network", "timeout: 1s\n  retry", "timeout: 1s\n  network: {kind: lte}\n  retry", 10, "'network' yet"),
+    _change("stampede protection", "ttl: 20s", "stampede_protection: single_flight", 45, "'stampede_protection' yet"),
+    _change("lfu", "ttl: 20s", "eviction: lfu", 45, "items.eviction: the lab does not model 'lfu' yet"),
+    _change("recovery time", "metric: sojourn_time", "metric: recovery_time", 53, "does not model 'recovery_time' yet"),
+)
+
+_NAMES = (
+    _change("unknown entry", "entry: edge", "entry: edgy", 13, "entry: 'edgy' is not a load balancer or service"),
+    _change("entry at a cache", "entry: edge", "entry: items", 13, "entry: 'items' is not a load balancer or service"),
+    _change(
+        "unknown target",
+        "targets: api",
+        "targets: app",
+        18,
+        "'app' is not a service of this scenario (services: api, p",
+    ),
+    _change(
+        "unknown cache", "cache: items", "cache: item", 32, "read_item.2.cache: 'item' is not a cache (caches: items)"
+    ),
+    _change(
+        "unknown query",
+        "query: item_by_id",
+        "query: by_id",
+        33,
+        "miss.0.query: 'main' has no query 'by_id' (it has: item",
+    ),
+    _change(
+        "unknown database", "database: main, query: insert", "database: side, query: insert", 35, "'side' is not a data"
+    ),
+    _change(
+        "unknown callee",
+        "target: profiles",
+        "target: profile",
+        36,
+        "write_item.1.target: 'profile' is not a load balancer",
+    ),
+    _change(
+        "unknown endpoint called",
+        "endpoint: touch",
+        "endpoint: poke",
+        36,
+        "'profiles' has no endpoint 'poke' (it has: t",
+    ),
+    _change(
+        "unknown endpoint asked for",
+        "write_item: 10%",
+        "delete: 10%",
+        6,
+        "the entry 'edge' has no endpoint of this name",
+    ),
+    _change(
+        "unknown endpoint in an objective", "endpoint: read_item", "endpoint: touch", 53, "clients never call 'touch'"
+    ),
+    _change(
+        "unknown cache in an objective",
+        "component: items",
+        "component: main",
+        54,
+        "'main' is not a cache (caches: item",
+    ),
+    _change(
+        "direct call to replicas", "entry: edge", "entry: api", 13, "which has 2 replicas; nobody would choose between"
+    ),
+    _change(
+        "circle",
+        "- [{kind: cpu, time: 1ms}]",
+        "- [{kind: call, target: edge, endpoint: read_item}]",
+        15,
+        "the calls go round in a circle (edge -> api -> profiles -> edge)",
+    ),
+    _change("backlog without concurrency", "    concurrency: 4\n", "", 24, "backlog: has no effect, as nobody waits"),
+)
+
+_SHAPES = (
+    _change(
+        "no steps",
+        "\n        - {kind: query, database: main, query: insert_item}"
+        "\n        - {kind: call, target: profiles, endpoint: touch}",
+        " []",
+        34,
+        "write_item: is too short: it needs 1 or more",
+    ),
+    _change(
+        "one branch", "            - [{kind: wait, time: 5ms}]\n", "", 42, "branches: is too short: it needs 2 or more"
+    ),
+    _change("nothing after the colon", "{size: 4, timeout: 2s}", "", 48, "main.pool: is empty; write it with its keys"),
+    _change("list for a mapping", "{size: 4, timeout: 2s}", "[4]", 48, "components.main.pool: a list is not a mapping"),
+    _change(
+        "mapping for a list",
+        "[{kind: query, database: main, query: item_by_id}]",
+        "{kind: wait}",
+        33,
+        "miss: a mapping is not a list",
+    ),
+    _change(
+        "number for a text",
+        "question: Does every mistake get its own words?",
+        "question: 5",
+        2,
+        "question: 5 is not a text",
+    ),
+    _change(
+        "text for a mapping",
+        "{kind: zipf, exponent: 0.9, count: 2000}",
+        "zipf",
+        7,
+        "'zipf' is not a mapping; write it with a kind",
+    ),
+)
+
+_TRAPS = (
+    _change(
+        "on",
+        "endpoints: {read_item: 90%, write_item: 10%}",
+        "endpoints: {on: 100%}",
+        6,
+        "'on' is true or false to some",
+    ),
+    _change("no", "algorithm: leastconn", "algorithm: no", 17, "algorithm: 'no' is true or false to some YAML readers"),
+    _change("octal", "replicas: 2", "replicas: 010", 23, "'010' begins with 0, so it is octal to some YAML readers"),
+    _change("hexadecimal", "replicas: 2", "replicas: 0x10", 23, "'0x10' is a number to some YAML readers"),
+    _change("underscores", "count: 2000", "count: 2_000", 7, "'2_000' is a number to some YAML readers"),
+    _change("exponent", "scv: 0.25", "scv: 1e-3", 29, "write it out without the exponent (1e-3 is 0.001)"),
+    _change("base 60", "duration: 50s", "duration: 1:30", 55, "'1:30' is a number in base 60 to some YAML readers"),
+    _change("not a number at all", "scv: 0.25", "scv: .nan", 29, "time.scv: '.nan' is not a finite number"),
+    _change("infinity", "exponent: 0.9", "exponent: .inf", 7, "keys.exponent: '.inf' is not a finite number"),
+    _change("huge number", "count: 2000", "count: " + "9" * 60, 7, "is a number too long to be meant"),
+    _change(
+        "date", "question: Does every mistake get its own words?", "question: 2026-11-21", 2, "is a date to some YAML"
+    ),
+    _change("merge key", "client:", "<<: {}\nclient:", 8, "'<<' is a special key to some YAML readers"),
+    _change("key twice", "replicas: 2", "replicas: 2\n    replicas: 3", 24, "is written twice (first on line 23)"),
+)
+
+_YAML = (
+    _whole("empty", "", 1, "there is nothing in it; write a scenario"),
+    _whole("only a comment", "# later\n", 1, "there is nothing in it"),
+    _whole("only a null", "~\n", 1, "this is nothing"),
+    _whole(
+        "a list", "- 1\n", 1, "a scenario is a mapping (name:, workload:, entry:, components:, run:), this is a list"
+    ),
+    _whole("a sentence", "hello world", 1, "this is 'hello world'"),
+    _change("tab", "  timeout: 1s\n", "\ttimeout: 1s\n", 9, "there is a tab; YAML is indented by spaces alone"),
+    _change("bad indentation", "  retry:\n", " retry:\n", 10, "this is not YAML"),
+    _change("open bracket", "{size: 4, timeout: 2s}", "{size: 4, timeout: 2s", 49, "this is not YAML"),
+    _change("open quote", "name: base", "name: 'base", 1, "this is not YAML"),
+    _change("two documents", "client:", "---\nclient:", 8, "a second document begins here"),
+    _change("anchor", "overhead: 500us", "overhead: &half 500us", 26, "the anchor &half is not supported"),
+    _whole("alias bomb", "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", 1, "the anchor &a is not supported"),
+    _whole("alias", "name: base\nentry: *edge\n", 2, "the alias *edge is not supported; write the value out"),
+    _change(
+        "python tag", "name: base", "name: !!python/object/apply:os.getcwd []", 1, "the tag tag:yaml.org,2002:python"
+    ),
+    _change("own tag", "name: base", "name: !secret base", 1, "the tag !secret is not supported"),
+    _change("list as a key", "name: base", "? [a, b]\n: base", 1, "stands where a key should"),
+    _whole("deep nesting", "a: " + "[" * 5000, 1, "nested more than 40 levels deep"),
+    _whole("many values", "a:\n" + "- 1\n" * 30_000, 19_999, "more than 20000 values"),
+    _whole("large text", "#" * (2**20 + 1), 1, "are more than 1048576"),
+    _change("NUL", "name: base", "name: ba\0se", 1, "the character U+0000 cannot stand in YAML"),
+    _change("control character", "kind: open", "kind: open\x07", 4, "the character U+0007 cannot stand in YAML"),
+    _change("lone surrogate", "name: base", "name: \ud800", 1, "the character U+D800 cannot stand in YAML"),
+    _change("half an escape", "name: base", 'name: "\\ud800"', 1, "is half a character"),
+    _change("escape of no character", "name: base", 'name: "\\UFFFFFFFF"', 1, "stands for no character"),
+)
+
+MALFORMED = (*_UNITS, *_RANGES, *_WORDS, *_LATER, *_NAMES, *_SHAPES, *_TRAPS, *_YAML)

@@ -1,0 +1,168 @@
+"""HAProxy's configuration, and what is read back from its log."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reference_backend import haproxy
+from reference_backend.collect import Clock, add_unfinished, balancer_spans, mark_abandoned, replica_spans
+from reference_backend.deployment import Deployment
+
+
+def rendered(**balancer: Any) -> str:
+    """Return the configuration of one load balancer in front of two replicas."""
+    deployment = Deployment.model_validate(
+        {
+            "schema_version": 1,
+            "name": "test",
+            "entry": "edge",
+            "parts": {
+                "edge": {"kind": "load_balancer", "algorithm": "leastconn", "targets": "api", **balancer},
+                "api": {
+                    "kind": "service",
+                    "replicas": 2,
+                    "endpoints": {"read": {"demands": 1, "steps": [{"kind": "cpu", "demand": 0}]}},
+                },
+            },
+        }
+    )
+    frontends = haproxy.Frontends(
+        fd_of={"edge": 7}, replica_ports={"api": [8001, 8002]}, log_fd=9, control=Path("/run/h.sock")
+    )
+    return haproxy.render(deployment, frontends)
+
+
+def test_defaults_are_explicit() -> None:
+    """One thread, an explicit algorithm, inherited sockets, no abortonclose, and no limit unless it is asked for."""
+    text = rendered()
+    for line in (
+        "nbthread 1",
+        "balance leastconn",
+        "bind fd@7",
+        "log fd@9 format raw local0",
+        "timeout connect 1s",
+        "retries 3",
+    ):
+        assert f"    {line}\n" in text, line
+    assert "server r0 127.0.0.1:8001\n" in text
+    assert "server r1 127.0.0.1:8002\n" in text
+    assert "abortonclose" not in text
+    assert "server r0 127.0.0.1:8001 maxconn" not in text
+    assert "weight 1\n" in text
+
+
+def test_limits_and_timeouts_are_those_of_the_deployment() -> None:
+    """Times are written in milliseconds, and the limit holds for each server."""
+    text = rendered(max_connections_per_server=3, queue_timeout_s=0.3, server_timeout_s=12.5)
+    assert "timeout queue 300ms" in text
+    assert "timeout server 12500ms" in text
+    assert "maxconn 3\n" in text
+
+
+def test_random_draws_two_on_a_fine_ring() -> None:
+    """``random`` is the best of two draws, and its ring has the most points it can have."""
+    text = rendered(algorithm="random")
+    assert "balance random(2)" in text
+    assert "weight 256" in text
+
+
+CLOCK = Clock(zero_s=1000.0, wall_ahead_s=1_700_000_000.0)
+
+
+def line(**changes: object) -> str:
+    """Return a line of HAProxy's log."""
+    entry = {
+        "frontend": "edge",
+        "request": "17",
+        "attempt": "1",
+        "path": "/read?key=3",
+        "start_us": "1700001002500000",
+        "Tw": "40",
+        "Tc": "0",
+        "Tr": "9",
+        "Ta": "50",
+        "status": "200",
+        "termination": "--",
+        "server": "r1",
+        **changes,
+    }
+    return " ".join(str(entry[name]) for name in haproxy.LOG_FIELDS) + "\n"
+
+
+def test_log_line_becomes_a_span() -> None:
+    """Start from the wall clock, wait from Tw, end from Ta; the service time cannot be observed."""
+    (span,) = balancer_spans(line(), CLOCK)
+    assert (span["request"], span["attempt"], span["component"], span["replica"], span["operation"]) == (
+        17,
+        1,
+        "edge",
+        1,
+        "read",
+    )
+    assert span["arrival_s"] == pytest.approx(2.5)
+    assert span["admitted_s"] == pytest.approx(2.54)
+    assert span["departure_s"] == pytest.approx(2.55)
+    assert span["waiting_time_s"] == pytest.approx(0.04)
+    assert math.isnan(span["service_time_s"])  # type: ignore[arg-type]
+    assert span["outcome"] == "ok"
+
+
+def test_refusal_after_the_queue_was_never_admitted() -> None:
+    """A 503 after the queue's timeout has no server, no wait that ended, and counts as rejected."""
+    (span,) = balancer_spans(line(Tw=300, Tc=-1, Tr=-1, Ta=300, status=503, termination="sQ", server="<NOSRV>"), CLOCK)
+    assert (span["outcome"], span["replica"]) == ("rejected", -1)
+    assert math.isnan(span["admitted_s"])  # type: ignore[arg-type]
+    assert math.isnan(span["waiting_time_s"])  # type: ignore[arg-type]
+
+
+def test_other_lines_are_left_out() -> None:
+    """Warm-up requests, readiness requests and HAProxy's notices are no spans."""
+    text = (
+        line(request=-1) + line(request="-") + "Server edge/r1 is DOWN, reason: Layer4 connection problem.\n" + line()
+    )
+    assert len(balancer_spans(text, CLOCK)) == 1
+
+
+def test_replica_lines_become_spans() -> None:
+    """Times are relative to the schedule's zero, null becomes NaN, the warm-up is left out."""
+    warm = '[-1,0,[["api",0,"read",999.0,999.0,999.1,0.0,0.1,"ok",null]]]\n'
+    service_row = '["api",0,"read",1001.0,1001.5,1002.0,0.5,0.1,"ok",null]'
+    database_row = '["main",0,"q",1001.6,null,1001.8,null,null,"timeout",null]'
+    mine = f"[5,0,[{service_row},{database_row}]]\n"
+    service, database = replica_spans(warm + mine, CLOCK)
+    assert (service["arrival_s"], service["admitted_s"], service["departure_s"]) == (1.0, 1.5, 2.0)
+    assert database["outcome"] == "timeout"
+    assert math.isnan(database["admitted_s"])  # type: ignore[arg-type]
+
+
+def span(departure_s: float, request: int = 1) -> dict[str, object]:
+    """Return a span that ends at some time."""
+    return {"request": request, "attempt": 0, "component": "api", "departure_s": departure_s}
+
+
+def test_abandoned_is_what_outlived_its_client() -> None:
+    """What ended before the client gave up is not abandoned, what ended after or never is; unknown stays null."""
+    attempts: list[dict[str, object]] = [
+        {"request": 1, "attempt": 0, "start_s": 0.0, "end_s": 1.0, "outcome": "timeout"},
+        {"request": 2, "attempt": 0, "start_s": 0.0, "end_s": 1.0, "outcome": "ok"},
+    ]
+    spans = [span(0.9), span(1.1), span(math.nan), span(1.1, request=2), span(1.1, request=3)]
+    mark_abandoned(spans, attempts)
+    assert [one["abandoned"] for one in spans] == [False, True, True, False, None]
+
+
+def test_attempt_without_a_line_is_in_flight() -> None:
+    """An attempt that timed out and left no line at the load balancer is still there; an answered one is not added."""
+    attempts: list[dict[str, object]] = [
+        {"request": 1, "attempt": 0, "start_s": 0.5, "end_s": 1.0, "outcome": "timeout"},
+        {"request": 2, "attempt": 0, "start_s": 0.5, "end_s": 1.0, "outcome": "error"},
+    ]
+    spans: list[dict[str, object]] = []
+    add_unfinished(spans, attempts, "edge", {1: "read", 2: "read"})
+    assert [(one["request"], one["outcome"], one["arrival_s"], one["operation"]) for one in spans] == [
+        (1, "in_flight", 0.5, "read")
+    ]
