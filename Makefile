@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: help install run test check lab notebooks benchmark lock schema record readme clean
+.PHONY: help install run test check lab notebooks outputs benchmark lock schema record readme clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,10 +33,13 @@ check: .venv/installed ## the fast checks: style, types, layers, unit tests
 	$(BIN)/python -m pytest -q -m "not measured and not slow" tests/unit lab
 
 lab: .venv/installed ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 notebooks: .venv/installed ## execute every notebook
 	$(BIN)/python -m pytest -q tests/notebooks
+
+outputs: .venv/installed ## execute the notebooks and keep their outputs in them
+	$(BIN)/python tools/execute_notebooks.py
 
 benchmark: .venv/installed ## speed of the simulator
 	$(BIN)/python -m pytest -q -s benchmarks --benchmark-columns=min,median,max,rounds --benchmark-sort=name

@@ -60,9 +60,7 @@ class Hyperexponential(Spec):
 
     kind: Literal["hyperexponential"] = "hyperexponential"
     mean: PositiveDuration = Field(description="The mean time.")
-    scv: Annotated[Number, Field(gt=1, le=1000)] = Field(
-        description="Squared coefficient of variation, above 1."
-    )
+    scv: Annotated[Number, Field(gt=1, le=1000)] = Field(description="Squared coefficient of variation, above 1.")
 
 
 class Empirical(Spec):

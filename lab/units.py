@@ -27,6 +27,8 @@ _DURATION = {
 _RATE = {"/s": (1, 1), "/min": (1, 60), "/h": (1, 3600)}
 _BYTES = {"B": (1, 1), "KiB": (2**10, 1), "MiB": (2**20, 1), "GiB": (2**30, 1)}
 _RATIO = {"%": (1, 100)}
+_MOST_DIGITS = 29  # before or behind the point; beyond it no quantity of a backend lies
+_SHORT, _LONGEST = 6, 24  # characters of a number that reads well, and of one without an exponent
 
 
 def parse_duration(text: object) -> float:
@@ -80,7 +82,7 @@ def _parse(text: object, *, units: dict[str, tuple[int, int]], what: str, exampl
         said = f"the unit {unit!r} is not one of {known}" if unit else "the unit is missing"
         raise DomainError(f"{text!r} is not {what}: {said}; write for example {example}")
     number = Decimal(match["number"])
-    if number and not -30 < number.adjusted() < 30:
+    if number and abs(number.adjusted()) > _MOST_DIGITS:
         raise DomainError(f"{text!r} is out of range for {what}")
     multiplier, divisor = units[unit]
     return float(number * multiplier / divisor)
@@ -96,7 +98,9 @@ def format_duration(seconds: float) -> str:
         return "0s"
     for unit in ("h", "min", "s", "ms", "us"):
         number = _in_unit(seconds, unit, _DURATION)
-        if abs(number) >= 1 and len(_plain(number)) <= 6:
+        if unit in ("h", "min") and number != int(number):
+            continue  # 90s reads better than 1.5min, 90min better than 1.5h
+        if abs(number) >= 1 and len(_plain(number)) <= _SHORT:
             return f"{_plain(number)}{unit}"
     return f"{_plain(_in_unit(seconds, 'ms', _DURATION))}ms"
 
@@ -139,4 +143,4 @@ def _in_unit(value: float, unit: str, table: dict[str, tuple[int, int]]) -> Deci
 
 def _plain(number: Decimal) -> str:
     text = format(number.normalize(), "f")
-    return text if len(text) <= 24 else str(number.normalize())
+    return text if len(text) <= _LONGEST else str(number.normalize())

@@ -10,15 +10,37 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def used_s(pids: Iterable[int]) -> float:
-    """Return the CPU seconds that these processes, and the children they have waited for, have used."""
+    """Return the CPU seconds that the threads of these processes have used; one that has ended counts for nothing."""
+    return sum(_used_ns(pid) for pid in pids) / 1e9
+
+
+def _used_ns(pid: int) -> int:
+    """Return one process's CPU time, from the scheduler's own account where the kernel keeps it.
+
+    The usual account counts clock ticks of 10 ms, and misses a server that works for 0.1 ms after each wake-up.
+    """
     total = 0
-    for pid in pids:
+    for thread in _threads(pid):
         try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int((thread / "schedstat").read_text().split()[0])
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended; the parent, when it is among the pids, has inherited its time
-        total += sum(map(int, fields[11:15]))
-    return total / _TICKS_PER_S
+            return _ticks(pid) * 1_000_000_000 // _TICKS_PER_S  # a kernel without that account, or the thread ended
+    return total
+
+
+def _threads(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 def family(pid: int) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from reference_backend import haproxy
 from reference_backend.backend import Backend
 from reference_backend.ports import LOOPBACK
 from reference_backend.problems import PartFailed
@@ -81,10 +82,17 @@ def drain(backend: Backend, watch: Watch) -> int:
     ports = [port for numbers in backend.parts.replica_ports.values() for port in numbers]
     with httpx.Client(trust_env=False, timeout=5.0) as client:
         left_s = _DRAIN_S
-        while left_s > 0 and any(_busy(client, port) for port in ports):
+        while left_s > 0 and (_queued(backend) or any(_busy(client, port) for port in ports)):
             watch.pause(0.1)
             left_s -= 0.1
         return sum(int(client.post(f"http://{LOOPBACK}:{port}/control/disown").json()["disowned"]) for port in ports)
+
+
+def _queued(backend: Backend) -> bool:
+    """Return whether HAProxy still holds requests (their clients may have gone: it serves them nevertheless)."""
+    if not backend.deployment.load_balancers():
+        return False
+    return any(gauge.value > 0 for gauge in haproxy.gauges(backend.control) if gauge.name in ("scur", "qcur"))
 
 
 def _busy(client: httpx.Client, port: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,15 @@ def choose_cores(*, pin: bool) -> Cores:
         return Cores(usable=len(usable), backend=None, generator=None)
     os.sched_setaffinity(0, usable[:-1])  # the supervisor itself, and with it every child that is not told otherwise
     return Cores(usable=len(usable), backend=frozenset(usable[:-1]), generator=frozenset(usable[-1:]))
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove the temporary folder; the parent, who was told of it, may be doing the same at this moment."""
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue  # the other one was faster with something in it: look again whether anything is left
 
 
 def make_folder() -> Path:

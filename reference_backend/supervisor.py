@@ -25,7 +25,7 @@ from reference_backend.deployment import Deployment
 from reference_backend.events import Events
 from reference_backend.load.plan import Plan
 from reference_backend.load.schedule import BadSchedule, Schedule, read_schedule
-from reference_backend.placement import Cores, choose_cores, make_folder
+from reference_backend.placement import Cores, choose_cores, make_folder, remove_folder
 from reference_backend.problems import BadInput, Interrupted, Problem
 from reference_backend.reading import read_deployment
 from reference_backend.sampling import Sampler
@@ -85,7 +85,7 @@ def run(options: Options) -> int:
         return 3
     finally:
         if folder is not None:
-            shutil.rmtree(folder)
+            remove_folder(folder)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Record the measurement of first_spike in measurements/: what README, notebook and tests compare with. `make record`."""
+"""Record the measurement of first_spike that README, notebook and tests compare with. `make record`."""
 
 from __future__ import annotations
 

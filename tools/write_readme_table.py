@@ -19,7 +19,7 @@ def generated() -> str:
     backend = measured.provenance["backend"]
     host = backend["host"]
     said = (
-        f"Recorded with {len(measured.replications)} repeats on {host['cores']} cores of {host['cpu_model']} "
+        f"Recorded with {len(measured.replications)} repeats on {host['cores']} cores of {host['cpu']} "
         f"({measured.provenance['recorded_on']}).\n"
     )
     return f"{BEGIN}\n{comparison.to_markdown()}\n{said}{END}"

@@ -36,7 +36,7 @@ _CLAIM_FAILED, _INCONCLUSIVE = 1, 3
 
 
 @app.command()
-def simulate(  # noqa: PLR0913  # the options of the command
+def simulate(  # noqa: PLR0913, PLR0917  # the options of the command
     scenario: ScenarioFile,
     seed: Seed = None,
     replications: Replications = None,
@@ -59,7 +59,7 @@ def simulate(  # noqa: PLR0913  # the options of the command
 
 
 @app.command()
-def measure(  # noqa: PLR0913  # the options of the command
+def measure(  # noqa: PLR0913, PLR0917  # the options of the command
     scenario: ScenarioFile,
     repeats: Repeats = 1,
     seed: Seed = None,
@@ -100,7 +100,7 @@ def compare(
 
 
 @app.command()
-def run(  # noqa: PLR0913  # the options of the command
+def run(  # noqa: PLR0913, PLR0917  # the options of the command
     scenario: ScenarioFile,
     out: Annotated[Path, typer.Option(help="Folder for both Runs and the report.")],
     repeats: Repeats = 2,
@@ -152,9 +152,9 @@ def show(scenario: ScenarioFile, as_json: Json = False) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the scenario language."""
-    from lab.scenario.schema import json_schema
+    from lab.scenario.schema import schema_text
 
-    put_json(json_schema())
+    put(schema_text().rstrip())
 
 
 def _free(folder: Path | None, overwrite: bool) -> None:

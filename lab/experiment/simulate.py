@@ -14,7 +14,9 @@ from tqdm.auto import tqdm
 from lab.errors import DomainError, NotEnoughData, Unstable
 from lab.experiment.warm_up import found_warm_up_s
 from lab.runs.run import Run
-from lab.runs.tables import REQUESTS, VISITS, Tables
+from lab.runs.tables import REQUESTS, SAMPLES, VISITS, Tables
+from lab.runs.timeline import timeline_frame
+from lab.runs.window import window_of
 from lab.scenario.arithmetic import arithmetic
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule, draw_schedule
@@ -24,6 +26,7 @@ from lab.simulation.replicate import replicate
 from lab.units import format_duration
 from lab.versions import versions
 
+_MOST_SAMPLES = 10_000  # of one gauge in one replication
 _WORTH_PARALLEL = 20_000  # requests; below it starting workers costs more than they save
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
@@ -71,15 +74,17 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     _check_stability(scenario, allow_unstable=allow_unstable)
     schedule = None if replay is None else schedule_of(replay)
     tasks = [(scenario, seed, number, components, schedule) for number in range(count)]
-    done = list(tqdm(_run_all(tasks, n_jobs), total=count, desc="predict", unit="run", disable=not progress))
+    silent: dict[str, Any] = {} if progress else {"disable": True}  # not given, TQDM_DISABLE decides
+    done = list(tqdm(_run_all(tasks, n_jobs), total=count, desc="predict", unit="run", **silent))
     requests = REQUESTS.stack([requests for requests, _ in done])
     visits = VISITS.stack([visits for _, visits in done])
     if scenario.run.warm_up == "auto":
         scenario = scenario.with_({"run.warm_up": format_duration(found_warm_up_s(requests, scenario.run.duration))})
+    document = scenario.to_document()
     return Run(
         world="predicted",
-        scenario=scenario.to_document(),
-        tables=Tables(requests=requests, visits=visits),
+        scenario=document,
+        tables=Tables(requests=requests, visits=visits, samples=_gauges(requests, visits, document)),
         seed=seed,
         provenance={
             "versions": versions("simpy", "numpy", "pandas"),
@@ -98,12 +103,30 @@ def schedule_of(run: Run) -> Schedule:
     requests = run.requests[run.requests["replication"] == run.requests["replication"].min()]
     if requests.empty or not np.array_equal(requests["request"], np.arange(len(requests))):
         raise NotEnoughData(
-            "the Run does not hold a whole schedule: its first replication must have requests 0, 1, 2, ..."
+            "the Run does not hold a whole schedule: its first replication must have requests 0, 1, 2 and so on"
         )
     return Schedule(
         intended_start_s=requests["intended_start_s"].to_numpy(),
         endpoint=tuple(requests["endpoint"].astype(str)),
         key=requests["key"].to_numpy(),
+    )
+
+
+def _gauges(requests: pd.DataFrame, visits: pd.DataFrame, document: dict[str, Any]) -> pd.DataFrame:
+    """Return each component's number waiting and in service as samples: time-weighted means, one a second."""
+    whole = window_of(document, warm_up=False)
+    every_s = max(1.0, whole.length_s / _MOST_SAMPLES)
+    timeline = timeline_frame(requests=requests, visits=visits, window=whole, bin_s=every_s)
+    gauges = timeline[timeline["metric"].isin(["number_waiting_mean", "number_in_service_mean"])]
+    return SAMPLES.frame(
+        {
+            "replication": gauges["replication"],
+            "time_s": (gauges["time_s"] + every_s).clip(upper=whole.end_s),
+            "component": gauges["subject"].astype(str),
+            "replica": [-1] * len(gauges),  # all of them together
+            "gauge": gauges["metric"].astype(str),
+            "value": gauges["value"],
+        }
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -70,7 +71,8 @@ def _follow(events: Iterator[Event], *, repeats: int, duration_s: float, progres
     """Show how far the backend is, and return its output folder when it has finished."""
     output = None
     total_s = round(repeats * duration_s)
-    with tqdm(total=total_s, desc="measure", unit="s", disable=not progress) as bar:
+    silent: dict[str, Any] = {} if progress else {"disable": True}  # not given, TQDM_DISABLE decides
+    with tqdm(total=total_s, desc="measure", unit="s", **silent) as bar:
         for event in events:
             match event["event"]:
                 case "starting" | "ready":

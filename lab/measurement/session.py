@@ -51,7 +51,7 @@ def backend_session(
         _memory_file("deployment.json", json.dumps(deployment).encode()),
         _memory_file("schedule.parquet", _parquet(schedule)),
     ]
-    log = tempfile.TemporaryFile()  # nameless: it cannot be left behind
+    log = tempfile.TemporaryFile()  # noqa: SIM115  # closed below; nameless, so that it cannot be left behind
     command = [sys.executable, "-m", "reference_backend", "run", "--lifeline", "--repeats", str(repeats), *options]
     for flag, descriptor in zip(("--deployment", "--schedule"), inputs, strict=True):
         command += [flag, f"/dev/fd/{descriptor}"]
@@ -103,7 +103,8 @@ class _Session:
     def end(self) -> None:
         """Close the lifeline and wait until everything is gone; kill only if that takes far too long."""
         process = self._process
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.close()
         try:
             process.wait(_FAREWELL_S)

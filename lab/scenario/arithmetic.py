@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from html import escape
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lab.errors import NotEnoughData
 from lab.scenario.bounded import queue_is_bounded
@@ -119,12 +119,19 @@ class Arithmetic:
         limited = [row for row in self.rows if (row.level, row.cache) == ("peak", "warm") and row.capacity_per_s]
         return min(limited, key=lambda row: row.capacity_per_s or 0.0, default=None)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain dicts, lists, texts and numbers, for JSON."""
+        first = self.saturates_first
+        return {**asdict(self), "saturates_first": asdict(first) if first else None}
+
     def to_frame(self) -> pd.DataFrame:
         """Return the rows as a frame, one column a field."""
         import pandas as pd
 
         frame = pd.DataFrame([asdict(row) for row in self.rows], columns=list(Row.__dataclass_fields__))
-        return frame.astype({"servers": "Int64", "utilisation": "float64", "capacity_per_s": "float64"})
+        return frame.astype(
+            {"servers": "Int64", "holding_time_s": "float64", "utilisation": "float64", "capacity_per_s": "float64"}
+        )
 
     def _repr_html_(self) -> str:
         peak, base = f"peak {self.rates_per_s['peak']:g}/s", f"base {self.rates_per_s['base']:g}/s"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, model_validator
 
+from lab.distributions import Constant, Distribution
 from lab.quantities import Count, Duration, Number, PositiveDuration, Spec
 
 Jitter = Literal["none", "full", "equal"]
@@ -59,6 +60,10 @@ class Client(Spec):
         default=None, description="How long an attempt may take before the client gives it up; none: for ever."
     )
     retry: Retry | None = Field(default=None, description="Trying again; none: one attempt only.")
+    round_trip: Distribution = Field(
+        default=Constant(mean="0s"),  # type: ignore[arg-type]  # text in, seconds inside
+        description="Network and client time of each attempt, there and back, spent before the entry sees it.",
+    )
 
     @property
     def attempts(self) -> int:

@@ -99,3 +99,8 @@ class Scenario(Spec):
         if not isinstance(component, Service):
             raise ScenarioError(f"components.{name} is a {component.kind}, not a service or a load balancer of one")
         return component
+
+    def _repr_markdown_(self) -> str:
+        from lab.scenario.topology import mermaid  # here, because it reads Scenarios
+
+        return f"**{self.name}**: {self.question}\n\n```mermaid\n{mermaid(self)}\n```"

@@ -20,17 +20,21 @@ _WORD = re.compile(r"[A-Za-z0-9.][\w./%+-]*", re.ASCII)
 _SENTENCE = re.compile(r"[A-Za-z](?:[\w./%+()=<>;,?!'* -]*[\w./%)?!])?", re.ASCII)
 _UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
-_Plain = dict[str, Any] | list[Any] | str | int | float | bool
+_Plain = dict[str, Any] | list[Any] | str | int | float | bool | None
 
 
-def to_yaml(scenario: Scenario) -> str:
-    """Return the scenario as YAML, keys in the order of the models, without what is absent or empty.
+def to_yaml(scenario: Scenario, *, defaults: bool = False) -> str:
+    """Return the scenario as YAML, keys in the order of the models.
+
+    Args:
+        scenario: what to write.
+        defaults: also write what is absent or empty, as null or []; other defaults are always written.
 
     Raises:
         ScenarioError: a text holds half a character (a lone surrogate), which no file can.
     """
     lines = []
-    for key, value in _mapping(scenario).items():
+    for key, value in _mapping(scenario, defaults).items():
         if key == "components":
             lines += [f"{key}:", *_block(value, 2)]
         else:
@@ -52,17 +56,17 @@ def write_scenario(scenario: Scenario, path: Path | str) -> None:
         raise ScenarioError(f"{path}: the scenario cannot be written ({reason}); choose another place") from error
 
 
-def _mapping(spec: Spec) -> dict[str, _Plain]:
+def _mapping(spec: Spec, defaults: bool) -> dict[str, _Plain]:
     texts = spec.model_dump(mode="json")
     entries = {}
-    for name in type(spec).model_fields:
-        value = _plain(getattr(spec, name), texts[name])
-        if value is not None and value not in ([], {}) and not (name == "question" and value == ""):
+    for name, field in type(spec).model_fields.items():
+        value = _plain(getattr(spec, name), texts[name], defaults)
+        if defaults or field.is_required() or (value is not None and value not in ([], {}, "")):
             entries[name] = value
     return entries
 
 
-def _plain(value: Any, text: Any) -> Any:
+def _plain(value: Any, text: Any, defaults: bool) -> Any:
     """Return a value in its shortest form; ``text`` is how pydantic serialises it, units written out."""
     match value:
         case Constant():
@@ -70,13 +74,13 @@ def _plain(value: Any, text: Any) -> Any:
         case ConstantRate():
             return text["rate"]
         case QuerySpec(statement="select"):
-            return _plain(value.time, text["time"])
+            return _plain(value.time, text["time"], defaults)
         case Spec():
-            return _mapping(value)
+            return _mapping(value, defaults)
         case dict():
-            return {key: _plain(inside, text[key]) for key, inside in value.items()}
+            return {key: _plain(inside, text[key], defaults) for key, inside in value.items()}
         case tuple():
-            return [_plain(inside, below) for inside, below in zip(value, text, strict=True)]
+            return [_plain(inside, below, defaults) for inside, below in zip(value, text, strict=True)]
         case _:
             return text
 
@@ -125,6 +129,8 @@ def _flow(value: _Plain) -> str:
 
 def _scalar(value: _Plain, *, alone: bool) -> str:
     match value:
+        case None:
+            return "null"
         case bool():
             return str(value).lower()
         case int():

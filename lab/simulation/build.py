@@ -129,7 +129,7 @@ class World:
                 queue_timeout_s=spec.queue_timeout,
                 server_timeout_s=spec.server_timeout,
             ),
-            draws=(self.stream(f"{name}/choice"), self._unless_free(f"{name}/forward_time", spec.forward_time)),
+            draws=(self.stream(f"{name}/choice"), self.unless_free(f"{name}/forward_time", spec.forward_time)),
         )
         service = self._scenario.components[spec.targets]
         assert isinstance(service, Service)  # the scenario's own check has seen to it
@@ -137,7 +137,8 @@ class World:
             balancer.add(self._replica(spec.targets, service, index))
         return balancer
 
-    def _unless_free(self, stream: str, time: Distribution) -> Variate | None:
+    def unless_free(self, stream: str, time: Distribution) -> Variate | None:
+        """Return the drawn times of a stream, or None where they are always 0: then no event is spent on them."""
         return None if isinstance(time, Constant) and time.mean == 0 else self.variate(stream, time)
 
     def _replica(self, name: str, spec: Service, index: int) -> Part:
@@ -150,7 +151,7 @@ class World:
             name=name,
             index=index,
             places=(spec.concurrency, spec.backlog),
-            overhead=self._unless_free(f"{name}/overhead", spec.overhead),
+            overhead=self.unless_free(f"{name}/overhead", spec.overhead),
         )
         wiring = _Wiring(world=self, replica=replica, service=name, index=index)
         replica.endpoints = {

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from lab.randomness import Stream
 from lab.scenario.client import Client, backoff_delay_s
 from lab.simulation.clock import Clock, Order, Timer
+from lab.simulation.log import Log
 from lab.simulation.request import Handling, Outcome, Part, Request
+from lab.simulation.variate import Variate
 
 
 class Journey:
@@ -41,11 +43,14 @@ class Clients:
     What an abandoned attempt left behind goes on occupying the parts until it is served.
     """
 
-    def __init__(self, *, clock: Clock, spec: Client, entry: Part, backoffs: Stream) -> None:
+    def __init__(
+        self, *, clock: Clock, log: Log, spec: Client, entry: Part, draws: tuple[Stream, Variate | None]
+    ) -> None:
         self._clock = clock
+        self._log = log
         self._spec = spec
         self._entry = entry
-        self._backoffs = backoffs
+        self._backoffs, self._round_trip = draws
         self.gave_up_s: dict[tuple[int, int], float] = {}
 
     def arrive(self, journeys: Iterable[Journey]) -> Handling:
@@ -69,10 +74,20 @@ class Clients:
 
     def _send(self, journey: Journey, attempt: int) -> Handling:
         request = Request(journey.number, attempt, journey.endpoint, journey.key, 0)
+        if self._round_trip is not None:
+            yield from self._travel(request, self._round_trip(request))
         outcome = yield from self._entry.handle(request)
         if journey.pending and journey.attempts == attempt + 1:
             self._settle(journey, outcome)
         return outcome
+
+    def _travel(self, request: Request, time_s: float) -> Handling:
+        """Cross the network, there and back: a row of its own, so that the client's time adds up."""
+        visit = self._log.open_visit(request.child("round_trip", 0), "client", 0, self._clock.now)
+        visit.admit(self._clock.now)
+        visit.service_time_s = time_s
+        yield self._clock.timeout(time_s)
+        return visit.close(self._clock.now, Outcome.OK)
 
     def _expire(self, journey: Journey, attempt: int) -> None:
         if journey.pending and journey.attempts == attempt + 1:

@@ -44,7 +44,8 @@ class PooledDatabase:
         clock = self._clock
         visit = self._log.open_visit(request, self._name, self._replica, clock.now)
         if not (yield from self._connections.enter(self._patience_s)):
-            return visit.turn_away(clock.now, Outcome.ERROR)
+            visit.turn_away(clock.now, Outcome.TIMEOUT)
+            return Outcome.ERROR
         visit.admit(clock.now)
         visit.service_time_s = self._round_trip(request) + self._queries[request.operation](request)
         yield clock.timeout(visit.service_time_s)

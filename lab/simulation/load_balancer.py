@@ -110,13 +110,14 @@ class LoadBalancer:
         else:
             outcome = yield from self._bounded(server, request, self._limits.server_timeout_s)
         self._release(server)
-        return visit.close(clock.now, outcome)
+        visit.close(clock.now, outcome)
+        return Outcome.ERROR if outcome is Outcome.TIMEOUT else outcome
 
     def _bounded(self, server: Server, request: Request, limit_s: float) -> Handling:
         answer = self._clock.process(server.part.handle(request))
         limit = Timer(self._clock, limit_s, Order.EXPIRY)
         yield answer | limit
-        return Outcome(str(answer.value)) if answer.processed else Outcome.ERROR
+        return Outcome(str(answer.value)) if answer.processed else Outcome.TIMEOUT
 
     def _choose(self, request: Request) -> Server | None:
         room = self._room

@@ -53,9 +53,10 @@ def replicate(
     world = World(scenario=scenario, seed=seed, replication=replication, requests=len(schedule), own=own or {})
     clients = Clients(
         clock=world.clock,
+        log=world.log,
         spec=scenario.client,
         entry=world.part(scenario.entry),
-        backoffs=world.stream("client/backoff"),
+        draws=(world.stream("client/backoff"), world.unless_free("client/round_trip", scenario.client.round_trip)),
     )
     starts, keys = schedule.intended_start_s.tolist(), schedule.key.tolist()
     journeys = [

@@ -13,7 +13,7 @@ class Outcome(StrEnum):
     """How a request, or a visit to one part, ended."""
 
     OK = "ok"
-    TIMEOUT = "timeout"  # the client gave up
+    TIMEOUT = "timeout"  # the client gave up; of a visit: whoever waited gave up
     REJECTED = "rejected"  # turned away by a full queue or after waiting in it (503)
     ERROR = "error"  # any other failure (500, 502, 504)
     IN_FLIGHT = "in_flight"  # the run ended first

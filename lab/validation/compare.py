@@ -38,14 +38,14 @@ def compare(a: Run, b: Run) -> Comparison:
     worlds = {a.world: a, b.world: b}
     if set(worlds) != {"predicted", "measured"}:
         raise DomainError(
-            f"both Runs are {a.world}; a comparison judges a prediction by a measurement. For the difference between two "
-            "predictions use lab.difference(before, after)"
+            f"both Runs are {a.world}; a comparison judges a prediction by a measurement. For the difference between "
+            "two predictions use lab.difference(before, after)"
         )
     predicted, measured = worlds["predicted"], worlds["measured"]
     if _what_matters(predicted.scenario) != _what_matters(measured.scenario):
         raise DomainError(
-            f"the Runs are of different scenarios: {_first_difference(predicted.scenario, measured.scenario)}; simulate and "
-            "measure the same one"
+            "the Runs are of different scenarios: "
+            f"{_first_difference(predicted.scenario, measured.scenario)}; simulate and measure the same one"
         )
     scenario = Scenario.model_validate(predicted.scenario)
     which = regime(scenario, arithmetic(scenario))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
@@ -118,8 +119,9 @@ def _figure_name(row: Row) -> str:
 
 
 def _error_text(value: float, row: Row, *, signed: bool = True) -> str:
-    if value != value:  # noqa: PLR0124  # nan: one repeat has no spread
-        return "-"
     sign = "+" if signed else ""
-    absolute = row.margin.kind == "absolute" if row.margin else row.unit not in ("s", "1/s")
-    return f"{value:{sign}.3f}" if absolute else f"{value * 100:{sign}.1f} %"
+    if math.isnan(value):
+        return "-"
+    if row.margin is not None and row.margin.kind == "relative":
+        return f"{value * 100:{sign}.1f} %"
+    return f"{value * 1e3:{sign}.2f} ms" if row.unit == "s" else f"{value:{sign}.3f}"

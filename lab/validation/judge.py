@@ -30,7 +30,7 @@ class Row:
 
     Attributes:
         predicted, measured: SI units; the measured value is the median over repeats.
-        error: (predicted - measured) / measured, or predicted - measured where the margin is absolute.
+        error: (predicted - measured) / measured where the margin is relative, else predicted - measured.
         noise: run-to-run spread of the measurement (standard deviation over repeats), on the error's scale;
             nan with one repeat.
         low, high: the 95 % prediction interval over replications; nan with one.
@@ -70,7 +70,7 @@ def judge(
     if not repeats:
         raise NotEnoughData(f"{name[0]} of {name[1]} was not measured, so there is nothing to compare")
     measured = statistics.median(repeats)
-    relative = margin.kind == "relative" if margin else name[2] in ("s", "1/s")
+    relative = margin is not None and margin.kind == "relative"
     scale = abs(measured) if relative else 1.0
     spread = statistics.stdev(repeats) if len(repeats) > 1 else math.nan
     interval = prediction_interval(replications) if len(replications) > 1 else None

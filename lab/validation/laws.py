@@ -18,6 +18,7 @@ from lab.scenario.steps import ParallelStep, walk
 
 Floats = NDArray[np.float64]
 _TOLERANCE_S = 1e-9
+_ROUNDING_S = 1e-6  # of sums over many rows
 
 
 def broken_laws(run: Run) -> list[str]:
@@ -68,10 +69,11 @@ def _client_time(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFram
     own_s = visits["waiting_time_s"].fillna(0) + visits["service_time_s"].fillna(0)
     behind_s = own_s.groupby([visits["replication"], visits["request"]]).sum().reindex(done.index)
     off = (behind_s - (done["end_s"] - done["start_s"])).abs()
-    for place in off.index[off > 1e-6][:1]:  # room for the rounding of many sums; one example says enough
+    for place in off.index[off > _ROUNDING_S][:1]:  # one example says enough
         yield (
-            f"client time: request {place[1]} of replication {place[0]} took {done.loc[place, 'sojourn_time_s']:.6f} s, "
-            f"but the waits and services behind it sum to {behind_s[place]:.6f} s"
+            f"client time: request {place[1]} of replication {place[0]} took "
+            f"{done.loc[place, 'sojourn_time_s']:.6f} s, but the waits and services behind it sum to "
+            f"{behind_s[place]:.6f} s"
         )
 
 

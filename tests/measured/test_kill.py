@@ -54,7 +54,7 @@ def _ours(marker: str) -> list[psutil.Process]:
 
 
 def _kill_once(number: int, folder: Path) -> str:
-    """Start a measurement, end it by a signal after an addressed time, and return what it left behind ("" if nothing)."""
+    """Start a measurement, end it by a signal after an addressed time, and return what it left behind."""
     place = folder / str(number)
     temporary = place / "tmp"
     temporary.mkdir(parents=True)

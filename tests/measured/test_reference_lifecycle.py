@@ -98,8 +98,9 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def shared_memory_ids() -> set[str]:
-    """Return the ids of the machine's System V shared memory segments."""
-    return {line.split()[1] for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]}
+    """Return the ids of the machine's System V shared memory segments that no process is attached to any more."""
+    rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
+    return {row[rows[0].index("shmid")] for row in rows[1:] if row[rows[0].index("nattch")] == "0"}
 
 
 def assert_nothing_runs(mark: str, segments_before: set[str], within_s: float = 5.0) -> None:
@@ -158,7 +159,10 @@ def started(folder: Path, *extra: str, duration_s: float = 20.0, **environment: 
         assert_nothing_runs(mark, segments)
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            assert stream is not None
+            stream.close()
 
 
 def test_parent_reads_the_output_then_lets_go(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reference_backend import cpu
 from reference_backend.limit import ConcurrencyLimit
 from reference_backend.spans import SpanWriter
 from reference_backend.steps import BadDemands, read_demands, write_demands
@@ -205,3 +207,11 @@ def test_health_passes_a_full_limit(tmp_path: Path) -> None:
 
 async def _nothing(message: Any) -> None:
     """Send nothing."""
+
+
+def test_cpu_time_of_a_process_is_counted() -> None:
+    """What this process burns appears in its account; a process that does not exist has used nothing."""
+    before = cpu.used_s([os.getpid()])
+    burn(0.05)
+    assert 0.05 <= cpu.used_s([os.getpid()]) - before < 0.2
+    assert cpu.used_s([2**30]) == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -235,6 +236,9 @@ def test_tables_for_notebooks() -> None:
     assert len(frame) == len(sums.rows)
     assert frame.loc[frame["component"] == "items", "utilisation"].isna().all()
     assert set(frame["level"]) == {"base", "mean", "peak"}
+    plain = json.loads(json.dumps(sums.to_dict(), allow_nan=False))
+    assert len(plain["rows"]) == len(sums.rows)
+    assert plain["saturates_first"]["component"] == "edge"
     html = sums._repr_html_()
     assert all(name in html for name in ("edge: slots", "api: event loop", "main: connections of api", "<table>"))
     assert html.count("<li>") == len(sums.findings)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.errors import ScenarioError
+from lab.scenario.components import Service
 from lab.scenario.document import read_document
 from lab.scenario.reader import parse_scenario, read_scenario
 from lab.scenario.scalars import resolve, trap
@@ -54,6 +55,15 @@ class TestWriter:
         write_scenario(scenario, tmp_path / "it.yaml")
         assert read_scenario(tmp_path / "it.yaml") == scenario
 
+    def test_every_default_can_be_shown(self) -> None:
+        """What is absent is null or empty then, and that reads back equal too."""
+        scenario = parse_scenario(BASE)
+        text = to_yaml(scenario, defaults=True)
+        assert parse_scenario(text) == scenario
+        assert "facts: []" in text
+        assert "server_timeout: null" in text
+        assert read_document(text).value["components"]["profiles"].keys() == Service.model_fields.keys()
+
     def test_it_reads_well(self) -> None:
         """Keys in the models' order, short forms, nothing absent, one line for what fits on one."""
         lines = to_yaml(parse_scenario(BASE)).splitlines()
@@ -89,6 +99,7 @@ class TestWriter:
             {
                 "question": question,
                 "assumptions": [note, question],
+                "facts": [{"says": note, "source": question}],
                 "run.seed": seed,
                 "components.api.overhead": {"kind": "lognormal", "mean": f"{mean_s!r}s", "scv": scv},
             }

@@ -85,3 +85,13 @@ def test_jitter_is_addressed_by_request_and_retry() -> None:
     assert retries.nunique() == len(retries) == 39
     assert retries.between(0, 1).all()
     assert 0.3 < retries.mean() < 0.7
+
+
+def test_the_round_trip_comes_before_the_entry_and_counts_for_the_client() -> None:
+    """20 ms of network, 100 ms of work: the client sees 120 ms, the replica 100, and the rows add up."""
+    described = scenario({"api": service(waiting("100ms"))}, client={"round_trip": "20ms"})
+    requests, visits = observe(described, [0.0])
+    assert requests["sojourn_time_s"].tolist() == pytest.approx([0.12])
+    assert visits["component"].tolist() == ["client", "api"]
+    assert visits["arrival_s"].tolist() == pytest.approx([0.0, 0.02])
+    assert visits["service_time_s"].sum() == pytest.approx(0.12)

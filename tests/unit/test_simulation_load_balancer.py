@@ -81,6 +81,7 @@ def test_a_server_that_answers_too_late_is_an_error_and_works_on() -> None:
     assert requests["outcome"].tolist() == ["error"]
     assert requests["end_s"].tolist() == pytest.approx([0.05])
     assert visits[visits["component"] == "api"]["departure_s"].tolist() == pytest.approx([0.2])
+    assert visits[visits["component"] == "edge"]["outcome"].tolist() == ["timeout"]
 
 
 def test_a_place_is_free_again_after_a_server_timeout() -> None:

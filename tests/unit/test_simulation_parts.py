@@ -51,6 +51,7 @@ def test_pool_waits_first_come_first_served_and_gives_up_with_an_error() -> None
     pool = visits[visits["component"] == "main"]
     assert pool["waiting_time_s"].tolist() == pytest.approx([0.0, 0.1, 0.15])
     assert pool["admitted_s"].isna().tolist() == [False, False, True]
+    assert pool["outcome"].tolist() == ["ok", "ok", "timeout"]
 
 
 def test_overflow_adds_connections() -> None:

@@ -79,7 +79,16 @@ def test_other_quantities_are_read(read: Callable[[object], float], text: str, v
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.25, "250ms"), (90.0, "1.5min"), (300.0, "5min"), (7200.0, "2h"), (5e-5, "50us"), (0.0, "0s"), (1.5, "1.5s")],
+    [
+        (0.25, "250ms"),
+        (90.0, "90s"),
+        (5400.0, "90min"),
+        (300.0, "5min"),
+        (7200.0, "2h"),
+        (5e-5, "50us"),
+        (0.0, "0s"),
+        (1.5, "1.5s"),
+    ],
 )
 def test_durations_are_written_as_people_would(value: float, text: str) -> None:
     """The shortest usual unit."""

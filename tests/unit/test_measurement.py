@@ -1,0 +1,104 @@
+"""What the lab makes of the backend's traces: the cut at the end of the run, and whether they may judge."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from lab.measurement.collect import collect, validity
+
+_QUIET = {
+    "sent": 2,
+    "dropped": 0,
+    "lateness_s_p50": 1e-4,
+    "lateness_s_p99": 1e-3,
+    "lateness_s_max": 2e-3,
+    "cpu_ratio": 0.1,
+}
+
+
+def _write(
+    folder: Path, *, generator: dict[str, Any] | None = None, cores: list[int] | None = None, cpu: float = 0.2
+) -> Path:
+    """Write the output of one repeat of 10 s: one request answered in time, one after the end, one never sent."""
+    repeat = folder / "repeat-0"
+    repeat.mkdir()
+    requests = {
+        "request": [0, 1, 2],
+        "endpoint": ["get"] * 3,
+        "key": [0] * 3,
+        "intended_start_s": [1.0, 9.8, 9.9],
+        "start_s": [1.001, 9.801, math.nan],
+        "end_s": [1.1, 10.2, math.nan],
+        "outcome": ["ok", "ok", "in_flight"],
+        "attempts": [1, 1, 0],
+    }
+    spans = {
+        "request": [0, 1, 1],
+        "attempt": [0, 0, 0],
+        "component": ["api", "edge", "api"],
+        "replica": [0, 0, 0],
+        "operation": ["get"] * 3,
+        "arrival_s": [1.01, 9.81, 10.1],
+        "admitted_s": [1.02, 10.1, 10.1],
+        "departure_s": [1.09, 10.19, 10.18],
+        "waiting_time_s": [0.01, 0.29, 0.0],
+        "service_time_s": [0.07, math.nan, 0.08],
+        "outcome": ["ok"] * 3,
+        "hit": [None] * 3,
+        "abandoned": [False] * 3,
+    }
+    samples = {
+        "time_s": [float(second) for second in range(1, 12)],
+        "component": ["api"] * 11,
+        "replica": [0] * 11,
+        "gauge": ["cpu_ratio"] * 11,
+        "value": [cpu] * 11,
+    }
+    events = {"time_s": [0.0], "component": ["generator"], "kind": ["schedule_began"], "detail": [""]}
+    for name, columns in (("requests", requests), ("spans", spans), ("samples", samples), ("events", events)):
+        pd.DataFrame(columns).to_parquet(repeat / f"{name}.parquet")
+    (repeat / "generator.json").write_text(json.dumps(_QUIET | (generator or {})))
+    (folder / "manifest.json").write_text(json.dumps({"pinning": {"backend": [0] if cores is None else cores or None}}))
+    return folder
+
+
+def test_the_run_is_cut_where_the_simulator_cuts_it(tmp_path: Path) -> None:
+    """What ends after the duration is in flight, what begins after it is not there, a wait beyond it has not ended."""
+    tables = collect(_write(tmp_path), repeats=1, duration_s=10.0)
+    assert tables.requests["outcome"].tolist() == ["ok", "in_flight", "in_flight"]
+    assert tables.requests["sojourn_time_s"].tolist()[0] == pytest.approx(0.1)
+    assert len(tables.visits) == 2
+    queued = tables.visits[tables.visits["component"] == "edge"].iloc[0]
+    assert queued["outcome"] == "in_flight"
+    assert math.isnan(queued["admitted_s"])
+    assert math.isnan(queued["waiting_time_s"])
+    assert tables.samples["time_s"].max() <= 10.0
+
+
+def test_a_quiet_measurement_may_judge(tmp_path: Path) -> None:
+    """Nothing to object to."""
+    assert validity(_write(tmp_path), repeats=1)["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"generator": {"lateness_s_p99": 3e-3}}, "late by 3.0 ms"),
+        ({"generator": {"dropped": 4}}, "dropped 4 requests"),
+        ({"generator": {"cpu_ratio": 0.9}}, "used 90% of its core"),
+        ({"cores": []}, "shared their cores"),
+        ({"cpu": 0.95}, "backend used 95%"),
+    ],
+    ids=["late", "dropped", "busy generator", "not pinned", "busy backend"],
+)
+def test_each_fault_makes_it_inconclusive(change: dict[str, Any], says: str, tmp_path: Path) -> None:
+    """The protocol's conditions, one by one."""
+    judged = validity(_write(tmp_path, **change), repeats=1)
+    assert not judged["valid"]
+    assert says in " ".join(judged["problems"])
