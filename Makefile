@@ -52,11 +52,11 @@ schema: .venv/installed ## renew the committed JSON Schemas
 	$(BIN)/lab schema > scenarios/schema.json
 	$(BIN)/python -m reference_backend schema > reference_backend/deployment.schema.json
 
-record: .venv/installed ## record the measurement that README, notebook and tests compare with
-	$(BIN)/python tools/record_measurement.py
+record: .venv/installed ## record the measurements that README, notebooks and tests compare with
+	$(BIN)/python -m tools.record_measurement
 
-readme: .venv/installed ## renew the generated table of the README
-	$(BIN)/python tools/write_readme_table.py
+readme: .venv/installed ## renew the generated tables of the README
+	$(BIN)/python -m tools.write_readme_table
 
 clean: ## remove what the other targets made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache out

@@ -1,7 +1,7 @@
 """Distributions of times, given by mean and squared coefficient of variation (scv) where that defines them.
 
 Each turns one uniform number into one variate by its inverse transform through ``math``, so that an
-addressed uniform gives an addressed variate, the same bits on every machine.
+addressed uniform gives an addressed variate, the same bits wherever the C library is the same.
 """
 
 from __future__ import annotations

@@ -10,8 +10,7 @@
     |   `-- RunStorageError     a Run folder cannot be read or written
     |-- Unstable                the arithmetic says that a queue grows without bound
     |-- NotEnoughData           a figure was asked for that the data cannot give
-    |-- MeasurementFailed       the real backend or its generator broke down    (exit code 3)
-    `-- Inconclusive            a measurement is not valid, so it may not judge (exit code 3)
+    `-- MeasurementFailed       the real backend or its generator broke down    (exit code 3)
 """
 
 from __future__ import annotations
@@ -63,7 +62,3 @@ class NotEnoughData(LabError):
 
 class MeasurementFailed(LabError):
     """The real backend or its load generator broke down during a measurement."""
-
-
-class Inconclusive(LabError):
-    """A measurement is not valid (say the generator fell behind), so it may not judge."""

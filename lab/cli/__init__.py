@@ -12,9 +12,11 @@ import warnings
 from types import FrameType
 from typing import NoReturn
 
+from typer.exceptions import Abort, TyperException
+
 from lab.cli.commands import app
 from lab.cli.output import say
-from lab.errors import Inconclusive, LabError, MeasurementFailed
+from lab.errors import LabError, MeasurementFailed
 
 _USAGE, _INCONCLUSIVE = 2, 3
 _INTERRUPTED, _TERMINATED = 130, 143
@@ -24,17 +26,23 @@ def main() -> None:
     """Run the command line."""
     signal.signal(signal.SIGTERM, _terminated)
     warnings.showwarning = _show_warning
+    sys.exit(_outcome())
+
+
+def _outcome() -> int:
+    """Run the command and return the exit code."""
     try:
-        app(prog_name="lab")
+        code = app(prog_name="lab", standalone_mode=False)
     except LabError as error:
         say(f"error: {error}")
-        sys.exit(_INCONCLUSIVE if isinstance(error, MeasurementFailed | Inconclusive) else _USAGE)
-    except BrokenPipeError:  # the reader of our output has gone (| head)
-        sys.stderr.close()
-        sys.exit(0)
-    except KeyboardInterrupt:
+        return _INCONCLUSIVE if isinstance(error, MeasurementFailed) else _USAGE
+    except TyperException as error:  # wrong words on the command line
+        say(f"error: {error.format_message()} (lab --help, or lab COMMAND --help, tells more)")
+        return _USAGE
+    except (KeyboardInterrupt, Abort):
         say("interrupted; everything that was started has been stopped")
-        sys.exit(_INTERRUPTED)
+        return _INTERRUPTED
+    return code if isinstance(code, int) else 0
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -94,6 +95,8 @@ def compare(
     """Compare a predicted with a measured Run; two predicted ones: the difference that the change makes."""
     first, second = Run.load(a), Run.load(b)
     if first.world == second.world == "predicted":
+        if report is not None:
+            raise UsageError("--report shows a prediction beside a measurement; both of these are predictions")
         _put_difference(first, second, as_json=as_json)
         return
     _compare(first, second, report=report, as_json=as_json, check=True)
@@ -107,6 +110,7 @@ def run(  # noqa: PLR0913, PLR0917  # the options of the command
     seed: Seed = None,
     replications: Replications = None,
     as_json: Json = False,
+    allow_unstable: Unstable = False,
     check: Annotated[bool, typer.Option("--check", help="Exit by the verdict: 1 a miss, 3 inconclusive.")] = False,
     no_pin: NoPin = False,
 ) -> None:
@@ -119,9 +123,10 @@ def run(  # noqa: PLR0913, PLR0917  # the options of the command
     folders = {world: out / world for world in ("predicted", "measured")}
     for folder in folders.values():
         _free(folder, True)
-    predicted = run_simulation(described, seed=seed, replications=replications)
+    predicted = run_simulation(described, seed=seed, replications=replications, allow_unstable=allow_unstable)
     predicted.save(folders["predicted"], overwrite=True)
-    measured = run_measurement(described, seed=seed, repeats=repeats, pin=not no_pin)
+    found = described.with_({"run.warm_up": predicted.scenario["run"]["warm_up"]})  # which may have been `auto`
+    measured = run_measurement(found, seed=seed, repeats=repeats, pin=not no_pin)
     measured.save(folders["measured"], overwrite=True)
     try:
         _compare(predicted, measured, report=out / "report.html", as_json=as_json, check=check)
@@ -163,12 +168,15 @@ def _free(folder: Path | None, overwrite: bool) -> None:
         return
     if folder.exists() and not overwrite:
         raise UsageError(f"{folder}: exists already; name another folder by --out, or replace it by --overwrite")
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is a file, but a Run is a folder; name another by --out")
+    if folder.exists():
+        Run.load(folder)  # only a Run may be replaced; anything else is refused with the reason
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder.parent).close()
     except OSError as error:
-        raise UsageError(f"{folder.parent}: cannot be made ({error.strerror}); name another folder by --out") from error
+        raise UsageError(
+            f"{folder.parent}: cannot be written to ({error.strerror}); name another folder by --out"
+        ) from error
 
 
 def _finish(run: Run, *, out: Path | None, overwrite: bool, as_json: bool, check: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -31,8 +32,12 @@ def say(words: str) -> None:
 
 
 def put(text: str) -> None:
-    """Print a result to stdout."""
-    print(text, flush=True)  # noqa: T201  # the command line's own output
+    """Print a result to stdout; a reader that has gone (``| head``) has seen what it wanted."""
+    try:
+        print(text, flush=True)  # noqa: T201  # the command line's own output
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush finds an ear
+        sys.exit(0)
 
 
 def put_json(document: Any) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lab.errors import DomainError
+from lab.errors import DomainError, NotEnoughData
 from lab.runs.run import Run
 from lab.theory.intervals import paired_interval
+
+_FEWEST = 2  # replications that an interval needs
 
 
 def difference(before: Run, after: Run, *, level: float = 0.95) -> pd.DataFrame:
@@ -20,8 +22,15 @@ def difference(before: Run, after: Run, *, level: float = 0.95) -> pd.DataFrame:
         of both has. SI units.
 
     Raises:
-        DomainError: the Runs do not share seed and replications.
+        DomainError: the Runs are not both predicted, or do not share window, seed and replications.
+        NotEnoughData: fewer than two replications.
     """
+    if {before.world, after.world} != {"predicted"}:
+        raise DomainError("a difference needs two predicted Runs; lab.compare judges a prediction by a measurement")
+    if before.window != after.window:
+        raise DomainError(f"the Runs count different stretches: {before.window} and {after.window}; give both one")
+    if len(before.replications) < _FEWEST:
+        raise NotEnoughData("a difference needs at least 2 replications, or it has no interval")
     if before.seed is None or before.seed != after.seed or before.replications != after.replications:
         raise DomainError(
             f"the two Runs are not paired: seeds {before.seed} and {after.seed}, {len(before.replications)} and "
@@ -31,7 +40,7 @@ def difference(before: Run, after: Run, *, level: float = 0.95) -> pd.DataFrame:
     both = before.metrics().merge(after.metrics(), on=keys, suffixes=("_before", "_after"))
     rows = []
     for (metric, subject, unit), group in both.groupby(keys[:3], sort=False):
-        if len(group) < len(before.replications) or len(group) < 2:  # noqa: PLR2004  # an interval needs two
+        if len(group) < len(before.replications):
             continue
         interval = paired_interval(group["value_after"], group["value_before"], level)
         rows.append(

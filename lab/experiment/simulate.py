@@ -13,10 +13,9 @@ from tqdm.auto import tqdm
 
 from lab.errors import DomainError, NotEnoughData, Unstable
 from lab.experiment.warm_up import found_warm_up_s
+from lab.runs.gauges import gauges
 from lab.runs.run import Run
-from lab.runs.tables import REQUESTS, SAMPLES, VISITS, Tables
-from lab.runs.timeline import timeline_frame
-from lab.runs.window import window_of
+from lab.runs.tables import REQUESTS, VISITS, Tables
 from lab.scenario.arithmetic import arithmetic
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule, draw_schedule
@@ -26,7 +25,6 @@ from lab.simulation.replicate import replicate
 from lab.units import format_duration
 from lab.versions import versions
 
-_MOST_SAMPLES = 10_000  # of one gauge in one replication
 _WORTH_PARALLEL = 20_000  # requests; below it starting workers costs more than they save
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
@@ -52,7 +50,7 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     Replication 0 has the very requests and demands that ``measure`` sends, so the two are paired.
 
     Args:
-        seed: where all chance comes from; the scenario's own if not given.
+        seed: where all chance comes from; if not given that of the replayed Run, else the scenario's own.
         replications: independent replications; the scenario's own if not given.
         n_jobs: processes; all cores if not given. It changes no byte of the result.
         components: your own parts by component name; each maker is called with a
@@ -66,7 +64,8 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
         Unstable: a queue would grow without bound; the message shows the arithmetic.
         Unsupported: something that the lab does not model.
     """
-    seed = scenario.run.seed if seed is None else seed
+    if seed is None:
+        seed = scenario.run.seed if replay is None or replay.seed is None else replay.seed
     count = 1 if replay is not None else (scenario.run.replications if replications is None else replications)
     if count < 1:
         raise DomainError(f"replications is {count}, but a prediction needs at least 1")
@@ -84,7 +83,7 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     return Run(
         world="predicted",
         scenario=document,
-        tables=Tables(requests=requests, visits=visits, samples=_gauges(requests, visits, document)),
+        tables=Tables(requests=requests, visits=visits, samples=gauges(requests, visits, document)),
         seed=seed,
         provenance={
             "versions": versions("simpy", "numpy", "pandas"),
@@ -112,30 +111,12 @@ def schedule_of(run: Run) -> Schedule:
     )
 
 
-def _gauges(requests: pd.DataFrame, visits: pd.DataFrame, document: dict[str, Any]) -> pd.DataFrame:
-    """Return each component's number waiting and in service as samples: time-weighted means, one a second."""
-    whole = window_of(document, warm_up=False)
-    every_s = max(1.0, whole.length_s / _MOST_SAMPLES)
-    timeline = timeline_frame(requests=requests, visits=visits, window=whole, bin_s=every_s)
-    gauges = timeline[timeline["metric"].isin(["number_waiting_mean", "number_in_service_mean"])]
-    return SAMPLES.frame(
-        {
-            "replication": gauges["replication"],
-            "time_s": (gauges["time_s"] + every_s).clip(upper=whole.end_s),
-            "component": gauges["subject"].astype(str),
-            "replica": [-1] * len(gauges),  # all of them together
-            "gauge": gauges["metric"].astype(str),
-            "value": gauges["value"],
-        }
-    )
-
-
 def _check_stability(scenario: Scenario, *, allow_unstable: bool) -> None:
     findings = arithmetic(scenario).findings
     unstable = [finding.sentence for finding in findings if finding.severity == "unstable"]
     if unstable and not allow_unstable:
         raise Unstable(
-            "\n".join(unstable) + "\nBound the queue (backlog, a queue or client timeout), add capacity, or ask for it "
+            "\n".join(unstable) + "\nBound the queue (a backlog, a queue timeout), add capacity, or ask for it "
             "with allow_unstable=True (--allow-unstable)"
         )
     for finding in findings:

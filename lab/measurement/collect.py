@@ -9,27 +9,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lab.errors import MeasurementFailed
+from lab.runs.gauges import gauges
 from lab.runs.tables import EVENTS, REQUESTS, SAMPLES, VISITS, Tables
+from lab.scenario.scenario import Scenario
 
 UNOBSERVED = (
     "service_time_s of a load balancer: HAProxy logs whole milliseconds, too coarse for its own work",
     "visits to event loops: a coroutine cannot see its turn; CPU steps are in service_time_s of their service",
     "the client's round trip: it is in the requests' sojourn times only",
-    "abandoned visits are told from the client's log, joined by request and attempt",
 )
 
 
-def collect(folder: Path, *, repeats: int, duration_s: float) -> Tables:
+def collect(folder: Path, scenario: Scenario, *, repeats: int) -> Tables:
     """Return the tables of all repeats, cut at the end of the run as the simulator cuts them.
 
     Args:
         folder: the backend's output, with ``repeat-0/`` and so on.
     """
-    parts = [_repeat(folder / f"repeat-{number}", number, duration_s) for number in range(repeats)]
+    parts = [_repeat(folder / f"repeat-{number}", number, scenario.run.duration) for number in range(repeats)]
+    requests = REQUESTS.stack([REQUESTS.frame(part["requests"]) for part in parts])
+    visits = VISITS.stack([VISITS.frame(part["visits"]) for part in parts])
+    samples = [SAMPLES.frame(part["samples"]) for part in parts]
     return Tables(
-        requests=REQUESTS.stack([REQUESTS.frame(part["requests"]) for part in parts]),
-        visits=VISITS.stack([VISITS.frame(part["visits"]) for part in parts]),
-        samples=SAMPLES.stack([SAMPLES.frame(part["samples"]) for part in parts]),
+        requests=requests,
+        visits=visits,
+        samples=SAMPLES.stack([*samples, gauges(requests, visits, scenario.to_document())]),
         events=EVENTS.stack([EVENTS.frame(part["events"]) for part in parts]),
     )
 
@@ -58,7 +63,8 @@ def _requests(frame: pd.DataFrame, duration_s: float) -> pd.DataFrame:
 
 
 def _visits(frame: pd.DataFrame, duration_s: float) -> pd.DataFrame:
-    frame = frame[frame["arrival_s"] <= duration_s].copy()
+    # What arrived before the schedule's zero was left over from the repeat before.
+    frame = frame[(frame["arrival_s"] >= 0) & (frame["arrival_s"] <= duration_s)].copy()
     queued = frame["admitted_s"] > duration_s
     frame.loc[queued, ["admitted_s", "waiting_time_s"]] = np.nan
     late = frame["departure_s"].isna() | (frame["departure_s"] > duration_s)
@@ -79,7 +85,10 @@ def validity(folder: Path, *, repeats: int) -> dict[str, Any]:
     busy = [_busiest_seconds(folder / f"repeat-{number}") / len(cores or [0]) for number in range(repeats)]
     problems = [] if cores else ["generator and backend shared their cores (nothing was pinned)"]
     for number, generator in enumerate(generators):
-        found = _generator_problems(generator)
+        found = _generator_problems(generator) + _backend_problems(folder / f"repeat-{number}")
+        left = manifest["repeats"][number]["left_in_flight"]
+        if left:
+            found.append(f"{left} requests were still under way when it ended, and went on into what came next")
         if busy[number] > _BUSIEST_BACKEND:
             found.append(
                 f"the backend used {busy[number]:.0%} of its cores in its busiest seconds (allowed: "
@@ -93,12 +102,21 @@ def _busiest_seconds(folder: Path) -> float:
     """Return the CPU time per time of all parts of the backend together, mean over its five busiest seconds."""
     samples = pd.read_parquet(folder / "samples.parquet")
     used = samples[samples["gauge"] == "cpu_ratio"].groupby("time_s")["value"].sum()
-    return float(used.nlargest(5).mean()) if len(used) else 0.0
+    if used.empty:
+        raise MeasurementFailed(f"{folder.name}: no CPU ratio was sampled, so nobody knows whether the host was busy")
+    return float(used.nlargest(5).mean())
 
 
 _LATEST_S = 2e-3
 _BUSIEST = 0.7
 _BUSIEST_BACKEND = 0.85
+
+
+def _backend_problems(folder: Path) -> list[str]:
+    samples = pd.read_parquet(folder / "samples.parquet")
+    down = samples[(samples["gauge"] == "up") & (samples["value"] == 0)]
+    named = sorted({f"{row.component}/{row.replica}" for row in down.itertuples()})
+    return [f"the load balancer took {', '.join(named)} for dead for a while"] if named else []
 
 
 def _generator_problems(generator: dict[str, Any]) -> list[str]:
@@ -108,6 +126,12 @@ def _generator_problems(generator: dict[str, Any]) -> list[str]:
         problems.append(f"the generator was late by {late_ms:.1f} ms at p99 (allowed: {_LATEST_S * 1e3:g} ms)")
     if generator["dropped"]:
         problems.append(f"the generator dropped {generator['dropped']} requests")
+    if generator["faults"]:
+        problems.append(f"{generator['faults']} requests failed on the generator's own side")
+    if abs(generator["clock_step_s"]) > _LATEST_S:
+        problems.append(
+            f"the wall clock was set by {generator['clock_step_s']:.3f} s, so the load balancer's log is shifted"
+        )
     if generator["cpu_ratio"] > _BUSIEST:
         problems.append(f"the generator used {generator['cpu_ratio']:.0%} of its core (allowed: {_BUSIEST:.0%})")
     return problems

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from lab.errors import DomainError
+from lab.errors import DomainError, Unsupported
 from lab.measurement.collect import UNOBSERVED, collect, validity
 from lab.measurement.render import deployment, schedule_table
 from lab.measurement.session import Event, backend_session
@@ -46,6 +46,11 @@ def measure(
     """
     if repeats < 1:
         raise DomainError(f"repeats is {repeats}, but a measurement needs at least 1")
+    if scenario.run.warm_up == "auto":
+        raise Unsupported(
+            "run.warm_up: auto is found in a prediction, not in a measurement; simulate first and measure with the "
+            "warm-up that it found (lab run does)"
+        )
     seed = scenario.run.seed if seed is None else seed
     scenario = scenario.with_({"run.seed": seed})
     schedule = draw_schedule(scenario, seed=seed, replication=0)
@@ -56,7 +61,7 @@ def measure(
         output = _follow(events, repeats=repeats, duration_s=scenario.run.duration, progress=progress)
         manifest = json.loads((output / "manifest.json").read_text())
         judged = validity(output, repeats=repeats)
-        tables = collect(output, repeats=repeats, duration_s=scenario.run.duration)
+        tables = collect(output, scenario, repeats=repeats)
     return Run(
         world="measured",
         scenario=scenario.to_document(),

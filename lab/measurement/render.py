@@ -18,6 +18,7 @@ from lab.simulation.request import Request
 from lab.simulation.variate import Variate
 
 _FEWEST_ROWS = 1000
+_FINEST_TIMEOUT_S = 1e-3
 _PATIENT_S = 300.0  # a client without a timeout; the generator needs some bound to end by itself
 
 
@@ -39,14 +40,16 @@ def deployment(scenario: Scenario) -> dict[str, Any]:
 def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
     match spec:
         case LoadBalancer():
-            part = {
+            if min(spec.queue_timeout, spec.server_timeout or 1.0) < _FINEST_TIMEOUT_S:
+                raise Unsupported(f"components.{name}: HAProxy counts timeouts in whole milliseconds; give 1ms or more")
+            return {
                 "kind": "load_balancer",
                 "algorithm": spec.algorithm,
                 "targets": spec.targets,
                 "max_connections_per_server": spec.max_connections_per_server,
                 "queue_timeout_s": spec.queue_timeout,
+                "server_timeout_s": spec.server_timeout,
             }
-            return part if spec.server_timeout is None else part | {"server_timeout_s": spec.server_timeout}
         case Service():
             return {
                 "kind": "service",
@@ -136,7 +139,9 @@ def schedule_table(scenario: Scenario, schedule: Schedule, *, seed: int, replica
 
     slots = {endpoint: demand_slots(scenario, endpoint) for endpoint in scenario.workload.endpoints}
     variates = {
-        slot.stream: Variate(stream=stream(slot.stream), distribution=slot.distribution, requests=len(schedule))
+        (slot.stream, slot.distribution): Variate(
+            stream=stream(slot.stream), distribution=slot.distribution, requests=len(schedule)
+        )
         for each in slots.values()
         for slot in each
     }
@@ -144,7 +149,7 @@ def schedule_table(scenario: Scenario, schedule: Schedule, *, seed: int, replica
 
     def demands(number: int, endpoint: str) -> list[float]:
         return [
-            variates[slot.stream](Request(number, attempt, slot.operation, 0, slot.visit))
+            variates[slot.stream, slot.distribution](Request(number, attempt, slot.operation, 0, slot.visit))
             for attempt in range(attempts)
             for slot in slots[endpoint]
         ]

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,11 +48,16 @@ def backend_session(
         MeasurementFailed: it could not start, or one of its parts died.
         UsageError: the binary of a real server was not found, or the port that was asked for is taken.
     """
+    try:
+        log = tempfile.TemporaryFile()  # noqa: SIM115  # closed below; nameless, so that it cannot be left behind
+    except OSError as error:
+        raise UsageError(
+            f"no temporary file can be made ({error}); free some room, or name a usable folder by TMPDIR"
+        ) from error
     inputs = [
         _memory_file("deployment.json", json.dumps(deployment).encode()),
         _memory_file("schedule.parquet", _parquet(schedule)),
     ]
-    log = tempfile.TemporaryFile()  # noqa: SIM115  # closed below; nameless, so that it cannot be left behind
     command = [sys.executable, "-m", "reference_backend", "run", "--lifeline", "--repeats", str(repeats), *options]
     for flag, descriptor in zip(("--deployment", "--schedule"), inputs, strict=True):
         command += [flag, f"/dev/fd/{descriptor}"]
@@ -83,6 +89,8 @@ class _Session:
     def events(self) -> Iterator[Event]:
         assert self._process.stdout is not None
         for line in self._process.stdout:
+            if not line.endswith("\n"):
+                break  # it was killed in the middle of a word
             event: Event = json.loads(line)
             if event["event"] == "workdir":
                 self._folder = Path(event["path"])
@@ -112,8 +120,17 @@ class _Session:
             process.kill()  # its servers are bound to die with it
             process.wait()
         process.stdout.close()
-        if self._folder is not None and self._folder.exists():
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            _remove(self._folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder of a backend that was killed; its dying servers may write to it a little longer."""
+    deadline_s = time.monotonic() + _FAREWELL_S
+    while folder.exists() and time.monotonic() < deadline_s:
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            time.sleep(0.1)
 
 
 def _failure(event: Event) -> LabError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -101,6 +101,17 @@ class Run:
     def window(self) -> Window:
         """The stretch of its clock that counts: from the warm-up's end to the duration."""
         return window_of(self.scenario)
+
+    def only(self, replication: int) -> Self:
+        """Return the Run with this one of its replications alone.
+
+        Raises:
+            NotEnoughData: there is no such replication.
+        """
+        if replication not in self.replications:
+            raise NotEnoughData(f"there is no replication {replication}; there are {len(self.replications)}, from 0")
+        frames = {name: frame[frame["replication"] == replication] for name, frame in self.tables.as_dict().items()}
+        return replace(self, tables=Tables(**frames))
 
     def metrics(self, *, warm_up: bool = True) -> pd.DataFrame:
         """Return the figures, one row a (replication, metric, subject).

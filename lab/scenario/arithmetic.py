@@ -239,8 +239,8 @@ def _work(row: Row, rates: dict[Level, float]) -> str:
 def _growth(row: Row) -> str:
     surplus_per_s = row.arrival_rate_per_s * (1 - 1 / (row.utilisation or 1))
     return (
-        "nothing bounds the queue (no backlog, no queue timeout, no client timeout), so it grows by "
-        f"{surplus_per_s:.3g}/s for as long as the run lasts; add servers, or bound the queue"
+        "nothing bounds the queue (no backlog or queue timeout; a client's timeout leaves its work behind), so it "
+        f"grows by {surplus_per_s:.3g}/s for as long as the run lasts; add servers, or bound the queue"
     )
 
 

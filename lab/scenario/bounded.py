@@ -11,9 +11,9 @@ from lab.scenario.visits import Place
 
 
 def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
-    """Return whether something ends the queue: a backlog, a queue or pool timeout, or the client's timeout.
+    """Return whether something ends the queue: a backlog, or a queue or pool timeout.
 
-    The client's timeout ends what the client sees; the work that it left behind is still done.
+    The client's timeout does not: it ends what the client sees, but the work that it left behind is still done.
     """
     component = scenario.components[place.component]
     if isinstance(component, Service):
@@ -32,7 +32,7 @@ def _few_at_once(scenario: Scenario, name: str, known: dict[str, bool]) -> bool:
 
 def _ways_in(scenario: Scenario, name: str, known: dict[str, bool]) -> Iterator[bool]:
     if scenario.entry == name or _balances(scenario, scenario.entry, name):
-        yield scenario.client.timeout is not None or _holds_back(scenario, scenario.entry)
+        yield _holds_back(scenario, scenario.entry)
     for caller, component in scenario.components.items():
         if isinstance(component, Service):
             for step in (step for steps in component.endpoints.values() for step in walk(steps)):

@@ -14,6 +14,7 @@ from lab.scenario.steps import CachedStep, CallStep, ParallelStep, QueryStep, St
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
 
+ALL = "all"
 CLIENT = "client"  # the rows of a Run that tell of the way between client and entry
 MOST_COMPONENTS = 200
 MOST_DEMANDS = 500  # they travel in one header, and HAProxy's buffer for all headers is 16 KiB
@@ -172,6 +173,9 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
     if CLIENT in scenario.components:
         message = "is what the lab calls whoever sends the requests; choose another name"
         yield Problem(path=("components", CLIENT), message=message)
+    if ALL in scenario.workload.endpoints:
+        message = "is what the figures call all endpoints together; choose another name"
+        yield Problem(path=("workload", "endpoints", ALL), message=message)
     for name, component in scenario.components.items():
         if isinstance(component, Service) and component.backlog is not None and component.concurrency is None:
             message = "has no effect, as nobody waits at a service without a limit; give it a concurrency too"

@@ -41,7 +41,8 @@ class BoundStep:
     Attributes:
         spec: the step as the scenario has it.
         stream: name of the stream that its time is drawn from; "" for steps without a time of their own.
-        ordinal: second argument of ``child_visit``: for its own draw, or for a call, the visit of the callee; else 0.
+        ordinal: second argument of ``child_visit``: for its own draw, for a look-up that of the cache, for a call the
+            visit of the callee; else 0.
         offset: number of slots before this step's (first) slot, counted from the start of its endpoint.
         nested: the miss steps (one tuple), the branches (one tuple each), or nothing.
     """
@@ -169,7 +170,8 @@ class _Binding:
                 self._offset += _count(self._scenario, step.target, step.endpoint, self._counts)
                 return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset)
             case CachedStep():
-                return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=(self.bind(step.miss),))
+                use = self._use(f"cached {step.cache}")
+                return BoundStep(spec=step, stream="", ordinal=use, offset=offset, nested=(self.bind(step.miss),))
             case ParallelStep():
                 branches = tuple(self.bind(branch) for branch in step.branches)
                 return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=branches)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, model_validator
 
 from lab.quantities import Duration, Rate, Ratio, Spec
+
+
+def _inner(quantile: float) -> float:
+    if not 0 < quantile < 1:
+        raise ValueError("a quantile lies between 0% and 100%, these two left out; write say 99%")
+    return quantile
 
 
 class _Bounds(Spec):
@@ -21,7 +27,9 @@ class SojournTimeObjective(_Bounds):
     """The time from the intended start to the answer, of the good answers."""
 
     metric: Literal["sojourn_time"]
-    quantile: Ratio | None = Field(default=None, description="Which quantile, such as 99%. None: the mean.")
+    quantile: Annotated[Ratio, AfterValidator(_inner)] | None = Field(
+        default=None, description="Which quantile, such as 99%. None: the mean."
+    )
     endpoint: str | None = Field(default=None, description="Of one endpoint. None: of all.")
     at_most: Duration | None = Field(default=None, description="Longest time allowed.")
     at_least: Duration | None = Field(default=None, description="Shortest time wanted (rarely useful).")
@@ -40,6 +48,8 @@ class RatioObjective(_Bounds):
     def _cache_named(self) -> RatioObjective:
         if (self.metric == "hit_ratio") != (self.component is not None):
             raise ValueError("component names the cache of a hit_ratio, and only of a hit_ratio")
+        if self.metric == "hit_ratio" and self.endpoint is not None:
+            raise ValueError("a hit_ratio is that of a cache; leave endpoint out")
         return self
 
 

@@ -21,7 +21,7 @@ from lab.simulation.load_balancer import LoadBalancer as Balancer
 from lab.simulation.log import Log
 from lab.simulation.request import Part
 from lab.simulation.service import Replica
-from lab.simulation.steps import Cached, Call, Compute, Parallel, Query, Runnable, Steps, Wait
+from lab.simulation.steps import Access, Awaiting, Cached, Call, Compute, Parallel, Query, Runnable, Steps, Wait
 from lab.simulation.variate import Variate
 
 
@@ -35,6 +35,7 @@ class Context:
         name: the component's name in the scenario.
         replica: which replica of it this is.
         part: finds another component by name, to call its ``handle``.
+        replicas: finds the replicas of a service by name, for a balancer of one's own.
         variate: makes the drawn times of a stream, from the stream's name and a distribution.
     """
 
@@ -43,6 +44,7 @@ class Context:
     name: str
     replica: int
     part: Callable[[str], Part]
+    replicas: Callable[[str], tuple[Part, ...]]
     variate: Callable[[str, Distribution], Variate]
 
 
@@ -64,8 +66,9 @@ class World:
         self._scenario = scenario
         self._address = (seed, replication, requests)
         self._own = own
-        self._variates: dict[str, Variate] = {}
+        self._variates: dict[tuple[str, Distribution], Variate] = {}
         self._parts: dict[str, Part] = {}
+        self._replicas: dict[str, tuple[Part, ...]] = {}
 
     def stream(self, name: str) -> Stream:
         """Return the stream of this name in this replication."""
@@ -73,12 +76,16 @@ class World:
         return Stream(seed=seed, replication=replication, name=name)
 
     def variate(self, name: str, distribution: Distribution) -> Variate:
-        """Return the drawn times of the stream ``name``."""
-        if name not in self._variates:
-            self._variates[name] = Variate(
+        """Return the drawn times of the stream ``name``.
+
+        Steps of one kind in one endpoint share a stream, each at its own visit; their distributions may differ.
+        """
+        key = (name, distribution)
+        if key not in self._variates:
+            self._variates[key] = Variate(
                 stream=self.stream(name), distribution=distribution, requests=self._address[2]
             )
-        return self._variates[name]
+        return self._variates[key]
 
     def part(self, name: str) -> Part:
         """Return the component that others call under this name."""
@@ -92,7 +99,7 @@ class World:
             case LoadBalancer():
                 return self._load_balancer(name, spec)
             case Service():
-                return self._replica(name, spec, 0)
+                return self.replicas(name)[0]
             case Cache():
                 return self._own_part(name) or LruCache(
                     clock=self.clock,
@@ -100,7 +107,9 @@ class World:
                     name=name,
                     capacity=spec.capacity,
                     ttl_s=spec.ttl,
-                    access_time=self.variate(f"{name}/access_time", spec.access_time),
+                    access_times={
+                        operation: self.variate(f"{name}/{operation}", spec.access_time) for operation in ("get", "set")
+                    },
                 )
             case Database():
                 return self._database(name, spec, "", 0)
@@ -111,9 +120,16 @@ class World:
         make = self._own.get(name)
         if make is None:
             return None
-        return make(
-            Context(clock=self.clock, log=self.log, name=name, replica=replica, part=self.part, variate=self.variate)
+        context = Context(
+            clock=self.clock,
+            log=self.log,
+            name=name,
+            replica=replica,
+            part=self.part,
+            replicas=self.replicas,
+            variate=self.variate,
         )
+        return make(context)
 
     def _load_balancer(self, name: str, spec: LoadBalancer) -> Part:
         own = self._own_part(name)
@@ -131,11 +147,17 @@ class World:
             ),
             draws=(self.stream(f"{name}/choice"), self.unless_free(f"{name}/forward_time", spec.forward_time)),
         )
-        service = self._scenario.components[spec.targets]
-        assert isinstance(service, Service)  # the scenario's own check has seen to it
-        for index in range(service.replicas):
-            balancer.add(self._replica(spec.targets, service, index))
+        for replica in self.replicas(spec.targets):
+            balancer.add(replica)
         return balancer
+
+    def replicas(self, name: str) -> tuple[Part, ...]:
+        """Return the replicas of a service: the same ones for everybody who calls it."""
+        if name not in self._replicas:
+            spec = self._scenario.components[name]
+            assert isinstance(spec, Service)  # the scenario's own check has seen to it
+            self._replicas[name] = tuple(self._replica(name, spec, index) for index in range(spec.replicas))
+        return self._replicas[name]
 
     def unless_free(self, stream: str, time: Distribution) -> Variate | None:
         """Return the drawn times of a stream, or None where they are always 0: then no event is spent on them."""
@@ -192,24 +214,32 @@ class _Wiring:
         return Steps(tuple(self._step(step) for step in bound))
 
     def _step(self, bound: BoundStep) -> Runnable:
-        world, spec = self._world, bound.spec
+        world, spec, event_loop = self._world, bound.spec, self._replica.event_loop
         match spec:
             case CpuStep():
                 time_s = world.variate(bound.stream, spec.time)
-                return Compute(event_loop=self._replica.event_loop, time_s=time_s, ordinal=bound.ordinal)
+                return Compute(event_loop=event_loop, time_s=time_s, ordinal=bound.ordinal)
             case WaitStep():
                 time_s = world.variate(bound.stream, spec.time)
-                return Wait(clock=world.clock, time_s=time_s, ordinal=bound.ordinal)
+                return self._awaiting(Wait(clock=world.clock, time_s=time_s, ordinal=bound.ordinal))
             case CachedStep():
-                return Cached(cache=world.part(spec.cache), miss=self.steps(bound.nested[0]))
+                cache = world.part(spec.cache)
+                get, store = (
+                    self._awaiting(Access(cache=cache, operation=operation, ordinal=bound.ordinal))
+                    for operation in ("get", "set")
+                )
+                return Cached(get=get, miss=self.steps(bound.nested[0]), store=store)
             case QueryStep():
                 database = world.database_of(spec.database, self._service, self._index)
-                return Query(database=database, query=spec.query, ordinal=bound.ordinal)
+                return self._awaiting(Query(database=database, query=spec.query, ordinal=bound.ordinal))
             case CallStep():
                 target = world.part(spec.target)
-                return Call(target=target, endpoint=spec.endpoint, ordinal=bound.ordinal)
+                return self._awaiting(Call(target=target, endpoint=spec.endpoint, ordinal=bound.ordinal))
             case ParallelStep():
                 branches = tuple(self.steps(branch) for branch in bound.nested)
-                return Parallel(clock=world.clock, branches=branches)
+                return self._awaiting(Parallel(clock=world.clock, event_loop=event_loop, branches=branches))
             case _:
                 assert_never(spec)
+
+    def _awaiting(self, step: Runnable) -> Runnable:
+        return Awaiting(event_loop=self._replica.event_loop, step=step)

@@ -1,4 +1,12 @@
-"""The event loop of a replica: one thread, so whoever computes delays everybody else."""
+"""The event loop of a replica: one thread, so whoever computes delays everybody else.
+
+A coroutine runs until it awaits. So a request takes the loop when it has something to do and keeps it through its
+computing until it waits for something else; then it must get the loop again before it can go on::
+
+    arrives --> resume --> runs, computes, runs on --> suspend (awaits, or is done)
+                  ^                                       |
+                  `------------- what it awaited is there -'
+"""
 
 from __future__ import annotations
 
@@ -9,7 +17,10 @@ from lab.simulation.request import Handling, Outcome, Request
 
 
 class EventLoop:
-    """First come, first served; shown as a component of its own, such as ``api.event_loop``."""
+    """First come, first served; shown as a component of its own, such as ``api.event_loop``.
+
+    Its rows: ``turn`` for a wait of a request that wants to go on, and one for each stretch of computing.
+    """
 
     def __init__(self, *, clock: Clock, log: Log, name: str, index: int) -> None:
         self._clock = clock
@@ -17,15 +28,36 @@ class EventLoop:
         self._name = name
         self._index = index
         self._thread = Line(clock, 1)
+        self._running: Request | None = None
+
+    def resume(self, request: Request) -> Handling:
+        """Get the loop, after whatever is already waiting for it."""
+        if self._running is not request:
+            if self._thread.full:
+                clock = self._clock
+                visit = self._log.open_visit(request, self._name, self._index, clock.now)
+                visit.operation = "turn"
+                yield from self._thread.enter()
+                visit.admit(clock.now)
+                visit.close(clock.now, Outcome.OK)
+            else:
+                yield from self._thread.enter()
+            self._running = request
+        return Outcome.OK
+
+    def suspend(self, request: Request) -> None:
+        """Let the others run, if the request has the loop."""
+        if self._running is request:
+            self._running = None
+            self._thread.leave()
 
     def compute(self, request: Request, cpu_time_s: float, operation: str) -> Handling:
-        """Occupy the loop for ``cpu_time_s``, after whatever is already waiting for it."""
+        """Keep the loop busy for ``cpu_time_s``; the request keeps the loop afterwards."""
+        yield from self.resume(request)
         clock = self._clock
         visit = self._log.open_visit(request, self._name, self._index, clock.now)
         visit.operation = operation
-        yield from self._thread.enter()
         visit.admit(clock.now)
         visit.service_time_s = cpu_time_s
         yield clock.timeout(cpu_time_s)
-        self._thread.leave()
         return visit.close(clock.now, Outcome.OK)

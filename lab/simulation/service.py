@@ -21,8 +21,8 @@ class Replica:
 
     ::
 
-        arrives --> backlog full? --yes--> rejected (503)
-                        | no
+        arrives --> read by the event loop --> backlog full? --yes--> rejected (503)
+                                                    | no
                     waits for a slot (FIFO) --> overhead on the event loop --> its steps --> leaves the slot
 
     A request whose client has gone keeps its slot to the end, as a real handler does.
@@ -50,14 +50,22 @@ class Replica:
 
     def handle(self, request: Request) -> Handling:
         """Wait for a slot, do the endpoint's steps in it, and give it back."""
-        clock, slots = self._clock, self._slots
+        clock, slots, event_loop = self._clock, self._slots, self.event_loop
+        yield from event_loop.resume(request)
         visit = self._log.open_visit(request, self._name, self._index, clock.now)
-        if self._backlog is not None and slots.full and slots.queued >= self._backlog:
-            return visit.turn_away(clock.now, Outcome.REJECTED)
-        yield from slots.enter()
-        visit.admit(clock.now)
+        if slots.full:
+            event_loop.suspend(request)
+            if self._backlog is not None and slots.queued >= self._backlog:
+                return visit.turn_away(clock.now, Outcome.REJECTED)
+            yield from slots.enter()
+            visit.admit(clock.now)
+            yield from event_loop.resume(request)
+        else:
+            yield from slots.enter()
+            visit.admit(clock.now)
         if self._overhead is not None:
-            yield from self.event_loop.compute(request, self._overhead(request), "overhead")
+            yield from event_loop.compute(request, self._overhead(request), "overhead")
         outcome = yield from self.endpoints[request.operation].run(request, visit)
         slots.leave()
+        event_loop.suspend(request)
         return visit.close(clock.now, outcome)

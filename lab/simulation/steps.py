@@ -48,8 +48,23 @@ class Compute:
         return self._event_loop.compute(request, self._time_s(request, self._ordinal), "cpu")
 
 
+class Awaiting:
+    """A step that waits for something else: meanwhile the event loop is free for others."""
+
+    def __init__(self, *, event_loop: EventLoop, step: Runnable) -> None:
+        self._event_loop = event_loop
+        self._step = step
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Let go of the loop, do the step, and get the loop again before going on."""
+        self._event_loop.suspend(request)
+        outcome = yield from self._step.run(request, visit)
+        yield from self._event_loop.resume(request)
+        return outcome
+
+
 class Wait:
-    """An await that holds the slot but not the event loop."""
+    """Something that takes time elsewhere."""
 
     def __init__(self, *, clock: Clock, time_s: Variate, ordinal: int) -> None:
         self._clock = clock
@@ -64,21 +79,35 @@ class Wait:
         return Outcome.OK
 
 
-class Cached:
-    """Read-through: ask the cache, on a miss do the work and store it."""
+class Access:
+    """One read (``get``) or write (``set``) of a cache."""
 
-    def __init__(self, *, cache: Part, miss: Steps) -> None:
+    def __init__(self, *, cache: Part, operation: str, ordinal: int) -> None:
         self._cache = cache
-        self._miss = miss
+        self._operation = operation
+        self._ordinal = ordinal
 
     def run(self, request: Request, visit: Visit) -> Handling:
-        """Get; on a miss run the miss steps and set."""
-        found = yield from self._cache.handle(request.child("get", request.visit))
+        """Ask the cache under the visit number of this look-up."""
+        return self._cache.handle(request.child(self._operation, child_visit(request.visit, self._ordinal)))
+
+
+class Cached:
+    """Read-through: ask the cache; on a miss (or from a cache that fails) do the work and store it."""
+
+    def __init__(self, *, get: Runnable, miss: Steps, store: Runnable) -> None:
+        self._get = get
+        self._miss = miss
+        self._store = store
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Get; on a miss run the miss steps and store what they gave."""
+        found = yield from self._get.run(request, visit)
         if found is Outcome.OK:
             return Outcome.OK
         outcome = yield from self._miss.run(request, visit)
         if outcome is Outcome.OK:
-            yield from self._cache.handle(request.child("set", request.visit))
+            yield from self._store.run(request, visit)
         return outcome
 
 
@@ -113,16 +142,26 @@ class Call:
 class Parallel:
     """Several lists of steps at once; goes on when all have ended."""
 
-    def __init__(self, *, clock: Clock, branches: tuple[Steps, ...]) -> None:
+    def __init__(self, *, clock: Clock, event_loop: EventLoop, branches: tuple[Steps, ...]) -> None:
         self._clock = clock
+        self._event_loop = event_loop
         self._branches = branches
 
     def run(self, request: Request, visit: Visit) -> Handling:
         """Start every branch, wait for all; one failed branch fails the step."""
-        running = [self._clock.process(branch.run(request, visit)) for branch in self._branches]
+        # Each branch is a task of its own, which competes for the event loop with the others.
+        tasks = [request.child(request.operation, request.visit) for _ in self._branches]
+        branches = zip(self._branches, tasks, strict=True)
+        running = [self._clock.process(self._run(branch, task, visit)) for branch, task in branches]
         result = Outcome.OK
         for process in running:
             outcome = yield process
             if outcome is not Outcome.OK:
                 result = Outcome.ERROR
         return result
+
+    def _run(self, branch: Steps, task: Request, visit: Visit) -> Handling:
+        yield from self._event_loop.resume(task)
+        outcome = yield from branch.run(task, visit)
+        self._event_loop.suspend(task)
+        return outcome

@@ -23,8 +23,10 @@ _OF_ALL = (
     "sojourn_time_s_p95",
     "sojourn_time_s_p99",
     "error_ratio",
+    "rejected_ratio",
     "attempts_mean",
 )
+_TEXTS = ("question", "facts", "assumptions", "not_modelled", "objectives")
 _OF_COMPONENTS = ("hit_ratio", "waiting_time_s_mean")
 
 
@@ -42,14 +44,15 @@ def compare(a: Run, b: Run) -> Comparison:
             "two predictions use lab.difference(before, after)"
         )
     predicted, measured = worlds["predicted"], worlds["measured"]
-    if _what_matters(predicted.scenario) != _what_matters(measured.scenario):
+    ours, theirs = _what_matters(predicted.scenario), _what_matters(measured.scenario)
+    if ours != theirs:
         raise DomainError(
-            "the Runs are of different scenarios: "
-            f"{_first_difference(predicted.scenario, measured.scenario)}; simulate and measure the same one"
+            f"the Runs are of different scenarios: {_first_difference(ours, theirs)}; simulate and measure the same one"
         )
     scenario = Scenario.model_validate(predicted.scenario)
     which = regime(scenario, arithmetic(scenario))
-    paired = predicted.schedule_fingerprint() == measured.schedule_fingerprint()
+    same_requests = predicted.schedule_fingerprint() == measured.schedule_fingerprint()
+    paired = same_requests and predicted.seed == measured.seed  # the seed decides the demands
     rows = tuple(_rows(predicted, measured, paired, which))
     validity = measured.provenance.get("validity", {})
     return Comparison(
@@ -91,15 +94,14 @@ def _by_figure(run: Run) -> dict[tuple[str, str], pd.DataFrame]:
 
 def _what_matters(scenario: Mapping[str, Any]) -> dict[str, Any]:
     """The scenario without how often and from which seed it is run, and without its texts."""
-    texts = ("question", "facts", "assumptions", "not_modelled", "objectives")
-    kept = {key: value for key, value in scenario.items() if key not in texts}
-    return kept | {"run": {"duration": scenario["run"]["duration"]}}
+    kept = {key: value for key, value in scenario.items() if key not in _TEXTS}
+    return kept | {"run": {key: scenario["run"][key] for key in ("duration", "warm_up")}}
 
 
 def _first_difference(a: Mapping[str, Any], b: Mapping[str, Any], path: str = "") -> str:
     for key in [*a, *(key for key in b if key not in a)]:
         here, there = a.get(key), b.get(key)
-        if here != there and key not in ("question", "facts", "assumptions", "not_modelled", "objectives"):
+        if here != there and key not in _TEXTS:
             if isinstance(here, Mapping) and isinstance(there, Mapping):
                 return _first_difference(here, there, f"{path}{key}.")
             return f"{path}{key} is {here!r} in one and {there!r} in the other"

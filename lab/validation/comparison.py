@@ -69,9 +69,13 @@ class Comparison:
         )
         said = [f"Verdict: {self.verdict} ({self.regime} margins; {pairing})."]
         said += [f"The measurement may not judge: {reason}." for reason in self.invalid]
-        for run in (self.predicted, self.measured):
-            said.append(f"{run.world.capitalize()}: {run.bottleneck().sentence}")
+        said += [f"{run.world.capitalize()}: {run.bottleneck().sentence}" for run in self.sides]
         return said
+
+    @property
+    def sides(self) -> tuple[Run, Run]:
+        """The two Runs that the rows set side by side: of a paired prediction the replication that was measured."""
+        return (self.predicted.only(0) if self.paired else self.predicted, self.measured)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything for machines: JSON values, SI units, None where there is no figure."""
@@ -88,7 +92,7 @@ class Comparison:
                 run.world: [{"text": each.text, "met": each.met} for each in run.objectives()]
                 for run in (self.predicted, self.measured)
             },
-            "bottleneck": {run.world: run.bottleneck().sentence for run in (self.predicted, self.measured)},
+            "bottleneck": {run.world: run.bottleneck().sentence for run in self.sides},
         }
 
     def _repr_html_(self) -> str:

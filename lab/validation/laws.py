@@ -79,6 +79,7 @@ def _client_time(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFram
 
 def _places(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[str]:
     """Never more in service than places; nobody waits while a place of that replica is free."""
+    yield from _shared_queues(scenario, visits, end_s)
     for component, rows in visits.groupby("component", observed=True):
         places, strict = _places_of(scenario, str(component))
         if places is None:
@@ -92,6 +93,22 @@ def _places(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[
             idle_s = float(span_s[(waiting > 0) & (busy < places)].sum())
             if strict and idle_s > _TOLERANCE_S * len(own):
                 yield f"idle server: somebody waited for {idle_s:.9f} s at {where} while a place was free"
+
+
+def _shared_queues(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[str]:
+    """Nobody waits at a balancer while one of its servers has room, unless it chooses at random."""
+    for name, part in scenario.components.items():
+        if not isinstance(part, LoadBalancer) or part.max_connections_per_server is None or part.algorithm == "random":
+            continue
+        places = part.max_connections_per_server * scenario.services_behind(name).replicas
+        for replication, own in visits[visits["component"] == name].groupby("replication"):
+            busy, waiting, span_s = _numbers(own, end_s)
+            idle_s = float(span_s[(waiting > 0) & (busy < places)].sum())
+            if idle_s > _TOLERANCE_S * len(own):
+                yield (
+                    f"idle server: somebody waited for {idle_s:.9f} s at {name} in replication {replication} while a "
+                    "server had room"
+                )
 
 
 def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:

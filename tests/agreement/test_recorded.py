@@ -1,23 +1,19 @@
-"""The simulator against the recorded measurement: after any change of the model, in seconds and without a server."""
+"""The simulator against the recorded measurements: after any change of the model, in seconds and without a server."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 import lab
 from lab.validation.judge import Verdict
-from tools.write_readme_table import with_table
+from tools import recorded
+from tools.write_readme_table import README, with_tables
 
-ROOT = Path(__file__).parents[2]
 
-
-@pytest.fixture(scope="module")
-def comparison() -> lab.Comparison:
-    """A fresh prediction beside the recorded measurement."""
-    scenario = lab.read_scenario(ROOT / "scenarios" / "validation" / "first_spike.yaml")
-    return lab.compare(lab.simulate(scenario, progress=False), lab.Run.load(ROOT / "measurements" / "first_spike"))
+@pytest.fixture(scope="module", params=recorded.NAMES)
+def comparison(request: pytest.FixtureRequest) -> lab.Comparison:
+    """A fresh prediction beside a recorded measurement."""
+    return recorded.comparison(request.param)
 
 
 def test_the_recorded_measurement_may_judge(comparison: lab.Comparison) -> None:
@@ -32,7 +28,7 @@ def test_the_prediction_passes(comparison: lab.Comparison) -> None:
     assert comparison.verdict is Verdict.PASS, comparison.to_markdown()
 
 
-def test_the_prediction_is_as_close_as_the_first_step_asks(comparison: lab.Comparison) -> None:
+def test_the_first_spike_is_as_close_as_the_first_step_asks() -> None:
     """Tighter than the protocol for transients: rates 2 %, hit ratio 0.01, p50 8 %, p95 12 %, p99 20 %."""
     limits = {
         "throughput_per_s": 0.02,
@@ -42,13 +38,14 @@ def test_the_prediction_is_as_close_as_the_first_step_asks(comparison: lab.Compa
         "sojourn_time_s_p95": 0.12,
         "sojourn_time_s_p99": 0.20,
     }
-    errors = {row.metric: abs(row.error) for row in comparison.rows if row.metric in limits}
+    rows = recorded.comparison("first_spike").rows
+    errors = {row.metric: abs(row.error) for row in rows if row.metric in limits}
     assert errors.keys() == limits.keys()
     assert {metric: error for metric, error in errors.items() if error > limits[metric]} == {}
 
 
 def test_a_detuned_model_is_caught(comparison: lab.Comparison) -> None:
-    """The same comparison with every wait 25 % longer is a miss: this file can fail."""
+    """The same comparison with the reads' wait a quarter longer is a miss: this file can fail."""
     scenario = lab.Scenario.model_validate(comparison.predicted.scenario).with_(
         {"components.api.endpoints.read_item.1.time.mean": "50ms", "run.replications": 5}
     )
@@ -63,7 +60,7 @@ def test_a_detuned_model_is_caught(comparison: lab.Comparison) -> None:
     assert lab.compare(disguised, comparison.measured).verdict is Verdict.MISS
 
 
-def test_the_readme_shows_the_generated_table() -> None:
+def test_the_readme_shows_the_generated_tables() -> None:
     """Nobody types a figure: `make readme` would change nothing."""
-    readme = (ROOT / "README.md").read_text()
-    assert with_table(readme) == readme
+    readme = README.read_text()
+    assert with_tables(readme) == readme

@@ -27,6 +27,7 @@ DEPLOYMENT = {
             "targets": "api",
             "max_connections_per_server": 1,
             "queue_timeout_s": 5.0,
+            "server_timeout_s": None,
         },
         "api": {
             "kind": "service",

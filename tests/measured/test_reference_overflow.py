@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,8 +42,13 @@ DEPLOYMENT = {
 
 @pytest.fixture(scope="module")
 def repeat(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Send nine slow requests at once, then two queries at once to a pool of one connection."""
+    """Send nine slow requests at once, then two queries at once to a pool of one connection.
+
+    The caller's own settings must not matter: those for databases of theirs, and those for Locust in their home.
+    """
     folder = tmp_path_factory.mktemp("overflow")
+    (folder / ".locust.conf").write_text("run-time = 1\n")
+    settings = {"HOME": str(folder), "PGSSLMODE": "require", "PGTARGETSESSIONATTRS": "standby", "LOCUST_RUN_TIME": "1"}
     (folder / "deployment.json").write_text(json.dumps(DEPLOYMENT))
     slow = [
         Planned(request=n, endpoint="slow", key=1, intended_start_s=0.2, demands_s=(0.3,), backoffs_s=())
@@ -66,7 +72,8 @@ def repeat(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "out",
         "--no-pin",
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    environment = {**os.environ, **settings}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "out" / "repeat-0"
 

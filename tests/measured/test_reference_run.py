@@ -183,6 +183,9 @@ def test_every_request_is_recorded_once(results: Results) -> None:
     assert [row["request"] for row in results.requests] == [one.request for one in schedule().requests]
     assert results.generator["sent"] == len(schedule().requests)
     assert results.generator["dropped"] == 0
+    assert results.generator["faults"] == 0
+    assert results.generator["unfinished"] == 0
+    assert abs(results.generator["clock_step_s"]) < 0.1, "nobody has set the clock meanwhile"
 
 
 def test_generator_says_how_late_it_was(results: Results) -> None:
@@ -245,6 +248,14 @@ def test_calls_reach_the_other_service(results: Results) -> None:
 def test_inserts_are_queries(results: Results) -> None:
     """Writes run a statement of the database and nothing else."""
     assert sorted(span["request"] for span in results.of("main", "insert_item")) == list(range(150, 160))
+
+
+def test_queries_tell_whose_pool_they_used(results: Results) -> None:
+    """A database span carries the index of the replica that ran the request."""
+    ran = {(span["request"], span["attempt"]): span["replica"] for span in results.of("api")}
+    queries = results.of("main")
+    assert all(span["replica"] == ran[span["request"], span["attempt"]] for span in queries)
+    assert {span["replica"] for span in queries} == {0, 1}
 
 
 def test_waits_in_the_load_balancers_queue_are_logged(results: Results) -> None:

@@ -66,9 +66,9 @@ CASES = [
     ),
     Case(
         "md1",
-        "waiting_time_s_mean",
-        "server.event_loop",
-        lambda: md1.waiting_time_s_mean(arrival_rate_per_s=70.0, service_time_s=0.01),
+        "sojourn_time_s_mean",
+        "all",
+        lambda: md1.sojourn_time_s_mean(arrival_rate_per_s=70.0, service_time_s=0.01),
         {_WORK: "10.5ms"},
     ),
     Case(

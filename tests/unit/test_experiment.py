@@ -32,10 +32,17 @@ def test_an_endless_queue_can_be_asked_for() -> None:
 
 
 def test_a_bounded_overload_is_simulated_with_a_warning() -> None:
-    """The client's timeout bounds the wait: worth simulating, worth a word."""
+    """A backlog bounds the queue: worth simulating, worth a word."""
+    described = _at("20/s").with_({"components.api.backlog": 3})
     with pytest.warns(OverloadWarning, match="200"):
-        run = lab.simulate(_at("20/s", client={"timeout": "1s"}), progress=False)
-    assert run.requests["outcome"].eq("timeout").any()
+        run = lab.simulate(described, progress=False)
+    assert run.requests["outcome"].eq("rejected").mean() > 0.3
+
+
+def test_a_clients_timeout_does_not_bound_the_queue() -> None:
+    """The client goes, its work stays: the queue grows all the same, and the lab says so instead of simulating it."""
+    with pytest.raises(Unstable, match="200"):
+        lab.simulate(_at("20/s", client={"timeout": "500ms"}), progress=False)
 
 
 def test_no_replication_is_refused() -> None:

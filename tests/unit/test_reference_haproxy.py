@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from reference_backend import haproxy
-from reference_backend.collect import Clock, add_unfinished, balancer_spans, mark_abandoned, replica_spans
+from reference_backend.clock import Clock
+from reference_backend.collect import add_unfinished, balancer_spans, mark_abandoned, replica_spans
 from reference_backend.deployment import Deployment
 
 
@@ -31,7 +32,11 @@ def rendered(**balancer: Any) -> str:
         }
     )
     frontends = haproxy.Frontends(
-        fd_of={"edge": 7}, replica_ports={"api": [8001, 8002]}, log_fd=9, control=Path("/run/h.sock")
+        fd_of={"edge": 7},
+        replica_ports={"api": [8001, 8002]},
+        log_fd=9,
+        control=Path("/run/h.sock"),
+        connections=412,
     )
     return haproxy.render(deployment, frontends)
 
@@ -61,6 +66,23 @@ def test_limits_and_timeouts_are_those_of_the_deployment() -> None:
     assert "timeout queue 300ms" in text
     assert "timeout server 12500ms" in text
     assert "maxconn 3\n" in text
+
+
+def test_no_server_timeout_is_the_longest_there_is() -> None:
+    """Null stands for no limit; HAProxy's timers end at 24 days, and a missing one would only be a warning."""
+    assert "    timeout server 24d\n" in rendered(server_timeout_s=None)
+
+
+def test_connections_are_limited_in_the_process_and_in_each_frontend() -> None:
+    """Without its own line a frontend would be limited by a number that HAProxy chooses."""
+    process, defaults = rendered().split("defaults\n")
+    assert "    maxconn 412\n" in process
+    assert "    maxconn 412\n" in defaults.split("frontend")[0]
+
+
+def test_health_checks_ask_where_no_endpoint_can_be() -> None:
+    """The path of the check is none that a deployment could give to an endpoint."""
+    assert "uri /-/health hdr" in rendered()
 
 
 def test_random_draws_two_on_a_fine_ring() -> None:
@@ -125,6 +147,12 @@ def test_other_lines_are_left_out() -> None:
         line(request=-1) + line(request="-") + "Server edge/r1 is DOWN, reason: Layer4 connection problem.\n" + line()
     )
     assert len(balancer_spans(text, CLOCK)) == 1
+
+
+def test_what_a_repeat_before_left_over_is_left_out() -> None:
+    """A request that outlived its own repeat has an id that is given again: its lines must not join the new one."""
+    assert balancer_spans(line(start_us="1699999997500000"), CLOCK) == []
+    assert replica_spans('[5,0,[["api",0,"read",990.0,990.0,1001.0,0.0,0.1,"ok",null]]]\n', CLOCK) == []
 
 
 def test_replica_lines_become_spans() -> None:

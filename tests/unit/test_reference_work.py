@@ -13,7 +13,7 @@ import pytest
 
 from reference_backend import cpu
 from reference_backend.limit import ConcurrencyLimit
-from reference_backend.spans import SpanWriter
+from reference_backend.spans import SpanWriter, Trace
 from reference_backend.steps import BadDemands, read_demands, write_demands
 from reference_backend.tables import sleep_argument
 from reference_backend.work import PreciseSleep, burn
@@ -169,16 +169,20 @@ def test_disowned_requests_are_written_once(tmp_path: Path) -> None:
         )
         tasks = [ask(limit, path, {}) for path in ("/1", "/2")]
         await asyncio.sleep(0)
-        disowned = limit.disown()
-        for path in ("/1", "/2"):
+        before_s = time.monotonic()
+        tasks.append(ask(limit, "/3", {}))  # of the next repeat: the replica heard of the disowning too late
+        await asyncio.sleep(0)
+        disowned = limit.disown(before_s)
+        for path in ("/1", "/2", "/3"):
             handler.ends.setdefault(path, asyncio.Event()).set()
         await asyncio.gather(*tasks)
         return disowned
 
     assert asyncio.run(scenario()) == 2
     lines = [json.loads(line) for line in (tmp_path / "spans").read_text().splitlines()]
-    assert sorted(request for request, _, _ in lines) == [1, 2]
-    assert all(rows[0][5] is None and rows[0][8] == "in_flight" for _, _, rows in lines)
+    assert sorted(request for request, _, _ in lines) == [1, 2, 3]
+    left = {request for request, _, rows in lines if rows[0][5] is None and rows[0][8] == "in_flight"}
+    assert left == {1, 2}
 
 
 def test_health_passes_a_full_limit(tmp_path: Path) -> None:
@@ -194,15 +198,45 @@ def test_health_passes_a_full_limit(tmp_path: Path) -> None:
         )
         tasks = [ask(limit, "/1", {})]
         await asyncio.sleep(0)
-        tasks.append(asyncio.ensure_future(limit({"type": "http", "path": "/health", "headers": []}, None, _nothing)))  # type: ignore[arg-type]
+        tasks.append(asyncio.ensure_future(limit({"type": "http", "path": "/-/health", "headers": []}, None, _nothing)))  # type: ignore[arg-type]
         await asyncio.sleep(0)
-        for path in ("/1", "/health"):
+        for path in ("/1", "/-/health"):
             handler.ends.setdefault(path, asyncio.Event()).set()
         await asyncio.gather(*tasks)
         return handler.begun
 
-    assert asyncio.run(scenario()) == ["/1", "/health"]
+    assert asyncio.run(scenario()) == ["/1", "/-/health"]
     assert len((tmp_path / "spans").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", ["/health", "/healthy", "/control", "/-/health/more"])
+def test_only_the_backends_own_paths_pass_the_limit(tmp_path: Path, path: str) -> None:
+    """An endpoint that is called ``health`` is limited and traced like any other."""
+
+    async def scenario() -> dict[str, int]:
+        statuses: dict[str, int] = {}
+        limit = ConcurrencyLimit(
+            Handler(),
+            concurrency=0,
+            backlog=0,
+            writer=SpanWriter(path=tmp_path / "spans", component="api", replica=0),
+        )
+
+        async def send(message: Any) -> None:
+            statuses[path] = message.get("status", statuses.get(path))
+
+        await limit({"type": "http", "path": path, "headers": []}, None, send)  # type: ignore[arg-type]
+        return statuses
+
+    assert asyncio.run(scenario()) == {path: 503}
+
+
+def test_database_spans_tell_whose_pool_it_was(tmp_path: Path) -> None:
+    """A query is recorded with the index of the replica that asked: the wait was for a connection of its own pool."""
+    trace = Trace(request=1, attempt=0, operation="read", arrival_s=0.0, replica=3)
+    trace.add_query("main", "item_by_id", since_s=0.0, connected_s=None, outcome="timeout")
+    trace.add_query("main", "item_by_id", since_s=0.0, connected_s=0.1, outcome="ok")
+    assert [(row[0], row[1]) for row in trace.rows] == [("main", 3), ("main", 3)]
 
 
 async def _nothing(message: Any) -> None:

@@ -31,7 +31,7 @@ def test_cpu_blocks_the_event_loop_and_waiting_does_not() -> None:
     blocking, visits = observe(scenario({"api": service({"kind": "cpu", "time": "20ms"})}), [0.0] * 3)
     assert blocking["end_s"].tolist() == pytest.approx([0.02, 0.04, 0.06])
     loop = visits[visits["component"] == "api.event_loop"]
-    assert loop["waiting_time_s"].tolist() == pytest.approx([0.0, 0.02, 0.04])
+    assert loop[loop["operation"] == "turn"]["waiting_time_s"].tolist() == pytest.approx([0.02, 0.04])
     free, _ = observe(scenario({"api": service(waiting("20ms"))}), [0.0] * 3)
     assert free["end_s"].tolist() == pytest.approx([0.02] * 3)
 
@@ -119,3 +119,53 @@ def test_a_failed_call_fails_the_caller_with_an_error() -> None:
     requests, visits = observe(described, [0.0, 0.05])
     assert requests["outcome"].tolist() == ["ok", "error"]
     assert visits[visits["component"] == "inner"]["outcome"].tolist() == ["ok", "rejected"]
+
+
+def test_two_steps_of_one_kind_keep_their_own_times() -> None:
+    """They share a stream, not a distribution: 10 ms and 100 ms of waiting, 1 ms and 20 ms of CPU."""
+    cpu = [{"kind": "cpu", "time": time} for time in ("1ms", "20ms")]
+    requests, visits = observe(scenario({"api": service(waiting("10ms"), *cpu, waiting("100ms"))}), [0.0])
+    assert requests["sojourn_time_s"].tolist() == pytest.approx([0.131])
+    loop = visits[visits["component"] == "api.event_loop"]
+    assert loop["service_time_s"].tolist() == pytest.approx([0.001, 0.02])
+
+
+def test_two_steps_of_one_distribution_are_drawn_apart() -> None:
+    """The same exponential twice in one endpoint: two draws, not one."""
+    wait = {"kind": "cpu", "time": {"kind": "exponential", "mean": "10ms"}}
+    _, visits = observe(scenario({"api": service(wait, wait)}), [0.0])
+    first, second = visits[visits["component"] == "api.event_loop"]["service_time_s"]
+    assert first != second
+
+
+def test_two_look_ups_of_one_cache_are_drawn_apart() -> None:
+    """Each access has a time of its own."""
+    look_up = {"kind": "cached", "cache": "items", "miss": [waiting("1ms")]}
+    access = {"kind": "exponential", "mean": "5ms"}
+    parts = {"api": service(look_up, look_up), "items": {"kind": "cache", "access_time": access}}
+    _, visits = observe(scenario(parts), [0.0])
+    assert visits[visits["component"] == "items"]["service_time_s"].nunique() == 3
+
+
+def test_a_service_reached_by_two_ways_is_one_service() -> None:
+    """Two balancers and a direct call before one replica with one slot: three calls of 100 ms take 300 ms."""
+    balancer = {"kind": "load_balancer", "targets": "inner"}
+    calls = [[{"kind": "call", "target": target, "endpoint": "get"}] for target in ("a", "b", "inner")]
+    described = scenario(
+        {
+            "api": service({"kind": "parallel", "branches": calls}),
+            "a": balancer,
+            "b": balancer,
+            "inner": service(waiting("100ms"), concurrency=1),
+        }
+    )
+    requests, _ = observe(described, [0.0])
+    assert requests["sojourn_time_s"].tolist() == pytest.approx([0.3])
+
+
+def test_a_computing_loop_admits_and_refuses_nobody() -> None:
+    """Arrivals during 100 ms of CPU are read one after the other, when the slot is free again: nobody is refused."""
+    described = scenario({"api": service({"kind": "cpu", "time": "100ms"}, concurrency=1, backlog=0)})
+    requests, _ = observe(described, [0.0, 0.02, 0.04, 0.06])
+    assert requests["outcome"].tolist() == ["ok"] * 4
+    assert requests["end_s"].tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
