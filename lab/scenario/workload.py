@@ -29,7 +29,7 @@ class RampRate(Spec):
     over: PositiveDuration = Field(description="How long the ramp takes.")
 
 
-class Step(Spec):
+class RateStep(Spec):
     """One step of a staircase."""
 
     at: Duration = Field(description="When this rate begins.")
@@ -40,7 +40,7 @@ class StepsRate(Spec):
     """A staircase of rates."""
 
     kind: Literal["steps"] = "steps"
-    steps: tuple[Step, ...] = Field(min_length=1, description="The steps; the first is at 0s.")
+    steps: tuple[RateStep, ...] = Field(min_length=1, description="The steps; the first is at 0s.")
 
     @model_validator(mode="after")
     def _in_order(self) -> StepsRate:
