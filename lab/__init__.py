@@ -15,21 +15,40 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "Cache": "lab.scenario.components",
+    "CachedStep": "lab.scenario.steps",
+    "CallStep": "lab.scenario.steps",
     "Client": "lab.scenario.client",
     "Comparison": "lab.validation.comparison",
+    "ConstantBackoff": "lab.scenario.client",
+    "ConstantRate": "lab.scenario.workload",
     "Context": "lab.simulation.build",
+    "CpuStep": "lab.scenario.steps",
     "Database": "lab.scenario.components",
+    "ExponentialBackoff": "lab.scenario.client",
     "LabError": "lab.errors",
     "LoadBalancer": "lab.scenario.components",
     "OpenWorkload": "lab.scenario.workload",
     "Outcome": "lab.simulation.request",
+    "ParallelStep": "lab.scenario.steps",
     "Pool": "lab.scenario.components",
+    "QuerySpec": "lab.scenario.components",
+    "QueryStep": "lab.scenario.steps",
+    "RampRate": "lab.scenario.workload",
+    "RateObjective": "lab.scenario.objectives",
+    "RateStep": "lab.scenario.workload",
+    "RatioObjective": "lab.scenario.objectives",
     "Request": "lab.simulation.request",
     "Retry": "lab.scenario.client",
     "Run": "lab.runs.run",
     "RunSpec": "lab.scenario.scenario",
     "Scenario": "lab.scenario.scenario",
     "Service": "lab.scenario.components",
+    "SojournTimeObjective": "lab.scenario.objectives",
+    "SpikeRate": "lab.scenario.workload",
+    "StepsRate": "lab.scenario.workload",
+    "UniformKeys": "lab.scenario.workload",
+    "WaitStep": "lab.scenario.steps",
+    "ZipfKeys": "lab.scenario.workload",
     "arithmetic": "lab.scenario.arithmetic",
     "compare": "lab.validation.compare",
     "difference": "lab.experiment.paired",
@@ -38,6 +57,7 @@ _HOME = {
     "parse_scenario": "lab.scenario.reader",
     "read_scenario": "lab.scenario.reader",
     "simulate": "lab.experiment.simulate",
+    "to_yaml": "lab.scenario.writer",
     "write_report": "lab.report",
     "write_scenario": "lab.scenario.writer",
 }
@@ -54,13 +74,24 @@ if TYPE_CHECKING:
     from lab.report import write_report
     from lab.runs.run import Run
     from lab.scenario.arithmetic import arithmetic
-    from lab.scenario.client import Client, Retry
-    from lab.scenario.components import Cache, Database, LoadBalancer, Pool, Service
+    from lab.scenario.client import Client, ConstantBackoff, ExponentialBackoff, Retry
+    from lab.scenario.components import Cache, Database, LoadBalancer, Pool, QuerySpec, Service
+    from lab.scenario.objectives import RateObjective, RatioObjective, SojournTimeObjective
     from lab.scenario.reader import parse_scenario, read_scenario
     from lab.scenario.scenario import RunSpec, Scenario
+    from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
     from lab.scenario.topology import mermaid
-    from lab.scenario.workload import OpenWorkload
-    from lab.scenario.writer import write_scenario
+    from lab.scenario.workload import (
+        ConstantRate,
+        OpenWorkload,
+        RampRate,
+        RateStep,
+        SpikeRate,
+        StepsRate,
+        UniformKeys,
+        ZipfKeys,
+    )
+    from lab.scenario.writer import to_yaml, write_scenario
     from lab.simulation.build import Context
     from lab.simulation.request import Outcome, Request
     from lab.validation.compare import compare

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from reference_backend.calls import Caller, CallFailed
 from reference_backend.deployment import Deployment, Endpoint
-from reference_backend.limit import Application, ConcurrencyLimit
+from reference_backend.limit import DISOWN_PATH, HEALTH_PATH, Application, ConcurrencyLimit
 from reference_backend.references import walk
 from reference_backend.spans import SpanWriter
 from reference_backend.steps import BadDemands, Steps, Visit, read_demands
@@ -69,14 +69,14 @@ def build(
         application.add_api_route(f"/{name}", _handler(endpoint, running), methods=[endpoint.method])
     limit = ConcurrencyLimit(application, concurrency=service.concurrency, backlog=service.backlog, writer=writer)
 
-    @application.get("/health")
+    @application.get(HEALTH_PATH)
     async def health() -> JSONResponse:
         state = {"service": service_name, "replica": replica, "pid": os.getpid()}
         return JSONResponse({**state, "in_service": limit.in_service, "waiting": limit.waiting})
 
-    @application.post("/control/disown")
-    async def disown() -> JSONResponse:
-        return JSONResponse({"disowned": limit.disown()})
+    @application.post(DISOWN_PATH)
+    async def disown(before_s: float) -> JSONResponse:
+        return JSONResponse({"disowned": limit.disown(before_s)})
 
     return limit
 

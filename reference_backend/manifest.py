@@ -31,7 +31,6 @@ def describe(backend: Backend, *, cores: Cores, repeats: list[dict[str, object]]
         "host": host(),
         "pinning": cores.recorded(),
         "repeats": repeats,
-        "restarts": 0,  # there is no restart policy: a part that dies fails the run
         "postgres_settings": postgres.SETTINGS if backend.deployment.databases() else None,
         "cache_limits": {name: asdict(limit) for name, limit in backend.parts.cache_limits.items()},
     }

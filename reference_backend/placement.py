@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from reference_backend.problems import BadInput
 
 # The length of a Unix socket's path is limited to 107 bytes, and HAProxy adds a suffix of its own while it binds.
 _LONGEST_FOLDER = 70
+_REMOVAL_S = 10.0
+_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +47,21 @@ def choose_cores(*, pin: bool) -> Cores:
     return Cores(usable=len(usable), backend=frozenset(usable[:-1]), generator=frozenset(usable[-1:]))
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove the temporary folder; the parent, who was told of it, may be doing the same at this moment."""
+def remove_folder(folder: Path, *, within_s: float = _REMOVAL_S) -> bool:
+    """Remove the temporary folder; return whether it is gone.
+
+    The parent, who was told of it, may be doing the same at this moment, and a process that is just dying may still
+    write into it: either makes an attempt fail, and the next one succeed.
+    """
+    deadline = time.monotonic() + within_s
     while folder.exists():
         try:
             shutil.rmtree(folder)
-        except FileNotFoundError:
-            continue  # the other one was faster with something in it: look again whether anything is left
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_AGAIN_S)
+    return True
 
 
 def make_folder() -> Path:
@@ -62,17 +73,25 @@ def make_folder() -> Path:
         BadInput: no folder for temporary files can be used.
     """
     is_root = os.geteuid() == 0
-    for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - only as places for mkdtemp
-        path = Path(base)
-        if not os.access(path, os.W_OK) or len(str(path)) > _LONGEST_FOLDER or (is_root and not may_pass(path / "any")):
-            continue
-        folder = Path(tempfile.mkdtemp(prefix="archlab-", dir=path))
-        if is_root:
-            folder.chmod(0o711)
-        return folder
+    complaints = []
+    try:
+        for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - only as places for mkdtemp
+            path = Path(base)
+            if len(str(path)) > _LONGEST_FOLDER or not os.access(path, os.W_OK):
+                complaints.append(f"{base} is too long a path, or cannot be written to")
+                continue
+            if is_root and not may_pass(path / "any"):
+                complaints.append(f"{base} cannot be entered by every user")
+                continue
+            folder = Path(tempfile.mkdtemp(prefix="archlab-", dir=path))
+            if is_root:
+                folder.chmod(0o711)
+            return folder
+    except OSError as error:  # also when Python finds no folder for temporary files at all
+        complaints.append(str(error))
     raise BadInput(
         "temporary folder",
-        "no place for temporary files can be used",
+        f"no place for temporary files can be used ({'; '.join(complaints)})",
         why="the servers keep sockets, logs and data there, and PostgreSQL's ordinary user must be able to reach it",
-        do="set TMPDIR to a short path that every user may enter",
+        do="set TMPDIR to a short path on a disk with free space that every user may enter",
     )

@@ -106,7 +106,6 @@ def initialisation(*, part: str, postgres: Path, user: int | None, folder: Path)
         log=folder / "initdb.log",
         user=user,
         environment=library_path(folder.parent),
-        withheld="PG",
         folder=folder,
     )
 
@@ -122,7 +121,6 @@ def command(*, part: str, postgres: Path, user: int | None, folder: Path, port: 
         user=user,
         ending=ENDING,
         environment=library_path(folder.parent),
-        withheld="PG",
         folder=folder,
     )
 

@@ -32,8 +32,6 @@ class Command:
     arguments: Sequence[str | Path]
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
-    # Variables of the caller's that begin so are not handed on: they would change what the program does.
-    withheld: str | None = None
     folder: Path | None = None
     inherit: tuple[int, ...] = ()
     user: int | None = None
@@ -81,18 +79,13 @@ def spawn(command: Command) -> Child:
     The death signal belongs to the *thread* that forked, so a worker thread that ends would take the child with it.
     The child gets a session of its own: Ctrl-C in a terminal reaches the supervisor alone, which then ends the parts.
     """
-    handed_on = {
-        name: value
-        for name, value in os.environ.items()
-        if not command.withheld or not name.startswith(command.withheld)
-    }
     with command.log.open("ab") as log:
         process = subprocess.Popen(
             [str(argument) for argument in command.arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**handed_on, **command.environment},
+            env={**os.environ, **command.environment},
             cwd=command.folder,
             pass_fds=command.inherit,
             start_new_session=True,

@@ -24,8 +24,6 @@ def problems_of(deployment: Deployment) -> list[str]:
     for service_name, service in deployment.services().items():
         for endpoint_name, endpoint in service.endpoints.items():
             where = f"parts.{service_name}.endpoints.{endpoint_name}"
-            if endpoint_name in {"health", "control"}:
-                problems.append(f"{where}: the path is taken by the backend's own, choose another name")
             for step_where, step in walk(endpoint.steps, f"{where}.steps"):
                 problems += [f"{step_where}: {text}" for text in _step(deployment, endpoint, step)]
     return problems or _cycles(deployment)

@@ -44,6 +44,7 @@ class Sampler:
         ]
         self._processes.append(Process(component="supervisor", replica=0, pids=(supervisor_pid,)))
         self._control = backend.control if backend.deployment.load_balancers() else None
+        self.missed = 0
         self._rows: list[dict[str, object]] = []
         self._last: tuple[float, list[float]] | None = None
         self._first: tuple[float, list[float]] | None = None
@@ -61,9 +62,18 @@ class Sampler:
             self._host = cpu.host_ratio_counters()
         self._last = (now_s, used)
         if self._control is not None:
-            for gauge in haproxy.gauges(self._control):
-                replica = WHOLE if gauge.replica is None else gauge.replica
-                self._add(now_s - zero_s, gauge.load_balancer, replica, gauge.name, gauge.value)
+            self._sample_balancers(self._control, now_s - zero_s)
+
+    def _sample_balancers(self, control: Path, time_s: float) -> None:
+        """Take HAProxy's gauges; a sample that it is too busy to answer for is counted as missed, and no more."""
+        try:
+            gauges = haproxy.gauges(control)
+        except OSError:
+            self.missed += 1  # had it died, the watch would say so
+            return
+        for gauge in gauges:
+            replica = WHOLE if gauge.replica is None else gauge.replica
+            self._add(time_s, gauge.load_balancer, replica, gauge.name, gauge.value)
 
     def cpu_ratios(self) -> dict[str, float]:
         """Return each process's share of a core over the whole repeat, by part, and the host's share of all its cores.

@@ -17,10 +17,11 @@ Row = tuple[str, int, str, float, float | None, float | None, float | None, floa
 class Trace:
     """The spans of one request at one replica, while it is there."""
 
-    __slots__ = ("admitted_s", "arrival_s", "attempt", "operation", "own_time_s", "request", "rows")
+    __slots__ = ("admitted_s", "arrival_s", "attempt", "operation", "own_time_s", "replica", "request", "rows")
 
-    def __init__(self, *, request: int, attempt: int, operation: str, arrival_s: float) -> None:
+    def __init__(self, *, request: int, attempt: int, operation: str, arrival_s: float, replica: int) -> None:
         self.request = request
+        self.replica = replica
         self.attempt = attempt
         self.operation = operation
         self.arrival_s = arrival_s
@@ -48,14 +49,17 @@ class Trace:
     def add_query(
         self, component: str, operation: str, *, since_s: float, connected_s: float | None, outcome: Outcome
     ) -> None:
-        """Record one query: the wait is for a connection of the pool, the service is the statement."""
+        """Record one query: the wait is for a connection of the pool, the service is the statement.
+
+        The pool belongs to the replica that asks, so that replica's number is recorded with it.
+        """
         now = time.monotonic()
         if connected_s is None:
-            self.rows.append((component, 0, operation, since_s, None, now, None, None, outcome, None))
+            self.rows.append((component, self.replica, operation, since_s, None, now, None, None, outcome, None))
         else:
             wait = connected_s - since_s
             self.rows.append(
-                (component, 0, operation, since_s, connected_s, now, wait, now - connected_s, outcome, None)
+                (component, self.replica, operation, since_s, connected_s, now, wait, now - connected_s, outcome, None)
             )
 
 
@@ -65,14 +69,14 @@ class SpanWriter:
     def __init__(self, *, path: Path, component: str, replica: int) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._component = component
-        self._replica = replica
+        self.replica = replica
 
     def write(self, trace: Trace, *, departure_s: float | None, outcome: Outcome) -> None:
         """Write a request that has left (or, with no departure, one that is still here)."""
         waited = None if trace.admitted_s is None else trace.admitted_s - trace.arrival_s
         own = trace.own_time_s if trace.admitted_s is not None and departure_s is not None else None
         mine: Row = (
-            self._component, self._replica, trace.operation, trace.arrival_s, trace.admitted_s,
+            self._component, self.replica, trace.operation, trace.arrival_s, trace.admitted_s,
             departure_s, waited, own, outcome, None,
         )  # fmt: skip
         line = json.dumps([trace.request, trace.attempt, [mine, *trace.rows]], separators=(",", ":")) + "\n"

@@ -85,6 +85,7 @@ class DatabaseClient:
             pool_size=spec.pool.size,
             max_overflow=spec.pool.overflow,
             pool_timeout=spec.pool.timeout_s,
+            connect_args={"ssl": False},
         )
 
     async def open(self) -> None:

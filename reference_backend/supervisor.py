@@ -5,35 +5,32 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 import traceback
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import httpx
-import pyarrow as pa
-import pyarrow.parquet as pq
 import redis
 
-from reference_backend import exercising, generator, manifest
+from reference_backend import exercising, manifest
 from reference_backend.backend import Backend
-from reference_backend.collect import EVENTS, Clock, Trails
 from reference_backend.deployment import Deployment
 from reference_backend.events import Events
-from reference_backend.load.plan import Plan
 from reference_backend.load.schedule import BadSchedule, Schedule, read_schedule
-from reference_backend.placement import Cores, choose_cores, make_folder, remove_folder
+from reference_backend.placement import choose_cores, make_folder, remove_folder
 from reference_backend.problems import BadInput, Interrupted, Problem
 from reference_backend.reading import read_deployment
-from reference_backend.sampling import Sampler
+from reference_backend.repeating import Repeats
 from reference_backend.watch import Watch
 
 # Every process of a run inherits this variable, so that a test can find what was left behind.
 RUN_VARIABLE = "ARCHLAB_RUN_ID"
 SCHEDULE_FILE = "schedule.parquet"
+# The caller's settings for databases and load tests of their own. PGSSLMODE and its like are read by PostgreSQL, and by
+# asyncpg in the supervisor too; LOCUST_USERS and its like by Locust.
+_WITHHELD = ("PG", "LOCUST_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +51,7 @@ def run(options: Options) -> int:
     events = Events()
     watch = Watch(lifeline=options.lifeline, events=events)
     watch.catch_signals()
-    os.environ.setdefault(RUN_VARIABLE, uuid.uuid4().hex)
-    # Children run modules of this package, from whichever folder the supervisor was started in.
-    here = str(Path(__file__).resolve().parent.parent)
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    _prepare_environment()
     folder: Path | None = None
     try:
         folder = make_folder()
@@ -84,9 +78,19 @@ def run(options: Options) -> int:
         events.emit("failed", where="supervisor", what=f"{type(error).__name__}: {error}", exit_code=3, **doing)
         return 3
     finally:
-        if folder is not None:
-            remove_folder(folder)
+        if folder is not None and not remove_folder(folder):
+            sys.stderr.write(f"{folder} could not be removed: something still writes into it. Remove it yourself.\n")
     return 0
+
+
+def _prepare_environment() -> None:
+    """Set what every process of the run inherits, and drop what would change how it works."""
+    os.environ.setdefault(RUN_VARIABLE, uuid.uuid4().hex)
+    # Children run modules of this package, from whichever folder the supervisor was started in.
+    here = str(Path(__file__).resolve().parent.parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    for name in [name for name in os.environ if name.startswith(_WITHHELD)]:
+        del os.environ[name]
 
 
 def _work(options: Options, folder: Path, watch: Watch, events: Events) -> None:
@@ -108,7 +112,7 @@ def _work(options: Options, folder: Path, watch: Watch, events: Events) -> None:
             _serve(backend, watch, events)
             return
         repeats = Repeats(
-            options=options,
+            count=options.repeats,
             schedule=schedule,
             schedule_file=folder / SCHEDULE_FILE,
             backend=backend,
@@ -184,86 +188,3 @@ def _wait_for_the_parent(watch: Watch) -> None:
     except Interrupted as interrupted:
         if not interrupted.is_by_parent:
             raise
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repeats:
-    """Sends the schedule again and again, from the same state each time."""
-
-    options: Options
-    schedule: Schedule
-    schedule_file: Path
-    backend: Backend
-    watch: Watch
-    events: Events
-    cores: Cores
-
-    def run(self, number: int, folder: Path) -> dict[str, object]:
-        """Run one repeat; leave its tables in the folder and return what the manifest says of it."""
-        folder.mkdir()
-        exercising.reset(self.backend)
-        deployment = self.backend.deployment
-        log = self.backend.haproxy_log if deployment.load_balancers() else None
-        trails = Trails(span_files=self.backend.span_files(), haproxy_log=log)
-        trails.skip()
-        sampler = Sampler(backend=self.backend, supervisor_pid=os.getpid())
-        self.events.emit("repeat", repeat=number, of=self.options.repeats, duration_s=self.schedule.duration_s)
-        zero_s = generator.send(
-            self._sending(folder), watch=self.watch, every_second=self._every_second(number, sampler)
-        )
-        clock = Clock(zero_s=zero_s, wall_ahead_s=time.time() - time.monotonic())
-        ended_s = time.monotonic() - zero_s
-        left = exercising.drain(self.backend, self.watch)
-        sampler.write(folder)
-        entry = deployment.entry if deployment.entry in deployment.load_balancers() else None
-        spans = trails.collect(folder, clock, entry)
-        _write_events(folder, ended_s=ended_s, drained_s=time.monotonic() - zero_s, left=left)
-        self.events.emit("repeat_done", repeat=number, of=self.options.repeats, spans=spans, left_in_flight=left)
-        return {"repeat": number, "cpu_ratio": sampler.cpu_ratios(), "left_in_flight": left, "spans": spans}
-
-    def _every_second(self, number: int, sampler: Sampler) -> Callable[[float, dict[str, float]], None]:
-        def act(zero_s: float, latest: dict[str, float]) -> None:
-            now_s = time.monotonic()
-            sampler.sample(now_s, zero_s)
-            elapsed_s = round(max(0.0, now_s - zero_s), 3)
-            self.events.emit("progress", repeat=number, elapsed_s=elapsed_s, sent=int(latest.get("sent", 0)))
-
-        return act
-
-    def _sending(self, folder: Path) -> generator.Sending:
-        deployment = self.backend.deployment
-        endpoints = deployment.service_behind(deployment.entry).endpoints
-        client = deployment.client
-        plan = Plan(
-            schedule=str(self.schedule_file.resolve()),
-            output=str(folder.resolve()),
-            base_url=self.backend.entry_url,
-            methods={name: spec.method for name, spec in endpoints.items()},
-            demands_of={name: spec.demands for name, spec in endpoints.items()},
-            timeout_s=client.timeout_s,
-            attempts=client.attempts,
-        )
-        backoff_s = max((wait for planned in self.schedule.requests for wait in planned.backoffs_s), default=0.0)
-        longest_s = self.schedule.duration_s + client.attempts * (client.timeout_s + backoff_s) + 1.0
-        return generator.Sending(
-            plan=plan,
-            folder=folder,
-            log=folder / "locust.log",
-            longest_s=longest_s,
-            cores=self.cores.generator,
-        )
-
-
-def _write_events(folder: Path, *, ended_s: float, drained_s: float, left: int) -> None:
-    """Write ``events.parquet``: what happened to the whole backend during a repeat."""
-    rows: list[dict[str, object]] = [
-        {"time_s": 0.0, "component": "generator", "kind": "schedule_began", "detail": ""},
-        {"time_s": ended_s, "component": "generator", "kind": "generator_ended", "detail": ""},
-        {
-            "time_s": drained_s,
-            "component": "supervisor",
-            "kind": "drained",
-            "detail": f"{left} requests were left in flight",
-        },
-    ]
-    pq.write_table(pa.Table.from_pylist(rows, schema=EVENTS), folder / "events.parquet")

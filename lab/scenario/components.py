@@ -18,7 +18,7 @@ _HALF_A_MILLISECOND = Constant(mean="500us")  # type: ignore[arg-type]  # text i
 class LoadBalancer(Spec):
     """HAProxy before the replicas of one service, with its queue."""
 
-    kind: Literal["load_balancer"]
+    kind: Literal["load_balancer"] = "load_balancer"
     targets: str = Field(description="Name of the service whose replicas it balances.")
     algorithm: Literal["roundrobin", "leastconn", "random"] = Field(
         default="roundrobin",
@@ -44,7 +44,7 @@ class LoadBalancer(Spec):
 class Service(Spec):
     """Replicas of an application process with an event loop (uvicorn)."""
 
-    kind: Literal["service"]
+    kind: Literal["service"] = "service"
     replicas: Count = Field(default=1, description="How many processes.", le=10_000)
     concurrency: Count | None = Field(
         default=None, description="Requests that a replica works on at once. None: no limit."
@@ -63,7 +63,7 @@ class Service(Spec):
 class Cache(Spec):
     """A shared cache (Valkey) that forgets the least recently used, and what is older than its time to live."""
 
-    kind: Literal["cache"]
+    kind: Literal["cache"] = "cache"
     capacity: Count | None = Field(default=None, description="Entries that fit. None: all do.")
     eviction: Literal["lru"] = Field(default="lru", description="Which entry goes when it is full.")
     ttl: PositiveDuration | None = Field(default=None, description="How long an entry lives. None: for ever.")
@@ -107,7 +107,7 @@ class QuerySpec(Spec):
 class Database(Spec):
     """A relational database (PostgreSQL) behind a connection pool in each replica that calls it."""
 
-    kind: Literal["database"]
+    kind: Literal["database"] = "database"
     pool: Pool = Field(description="The connection pool of each replica.")
     round_trip: Distribution = Field(
         default=_HALF_A_MILLISECOND, description="Driver and network time of each statement, beside its own time."

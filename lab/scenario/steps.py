@@ -14,21 +14,21 @@ from lab.quantities import Spec
 class CpuStep(Spec):
     """Computes on the replica's event loop, which does nothing else meanwhile."""
 
-    kind: Literal["cpu"]
+    kind: Literal["cpu"] = "cpu"
     time: Distribution = Field(description="CPU time.")
 
 
 class WaitStep(Spec):
     """Awaits something outside the scenario; holds the slot, not the event loop."""
 
-    kind: Literal["wait"]
+    kind: Literal["wait"] = "wait"
     time: Distribution = Field(description="How long.")
 
 
 class CachedStep(Spec):
     """Looks the request's key up in a cache; on a miss does the ``miss`` steps, then stores the answer."""
 
-    kind: Literal["cached"]
+    kind: Literal["cached"] = "cached"
     cache: str = Field(description="Name of a cache.")
     miss: tuple[StepSpec, ...] = Field(min_length=1, description="What a miss costs.")
 
@@ -36,7 +36,7 @@ class CachedStep(Spec):
 class QueryStep(Spec):
     """One statement on a pooled connection of a database."""
 
-    kind: Literal["query"]
+    kind: Literal["query"] = "query"
     database: str = Field(description="Name of a database.")
     query: str = Field(description="Name of one of its queries.")
 
@@ -44,7 +44,7 @@ class QueryStep(Spec):
 class CallStep(Spec):
     """Calls an endpoint of another service and waits for the answer."""
 
-    kind: Literal["call"]
+    kind: Literal["call"] = "call"
     target: str = Field(description="Name of a load balancer or of a service with one replica.")
     endpoint: str = Field(description="The endpoint to call there.")
 
@@ -52,7 +52,7 @@ class CallStep(Spec):
 class ParallelStep(Spec):
     """Does several lists of steps at once and goes on when all have ended."""
 
-    kind: Literal["parallel"]
+    kind: Literal["parallel"] = "parallel"
     branches: tuple[tuple[StepSpec, ...], ...] = Field(min_length=2, description="Lists of steps.")
 
 

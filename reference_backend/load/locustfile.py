@@ -25,6 +25,9 @@ class Dispatcher(FastHttpUser):
     host = _PLAN.base_url
     # An open model never waits for a connection of its own.
     concurrency = 20_000
+    # Whether a request is sent again, and where to, is the schedule's business.
+    max_retries = 0
+    max_redirects = 0
     # The attempt's own timeout is stricter than these, and counts the whole attempt.
     connection_timeout = 3600.0
     network_timeout = 3600.0

@@ -17,7 +17,6 @@ from pathlib import Path
 import gevent  # type: ignore[import-untyped]  # it ships no types
 from gevent.hub import get_hub  # type: ignore[import-untyped]  # as above
 from geventhttpclient.client import HTTPClient
-from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
 from reference_backend.load import records
 from reference_backend.load.plan import Plan
@@ -36,15 +35,27 @@ class AttemptFailed(Exception):
     """How an attempt ended, for Locust's own statistics."""
 
 
+def send_once(http: HTTPClient) -> HTTPClient:
+    """Keep a client from sending a request again by itself when its connection breaks; return it.
+
+    geventhttpclient does so for GET and PUT, unasked, as often as its pool has places. Such an attempt would be in no
+    table, and the backend would be sent more than the schedule holds. The pool's ``size`` has no other use once the
+    pool is made.
+    """
+    http._connection_pool.size = -1  # it allows itself ``size + 1`` more attempts
+    return http
+
+
 class OpenModel:
     """Sends one schedule and keeps what came of it."""
 
     def __init__(self, *, plan: Plan, schedule: Schedule, http: HTTPClient, report: Report) -> None:
         self._plan = plan
         self._schedule = schedule
-        self._http = http
+        self._http = send_once(http)
         self._report = report
         self._sent: list[Sent] = []
+        self._broken = 0
         self._zero_s = 0.0
 
     def run(self) -> None:
@@ -63,6 +74,7 @@ class OpenModel:
             greenlets, timeout=self._plan.attempts * (self._plan.timeout_s + longest_backoff_s) + _PATIENCE_S
         )
         gevent.killall(greenlets)
+        self._broken = sum(greenlet.exception is not None for greenlet in greenlets)
         teller.kill()
         gc.enable()
         self._write()
@@ -105,20 +117,15 @@ class OpenModel:
 
     def _attempt(self, planned: Planned, number: int, attempt: Attempt) -> None:
         """Make one attempt; on a timeout the connection is closed, as a client that has lost patience does."""
-        count = self._plan.demands_of[planned.endpoint]
-        demands = planned.demands_s[number * count : (number + 1) * count]
-        headers = {
-            "X-Request": str(planned.request),
-            "X-Attempt": str(number),
-            "X-Demands": ",".join(map(repr, demands)),
-        }
         method = self._plan.methods[planned.endpoint]
         size = 0
         problem: Exception | None = None
         patience = gevent.Timeout(self._plan.timeout_s)
         patience.start()
         try:
-            answer = self._http.request(method, f"/{planned.endpoint}?key={planned.key}", headers=headers)
+            answer = self._http.request(
+                method, f"/{planned.endpoint}?key={planned.key}", headers=self._headers(planned, number)
+            )
             size = len(answer.read())
             attempt.status = answer.status_code
             outcome = outcome_of(answer.status_code)
@@ -126,7 +133,8 @@ class OpenModel:
             if passed is not patience:
                 raise
             outcome = "timeout"
-        except (OSError, HTTPConnectionClosed, HTTPParseError) as error:
+        except Exception as error:
+            # Whatever it was (no descriptor left, a reset, a fault of ours): it has no status, and counts as a fault.
             outcome, problem = "error", error
         finally:
             patience.close()
@@ -135,6 +143,15 @@ class OpenModel:
         if outcome != "ok" and problem is None:
             problem = AttemptFailed(outcome if attempt.status is None else f"{outcome} ({attempt.status})")
         self._report(method, planned.endpoint, attempt.end_s - attempt.start_s, size, problem)
+
+    def _headers(self, planned: Planned, number: int) -> dict[str, str]:
+        count = self._plan.demands_of[planned.endpoint]
+        demands = planned.demands_s[number * count : (number + 1) * count]
+        return {
+            "X-Request": str(planned.request),
+            "X-Attempt": str(number),
+            "X-Demands": ",".join(map(repr, demands)),
+        }
 
     def _now(self) -> float:
         return time.monotonic() - self._zero_s
@@ -147,6 +164,7 @@ class OpenModel:
             folder,
             self._sent,
             dropped=len(self._schedule.requests) - len(self._sent),
+            broken=self._broken,
             cpu_ratio=self._cpu_ratio,
             cores=sorted(os.sched_getaffinity(0)),
         )

@@ -91,14 +91,27 @@ def write(folder: Path, sent: list[Sent]) -> None:
     pq.write_table(pa.Table.from_pylist(attempts, schema=_ATTEMPTS), folder / "attempts.parquet")
 
 
-def write_quality(folder: Path, sent: list[Sent], *, dropped: int, cpu_ratio: float, cores: list[int]) -> None:
-    """Write ``generator.json``: whether the generator kept its schedule."""
+def faults(sent: list[Sent]) -> int:
+    """Return how many attempts the client itself failed at: they ended with neither an answer nor a timeout."""
+    return sum(attempt.outcome == "error" and attempt.status is None for one in sent for attempt in one.attempts)
+
+
+def write_quality(
+    folder: Path, sent: list[Sent], *, dropped: int, broken: int, cpu_ratio: float, cores: list[int]
+) -> None:
+    """Write ``generator.json``: whether the generator kept its schedule.
+
+    ``faults`` are attempts without an answer or a timeout, and requests whose code broke; ``unfinished`` are requests
+    that were still in flight when the generator's patience ended.
+    """
     late = sorted(one.start_s - one.planned.intended_start_s for one in sent)
     if not late:
         raise ValueError("no request was sent, so there is no lateness to report")
     quality = {
         "sent": len(sent),
         "dropped": dropped,
+        "faults": faults(sent) + broken,
+        "unfinished": sum(one.outcome == "in_flight" for one in sent),
         "lateness_s_p50": quantile(late, 0.50),
         "lateness_s_p99": quantile(late, 0.99),
         "lateness_s_max": late[-1],

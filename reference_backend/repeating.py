@@ -1,0 +1,120 @@
+"""One repeat of a schedule after another, each from the same state: send, drain, collect."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reference_backend import exercising, generator
+from reference_backend.backend import Backend
+from reference_backend.clock import Clock, wall_ahead_s
+from reference_backend.collect import EVENTS, Trails
+from reference_backend.draining import Drained, drain, patience_s
+from reference_backend.events import Events
+from reference_backend.load.plan import Plan
+from reference_backend.load.schedule import Schedule
+from reference_backend.placement import Cores
+from reference_backend.sampling import Sampler
+from reference_backend.watch import Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeats:
+    """Sends the schedule again and again, from the same state each time."""
+
+    count: int
+    schedule: Schedule
+    schedule_file: Path
+    backend: Backend
+    watch: Watch
+    events: Events
+    cores: Cores
+
+    def run(self, number: int, folder: Path) -> dict[str, object]:
+        """Run one repeat; leave its tables in the folder and return what the manifest says of it."""
+        folder.mkdir()
+        exercising.reset(self.backend)
+        deployment = self.backend.deployment
+        log = self.backend.haproxy_log if deployment.load_balancers() else None
+        trails = Trails(span_files=self.backend.span_files(), haproxy_log=log)
+        trails.skip()
+        sampler = Sampler(backend=self.backend, supervisor_pid=os.getpid())
+        self.events.emit("repeat", repeat=number, of=self.count, duration_s=self.schedule.duration_s)
+        ahead_before_s = wall_ahead_s()
+        zero_s = generator.send(
+            self._sending(folder), watch=self.watch, every_second=self._every_second(number, sampler)
+        )
+        ended_s = time.monotonic() - zero_s
+        drained = drain(self.backend, self.watch, within_s=patience_s(deployment, self.schedule))
+        drained_s = time.monotonic() - zero_s
+        ahead_after_s = wall_ahead_s()
+        _add_to_quality(folder, clock_step_s=ahead_after_s - ahead_before_s)
+        # A wall clock that is being adjusted drifts evenly: in between, it was off by half of that at most.
+        clock = Clock(zero_s=zero_s, wall_ahead_s=(ahead_before_s + ahead_after_s) / 2)
+        sampler.write(folder)
+        entry = deployment.entry if deployment.entry in deployment.load_balancers() else None
+        spans = trails.collect(folder, clock, entry)
+        _write_events(folder, ended_s=ended_s, drained_s=drained_s, drained=drained, missed=sampler.missed)
+        left = drained.left_in_flight
+        self.events.emit("repeat_done", repeat=number, of=self.count, spans=spans, left_in_flight=left)
+        return {"repeat": number, "cpu_ratio": sampler.cpu_ratios(), "left_in_flight": left, "spans": spans}
+
+    def _every_second(self, number: int, sampler: Sampler) -> Callable[[float, dict[str, float]], None]:
+        def act(zero_s: float, latest: dict[str, float]) -> None:
+            now_s = time.monotonic()
+            sampler.sample(now_s, zero_s)
+            elapsed_s = round(max(0.0, now_s - zero_s), 3)
+            self.events.emit("progress", repeat=number, elapsed_s=elapsed_s, sent=int(latest.get("sent", 0)))
+
+        return act
+
+    def _sending(self, folder: Path) -> generator.Sending:
+        deployment = self.backend.deployment
+        endpoints = deployment.service_behind(deployment.entry).endpoints
+        client = deployment.client
+        plan = Plan(
+            schedule=str(self.schedule_file.resolve()),
+            output=str(folder.resolve()),
+            base_url=self.backend.entry_url,
+            methods={name: spec.method for name, spec in endpoints.items()},
+            demands_of={name: spec.demands for name, spec in endpoints.items()},
+            timeout_s=client.timeout_s,
+            attempts=client.attempts,
+        )
+        backoff_s = max((wait for planned in self.schedule.requests for wait in planned.backoffs_s), default=0.0)
+        longest_s = self.schedule.duration_s + client.attempts * (client.timeout_s + backoff_s) + 1.0
+        return generator.Sending(
+            plan=plan,
+            folder=folder,
+            log=folder / "locust.log",
+            longest_s=longest_s,
+            cores=self.cores.generator,
+        )
+
+
+def _add_to_quality(folder: Path, **values: float) -> None:
+    """Add to ``generator.json`` what only the supervisor knows."""
+    path = folder / "generator.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}, indent=1) + "\n")
+
+
+def _write_events(folder: Path, *, ended_s: float, drained_s: float, drained: Drained, missed: int) -> None:
+    """Write ``events.parquet``: what happened to the whole backend during a repeat."""
+    happened = [
+        (0.0, "generator", "schedule_began", ""),
+        (ended_s, "generator", "generator_ended", ""),
+        (drained_s, "supervisor", "drained", f"{drained.left_in_flight} requests were left in flight"),
+    ]
+    for part in drained.silent:
+        happened.append((drained_s, part, "silent", "its event loop was too busy to say what it held"))
+    if missed:
+        happened.append((drained_s, "supervisor", "gauges_missed", f"the load balancer was too busy {missed} times"))
+    rows = [dict(zip(EVENTS.names, row, strict=True)) for row in happened]
+    pq.write_table(pa.Table.from_pylist(rows, schema=EVENTS), folder / "events.parquet")
