@@ -89,6 +89,43 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+def _supervisor_of(process: subprocess.Popen[bytes]) -> psutil.Process:
+    """Wait for the backend's supervisor, the child that the lab started."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        for child in psutil.Process(process.pid).children():
+            if "reference_backend" in child.cmdline():
+                return child
+        time.sleep(0.05)
+    raise AssertionError("no supervisor was started")
+
+
+@pytest.mark.measured
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.3, 2.0, 6.0])
+def test_a_killed_backend_is_a_failed_measurement_that_leaves_nothing(folder: Path, after_s: float) -> None:
+    """SIGKILL of the supervisor: exit code 3 with a reason, its servers die with it, and the lab removes its folder."""
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    temporary.chmod(0o777)
+    (folder / "scenario.yaml").write_text(SCENARIO)
+    marker = f"kill-test-{os.getpid()}-supervisor-{after_s}"
+    environment = os.environ | {"ARCHLAB_RUN_ID": marker, "TMPDIR": str(temporary), "TQDM_DISABLE": "1"}
+    command = [sys.executable, "-m", "lab", "measure", str(folder / "scenario.yaml"), "--out", str(folder / "run")]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    supervisor = _supervisor_of(process)
+    time.sleep(after_s)
+    supervisor.kill()
+    _, words = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 3, words.decode()
+    assert b"ended unexpectedly" in words
+    assert not (folder / "run").exists()
+    deadline = time.monotonic() + PATIENCE_S
+    while _ours(marker) or list(temporary.iterdir()):
+        assert time.monotonic() < deadline, (_ours(marker), list(temporary.iterdir()))
+        time.sleep(0.1)
+
+
 @pytest.mark.measured
 @pytest.mark.slow
 def test_killed_at_any_moment_it_leaves_nothing(folder: Path) -> None:
