@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,36 +48,32 @@ def backend_session(
         MeasurementFailed: it could not start, or one of its parts died.
         UsageError: the binary of a real server was not found, or the port that was asked for is taken.
     """
-    try:
-        log = tempfile.TemporaryFile()  # noqa: SIM115  # closed below; nameless, so that it cannot be left behind
-    except OSError as error:
-        raise UsageError(
-            f"no temporary file can be made ({error}); free some room, or name a usable folder by TMPDIR"
-        ) from error
-    inputs = [
-        _memory_file("deployment.json", json.dumps(deployment).encode()),
-        _memory_file("schedule.parquet", _parquet(schedule)),
-    ]
-    command = [sys.executable, "-m", "reference_backend", "run", "--lifeline", "--repeats", str(repeats), *options]
-    for flag, descriptor in zip(("--deployment", "--schedule"), inputs, strict=True):
-        command += [flag, f"/dev/fd/{descriptor}"]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        pass_fds=inputs,
-        start_new_session=True,  # Ctrl-C is ours to pass on, by closing the lifeline
-        text=True,
-    )
-    for descriptor in inputs:
-        os.close(descriptor)
-    session = _Session(process, log)
-    try:
+    with ExitStack() as held:
+        try:
+            log = held.enter_context(tempfile.TemporaryFile())  # nameless: it cannot be left behind
+        except OSError as error:
+            raise UsageError(
+                f"no temporary file can be made ({error}); free some room, or name a usable folder by TMPDIR"
+            ) from error
+        files = {"--deployment": json.dumps(deployment).encode(), "--schedule": _parquet(schedule)}
+        inputs = {flag: _memory_file(flag, content) for flag, content in files.items()}
+        for descriptor in inputs.values():
+            held.callback(os.close, descriptor)
+        command = [sys.executable, "-m", "reference_backend", "run", "--lifeline", "--repeats", str(repeats), *options]
+        for flag, descriptor in inputs.items():
+            command += [flag, f"/dev/fd/{descriptor}"]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            pass_fds=tuple(inputs.values()),
+            start_new_session=True,  # Ctrl-C is ours to pass on, by closing the lifeline
+            text=True,
+        )
+        session = _Session(process, log)
+        held.callback(session.end)
         yield session.events()
-    finally:
-        session.end()
-        log.close()
 
 
 class _Session:
