@@ -58,6 +58,8 @@ class Clients:
         clock = self._clock
         for journey in journeys:
             delay_s = journey.intended_start_s - clock.now
+            if clock.now + delay_s < journey.intended_start_s:
+                delay_s = math.nextafter(delay_s, math.inf)  # nobody starts before the intended time, by no last bit
             if delay_s > 0:
                 yield Timer(clock, delay_s, Order.ARRIVAL)
             journey.start_s = clock.now

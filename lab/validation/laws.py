@@ -31,11 +31,17 @@ def broken_laws(run: Run) -> list[str]:
     visits, requests = run.visits, run.requests
     return [
         *_flow_balance(run),
-        *_stay(visits),
+        *_stay(scenario, visits),
         *_client_time(scenario, requests, visits),
-        *_places(scenario, visits, scenario.run.duration),
+        *_places(scenario, _of_the_language(run), scenario.run.duration),
         *_littles_law(run, visits),
     ]
+
+
+def _of_the_language(run: Run) -> pd.DataFrame:
+    """The visits to parts whose number of places the scenario states: a user's own part has its own rules."""
+    own = run.provenance.get("own_components", [])
+    return run.visits[~run.visits["component"].isin(own)]
 
 
 def _flow_balance(run: Run) -> Iterator[str]:
@@ -50,9 +56,9 @@ def _flow_balance(run: Run) -> Iterator[str]:
         yield f"flow balance: {len(sent)} requests were sent, but visits belong to {len(per_request)}"
 
 
-def _stay(visits: pd.DataFrame) -> Iterator[str]:
-    """Waiting and own work fit into the stay."""
-    left = visits[visits["departure_s"].notna()]
+def _stay(scenario: Scenario, visits: pd.DataFrame) -> Iterator[str]:
+    """Waiting and own work fit into the stay, except where branches work at the same time."""
+    left = visits[visits["departure_s"].notna() & ~visits["component"].isin(_fanning_out(scenario))]
     own_s = left["waiting_time_s"].fillna(0) + left["service_time_s"].fillna(0)
     short = left[own_s > left["departure_s"] - left["arrival_s"] + _TOLERANCE_S]
     for component, rows in short.groupby("component", observed=True):
@@ -61,9 +67,7 @@ def _stay(visits: pd.DataFrame) -> Iterator[str]:
 
 def _client_time(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFrame) -> Iterator[str]:
     """What the client sees is the sum of what happened behind it (where nothing runs in parallel)."""
-    services = [part for part in scenario.components.values() if isinstance(part, Service)]
-    steps = [step for service in services for each in service.endpoints.values() for step in walk(each)]
-    if any(isinstance(step, ParallelStep) for step in steps):
+    if _fanning_out(scenario):
         return
     done = requests[(requests["outcome"] == "ok") & (requests["attempts"] == 1)].set_index(["replication", "request"])
     own_s = visits["waiting_time_s"].fillna(0) + visits["service_time_s"].fillna(0)
@@ -75,6 +79,16 @@ def _client_time(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFram
             f"{done.loc[place, 'sojourn_time_s']:.6f} s, but the waits and services behind it sum to "
             f"{behind_s[place]:.6f} s"
         )
+
+
+def _fanning_out(scenario: Scenario) -> list[str]:
+    """The services with an endpoint that does several things at once."""
+    return [
+        name
+        for name, part in scenario.components.items()
+        if isinstance(part, Service)
+        and any(isinstance(step, ParallelStep) for steps in part.endpoints.values() for step in walk(steps))
+    ]
 
 
 def _places(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[str]:
