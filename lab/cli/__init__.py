@@ -12,7 +12,7 @@ import warnings
 from types import FrameType
 from typing import NoReturn
 
-from typer.exceptions import Abort, TyperException
+from typer.exceptions import TyperException
 
 from lab.cli.commands import app
 from lab.cli.output import say
@@ -39,9 +39,8 @@ def _outcome() -> int:
     except TyperException as error:  # wrong words on the command line
         say(f"error: {error.format_message()} (lab --help, or lab COMMAND --help, tells more)")
         return _USAGE
-    except (KeyboardInterrupt, Abort):
+    if code == _INTERRUPTED:  # Typer has caught the KeyboardInterrupt
         say("interrupted; everything that was started has been stopped")
-        return _INTERRUPTED
     return code if isinstance(code, int) else 0
 
 

@@ -2,7 +2,3 @@
 
 The lab and the reference backend meet in files alone: a deployment, a schedule of requests, traces.
 """
-
-from lab.measurement.measure import measure
-
-__all__ = ["measure"]

@@ -150,6 +150,18 @@ def test_wrong_use_of_the_command_line(arguments: list[str], call) -> None:
     assert call(*arguments)[0] == 2
 
 
+def test_an_interruption_says_so_and_exits_with_130(call, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is no traceback."""
+
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lab.experiment.simulate.simulate", interrupted)
+    code, out, err = call("simulate", small)
+    assert (code, out) == (130, "")
+    assert "interrupted" in err
+
+
 def test_a_folder_that_is_not_a_run(call, tmp_path: Path) -> None:
     """Comparing something else is wrong use, and the message names the folder."""
     code, _, err = call("compare", tmp_path, tmp_path)
