@@ -81,7 +81,9 @@ class Pool(Spec):
     """Connections that each replica which calls the database keeps (SQLAlchemy's pool)."""
 
     size: Count = Field(description="Connections kept open.", le=10_000)
-    overflow: CountOrZero = Field(default=0, description="Connections beyond size when all are busy.", le=10_000)
+    overflow: CountOrZero = Field(
+        default=0, description="Connections beyond size when all are busy; opening one costs nothing here.", le=10_000
+    )
     timeout: PositiveDuration = Field(
         default="30s",
         validate_default=True,
