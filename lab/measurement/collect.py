@@ -82,28 +82,23 @@ def validity(folder: Path, *, repeats: int) -> dict[str, Any]:
     manifest = json.loads((folder / "manifest.json").read_text())
     generators = [json.loads((folder / f"repeat-{number}" / "generator.json").read_text()) for number in range(repeats)]
     cores = manifest["pinning"]["backend"]
-    busy = [_busiest_seconds(folder / f"repeat-{number}") / len(cores or [0]) for number in range(repeats)]
+    samples = [pd.read_parquet(folder / f"repeat-{number}" / "samples.parquet") for number in range(repeats)]
+    busy = [_busiest_seconds(each, number) / len(cores or [0]) for number, each in enumerate(samples)]
     problems = [] if cores else ["generator and backend shared their cores (nothing was pinned)"]
     for number, generator in enumerate(generators):
-        found = _generator_problems(generator) + _backend_problems(folder / f"repeat-{number}")
+        found = _generator_problems(generator) + _backend_problems(samples[number], busy[number])
         left = manifest["repeats"][number]["left_in_flight"]
         if left:
             found.append(f"{left} requests were still under way when it ended, and went on into what came next")
-        if busy[number] > _BUSIEST_BACKEND:
-            found.append(
-                f"the backend used {busy[number]:.0%} of its cores in its busiest seconds (allowed: "
-                f"{_BUSIEST_BACKEND:.0%}): what was measured is the host, which the scenario does not describe"
-            )
         problems += [f"repeat {number}: {problem}" for problem in found]
     return {"valid": not problems, "problems": problems, "generator": generators, "backend_cpu_ratio_peak": busy}
 
 
-def _busiest_seconds(folder: Path) -> float:
+def _busiest_seconds(samples: pd.DataFrame, repeat: int) -> float:
     """Return the CPU time per time of all parts of the backend together, mean over its five busiest seconds."""
-    samples = pd.read_parquet(folder / "samples.parquet")
     used = samples[samples["gauge"] == "cpu_ratio"].groupby("time_s")["value"].sum()
     if used.empty:
-        raise MeasurementFailed(f"{folder.name}: no CPU ratio was sampled, so nobody knows whether the host was busy")
+        raise MeasurementFailed(f"repeat {repeat}: no CPU ratio was sampled, so nobody knows whether the host was busy")
     return float(used.nlargest(5).mean())
 
 
@@ -112,11 +107,18 @@ _BUSIEST = 0.7
 _BUSIEST_BACKEND = 0.85
 
 
-def _backend_problems(folder: Path) -> list[str]:
-    samples = pd.read_parquet(folder / "samples.parquet")
+def _backend_problems(samples: pd.DataFrame, busy: float) -> list[str]:
+    problems = []
     down = samples[(samples["gauge"] == "up") & (samples["value"] == 0)]
     named = sorted({f"{row.component}/{row.replica}" for row in down.itertuples()})
-    return [f"the load balancer took {', '.join(named)} for dead for a while"] if named else []
+    if named:
+        problems.append(f"the load balancer took {', '.join(named)} for dead for a while")
+    if busy > _BUSIEST_BACKEND:
+        problems.append(
+            f"the backend used {busy:.0%} of its cores in its busiest seconds (allowed: {_BUSIEST_BACKEND:.0%}): "
+            "what was measured is the host, which the scenario does not describe"
+        )
+    return problems
 
 
 def _generator_problems(generator: dict[str, Any]) -> list[str]:

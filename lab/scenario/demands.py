@@ -90,17 +90,26 @@ def service_name_behind(scenario: Scenario, name: str) -> str:
     raise ScenarioError(f"components.{name}: not a load balancer or service of this scenario (there are: {known})")
 
 
+def service_behind(scenario: Scenario, name: str) -> Service:
+    """Return the service that a component leads to: itself, or the one it balances.
+
+    Raises:
+        ScenarioError: the component is neither a service nor a load balancer, or there is none of this name.
+    """
+    service = scenario.components[service_name_behind(scenario, name)]
+    assert isinstance(service, Service)  # the consistency check of the scenario has seen to it
+    return service
+
+
 def endpoint_steps(scenario: Scenario, service: str, endpoint: str) -> tuple[StepSpec, ...]:
     """Return the steps of an endpoint of a service, which may be named by its load balancer.
 
     Raises:
         ScenarioError: there is no such service, or it has no such endpoint.
     """
-    name = service_name_behind(scenario, service)
-    component = scenario.components[name]
-    assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
+    component = service_behind(scenario, service)
     if endpoint not in component.endpoints:
-        known = ", ".join(component.endpoints)
+        name, known = service_name_behind(scenario, service), ", ".join(component.endpoints)
         raise ScenarioError(f"components.{name}.endpoints: there is no endpoint {endpoint!r} (there are: {known})")
     return component.endpoints[endpoint]
 

@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
-from lab.errors import ScenarioError
 from lab.quantities import Count, CountOrZero, Duration, PositiveDuration, Spec
 from lab.scenario.client import Client
-from lab.scenario.components import Component, LoadBalancer, Service
+from lab.scenario.components import Component
 from lab.scenario.consistency import inconsistencies
 from lab.scenario.explain import explain
 from lab.scenario.names import Name
@@ -90,15 +89,6 @@ class Scenario(Spec):
         from lab.scenario.variants import vary  # here, because variants build Scenarios
 
         return vary(self, changes)
-
-    def services_behind(self, name: str) -> Service:
-        """Return the service that the component ``name`` leads to: itself, or what it balances."""
-        component = self.components[name]
-        if isinstance(component, LoadBalancer):
-            component = self.components[component.targets]
-        if not isinstance(component, Service):
-            raise ScenarioError(f"components.{name} is a {component.kind}, not a service or a load balancer of one")
-        return component
 
     def _repr_markdown_(self) -> str:
         from lab.scenario.topology import mermaid  # here, because it reads Scenarios

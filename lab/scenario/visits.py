@@ -13,7 +13,7 @@ from typing import Literal, assert_never
 
 from lab.distributions import mean_s
 from lab.scenario.components import Cache, Database, LoadBalancer, Service
-from lab.scenario.demands import endpoint_steps
+from lab.scenario.demands import endpoint_steps, service_behind
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, StepSpec, WaitStep
 
@@ -75,7 +75,7 @@ def servers(scenario: Scenario, place: Place) -> int | None:
     match component:
         case LoadBalancer():
             limit = component.max_connections_per_server
-            return None if limit is None else limit * scenario.services_behind(place.component).replicas
+            return None if limit is None else limit * service_behind(scenario, place.component).replicas
         case Service():
             if place.resource == "event_loop":
                 return component.replicas
@@ -83,7 +83,7 @@ def servers(scenario: Scenario, place: Place) -> int | None:
         case Cache():
             return None
         case Database():
-            caller = scenario.services_behind(place.caller)
+            caller = service_behind(scenario, place.caller)
             return (component.pool.size + component.pool.overflow) * caller.replicas
         case _:
             assert_never(component)

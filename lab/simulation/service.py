@@ -57,12 +57,9 @@ class Replica:
             event_loop.suspend(request)
             if self._backlog is not None and slots.queued >= self._backlog:
                 return visit.turn_away(clock.now, Outcome.REJECTED)
-            yield from slots.enter()
-            visit.admit(clock.now)
-            yield from event_loop.resume(request)
-        else:
-            yield from slots.enter()
-            visit.admit(clock.now)
+        yield from slots.enter()
+        visit.admit(clock.now)
+        yield from event_loop.resume(request)
         if self._overhead is not None:
             yield from event_loop.compute(request, self._overhead(request), "overhead")
         outcome = yield from self.endpoints[request.operation].run(request, visit)

@@ -96,10 +96,9 @@ class Comparison:
         }
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(title)}</th>" for title in self.table()[0])
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row.values()) + "</tr>" for row in self.table()
-        )
+        rows = self.table()
+        head = "".join(f"<th>{escape(title)}</th>" for title in rows[0])
+        body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row.values()) + "</tr>" for row in rows)
         words = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.sentences())
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{words}"
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lab.runs.run import Run
 from lab.scenario.components import Database, LoadBalancer, Service
+from lab.scenario.demands import service_behind
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import ParallelStep, walk
 
@@ -114,7 +115,7 @@ def _shared_queues(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> It
     for name, part in scenario.components.items():
         if not isinstance(part, LoadBalancer) or part.max_connections_per_server is None or part.algorithm == "random":
             continue
-        places = part.max_connections_per_server * scenario.services_behind(name).replicas
+        places = part.max_connections_per_server * service_behind(scenario, name).replicas
         for replication, own in visits[visits["component"] == name].groupby("replication"):
             busy, waiting, span_s = _numbers(own, end_s)
             idle_s = float(span_s[(waiting > 0) & (busy < places)].sum())

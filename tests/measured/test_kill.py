@@ -53,17 +53,22 @@ def _ours(marker: str) -> list[psutil.Process]:
     return found
 
 
+def _start(place: Path, temporary: Path, marker: str, *, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Start `lab measure` with a marker that everything it starts inherits, and a temporary folder of its own."""
+    temporary.mkdir(parents=True)
+    temporary.chmod(0o777)  # the database runs under another account
+    (place / "scenario.yaml").write_text(SCENARIO)
+    environment = os.environ | {"ARCHLAB_RUN_ID": marker, "TMPDIR": str(temporary), "TQDM_DISABLE": "1"}
+    command = [sys.executable, "-m", "lab", "measure", str(place / "scenario.yaml"), "--out", str(place / "run")]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=stderr)
+
+
 def _kill_once(number: int, folder: Path) -> str:
     """Start a measurement, end it by a signal after an addressed time, and return what it left behind."""
     place = folder / str(number)
     temporary = place / "tmp"
-    temporary.mkdir(parents=True)
-    temporary.chmod(0o777)  # the database runs under another account
-    (place / "scenario.yaml").write_text(SCENARIO)
     marker = f"kill-test-{os.getpid()}-{number}"
-    environment = os.environ | {"ARCHLAB_RUN_ID": marker, "TMPDIR": str(temporary), "TQDM_DISABLE": "1"}
-    command = [sys.executable, "-m", "lab", "measure", str(place / "scenario.yaml"), "--out", str(place / "run")]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = _start(place, temporary, marker)
     wait_s = LATEST_S * Stream(seed=7, replication=0, name="kill").uniform(number)
     chosen = SIGNALS[number % len(SIGNALS)]
     try:
@@ -106,13 +111,8 @@ def _supervisor_of(process: subprocess.Popen[bytes]) -> psutil.Process:
 def test_a_killed_backend_is_a_failed_measurement_that_leaves_nothing(folder: Path, after_s: float) -> None:
     """SIGKILL of the supervisor: exit code 3 with a reason, its servers die with it, and the lab removes its folder."""
     temporary = folder / "tmp"
-    temporary.mkdir()
-    temporary.chmod(0o777)
-    (folder / "scenario.yaml").write_text(SCENARIO)
     marker = f"kill-test-{os.getpid()}-supervisor-{after_s}"
-    environment = os.environ | {"ARCHLAB_RUN_ID": marker, "TMPDIR": str(temporary), "TQDM_DISABLE": "1"}
-    command = [sys.executable, "-m", "lab", "measure", str(folder / "scenario.yaml"), "--out", str(folder / "run")]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = _start(folder, temporary, marker, stderr=subprocess.PIPE)
     supervisor = _supervisor_of(process)
     time.sleep(after_s)
     supervisor.kill()

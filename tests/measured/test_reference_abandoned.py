@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from reference_backend.load.schedule import Planned, Schedule, write_schedule
+from reference_backend.load.schedule import Planned, Schedule
+from tests.measured.support import run_once
 
 pytestmark = pytest.mark.measured
-ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENT = {
     "schema_version": 1,
     "name": "abandoned",
@@ -41,23 +38,11 @@ DEPLOYMENT = {
 def repeat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Send four requests of 0.4 s at once to one slot; every client waits for 0.2 s only."""
     folder = tmp_path_factory.mktemp("abandoned")
-    (folder / "deployment.json").write_text(json.dumps(DEPLOYMENT))
     requests = tuple(
         Planned(request=n, endpoint="slow", key=1, intended_start_s=0.2, demands_s=(0.4,), backoffs_s=())
         for n in range(4)
     )
-    write_schedule(folder / "schedule.parquet", Schedule(duration_s=0.5, requests=requests))
-    arguments = ["--deployment", folder / "deployment.json", "--schedule", folder / "schedule.parquet"]
-    done = subprocess.run(
-        [sys.executable, "-m", "reference_backend", "run", *arguments, "--out", folder / "out", "--no-pin"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "out" / "repeat-0"
+    return run_once(folder, DEPLOYMENT, Schedule(duration_s=0.5, requests=requests))
 
 
 def test_queued_requests_outlive_their_clients(repeat: Path) -> None:

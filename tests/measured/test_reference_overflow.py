@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from reference_backend.load.schedule import Planned, Schedule, write_schedule
+from reference_backend.load.schedule import Planned, Schedule
+from tests.measured.support import run_once
 
 pytestmark = pytest.mark.measured
-ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENT = {
     "schema_version": 1,
     "name": "overflow",
@@ -49,7 +45,6 @@ def repeat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("overflow")
     (folder / ".locust.conf").write_text("run-time = 1\n")
     settings = {"HOME": str(folder), "PGSSLMODE": "require", "PGTARGETSESSIONATTRS": "standby", "LOCUST_RUN_TIME": "1"}
-    (folder / "deployment.json").write_text(json.dumps(DEPLOYMENT))
     slow = [
         Planned(request=n, endpoint="slow", key=1, intended_start_s=0.2, demands_s=(0.3,), backoffs_s=())
         for n in range(9)
@@ -58,24 +53,7 @@ def repeat(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Planned(request=20 + n, endpoint="ask", key=1, intended_start_s=1.5, demands_s=(0.5,), backoffs_s=())
         for n in range(2)
     ]
-    write_schedule(folder / "schedule.parquet", Schedule(duration_s=2.5, requests=(*slow, *ask)))
-    command = [
-        sys.executable,
-        "-m",
-        "reference_backend",
-        "run",
-        "--deployment",
-        folder / "deployment.json",
-        "--schedule",
-        folder / "schedule.parquet",
-        "--out",
-        folder / "out",
-        "--no-pin",
-    ]
-    environment = {**os.environ, **settings}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "out" / "repeat-0"
+    return run_once(folder, DEPLOYMENT, Schedule(duration_s=2.5, requests=(*slow, *ask)), settings=settings)
 
 
 def test_what_finds_no_place_is_refused_at_once(repeat: Path) -> None:
