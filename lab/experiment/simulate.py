@@ -15,7 +15,7 @@ from lab.errors import DomainError, NotEnoughData, Unstable
 from lab.experiment.warm_up import found_warm_up_s
 from lab.runs.gauges import gauges
 from lab.runs.run import Run
-from lab.runs.tables import REQUESTS, VISITS, Tables
+from lab.runs.tables import SAMPLES, TABLES, Tables
 from lab.scenario.arithmetic import arithmetic
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule, draw_schedule
@@ -27,7 +27,7 @@ from lab.versions import versions
 
 _WORTH_PARALLEL = 20_000  # requests; below it starting workers costs more than they save
 
-Frames = tuple[pd.DataFrame, pd.DataFrame]
+Frames = dict[str, pd.DataFrame]
 
 
 class OverloadWarning(UserWarning):
@@ -75,15 +75,16 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     tasks = [(scenario, seed, number, components, schedule) for number in range(count)]
     silent: dict[str, Any] = {} if progress else {"disable": True}  # not given, TQDM_DISABLE decides
     done = list(tqdm(_run_all(tasks, n_jobs), total=count, desc="predict", unit="run", **silent))
-    requests = REQUESTS.stack([requests for requests, _ in done])
-    visits = VISITS.stack([visits for _, visits in done])
+    tables = {table.name: table.stack([frames[table.name] for frames in done]) for table in TABLES}
+    requests = tables["requests"]
     if scenario.run.warm_up == "auto":
         scenario = scenario.with_({"run.warm_up": format_duration(found_warm_up_s(requests, scenario.run.duration))})
     document = scenario.to_document()
+    tables["samples"] = SAMPLES.stack([tables["samples"], gauges(requests, tables["visits"], document)])
     return Run(
         world="predicted",
         scenario=document,
-        tables=Tables(requests=requests, visits=visits, samples=gauges(requests, visits, document)),
+        tables=Tables(**tables),
         seed=seed,
         provenance={
             "versions": versions("simpy", "numpy", "pandas"),
@@ -140,8 +141,8 @@ def _run_all(tasks: list[tuple[Any, ...]], n_jobs: int | None) -> Iterator[Frame
 def _one(
     scenario: Scenario, seed: int, replication: int, components: OwnComponents | None, schedule: Schedule | None
 ) -> Frames:
-    """One replication as two checked frames: what a worker sends back."""
+    """One replication as checked frames, by table name: what a worker sends back."""
     if schedule is None:
         schedule = draw_schedule(scenario, seed=seed, replication=replication)
     observed = replicate(scenario, schedule, seed=seed, replication=replication, own=components)
-    return REQUESTS.frame(observed.requests), VISITS.frame(observed.visits)
+    return {table.name: table.frame(getattr(observed, table.name)) for table in TABLES}

@@ -1,10 +1,11 @@
-"""What happened: a row a visit and a row a request, opened on arrival and filled in on the way.
+"""What happened: a row a visit, opened on arrival and filled in on the way; events; gauges that parts keep.
 
 A row that is still open when the run ends says so (``in_flight``); nothing is dropped.
 """
 
 from __future__ import annotations
 
+import json
 import math
 
 from lab.simulation.request import Outcome, Request
@@ -67,13 +68,63 @@ class Visit:
 
 
 class Log:
-    """Everything that one replication observed, in the order in which it began."""
+    """Everything that one replication observed, in the order in which it began.
+
+    Attributes:
+        visits: one a visit of an attempt to a part.
+        events: (time in seconds, component, kind, detail as JSON text).
+        gauges: by (component, replica, gauge) the steps of its value: (time in seconds, value from then on).
+    """
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
+        self.events: list[tuple[float, str, str, str]] = []
+        self.gauges: dict[tuple[str, int, str], list[tuple[float, float]]] = {}
 
     def open_visit(self, request: Request, component: str, replica: int, now_s: float) -> Visit:
         """Return a new row for a request that arrives at a part now."""
         visit = Visit(request, component, replica, now_s)
         self.visits.append(visit)
         return visit
+
+    def event(self, component: str, kind: str, time_s: float, **detail: object) -> None:
+        """Note that something happened to a component: a fault, a decision, a change of state.
+
+        Args:
+            component: its name in the scenario, or ``client``.
+            kind: what happened, one word or two: ``crash``, ``scale_up``.
+            time_s: when.
+            **detail: the inputs that led to it, in plain JSON values; stored as text with sorted names.
+
+        >>> log = Log()
+        >>> log.event("api", "scale_up", 15.0, to=4, desired=6)
+        >>> log.events
+        [(15.0, 'api', 'scale_up', '{"desired":6,"to":4}')]
+        """
+        text = json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        self.events.append((time_s, component, kind, text))
+
+    def gauge(self, component: str, replica: int, name: str, time_s: float, value: float) -> None:
+        """Note that a gauge reads ``value`` from ``time_s`` on: a step of a step function.
+
+        A reading that changes nothing is left out, and of several at one time the last stands.
+
+        Args:
+            component: its name in the scenario, or ``client``.
+            replica: whose gauge it is; -1 for that of all replicas together.
+            name: what is read, with its unit: ``replicas_ready``, ``queue_depth``, ``lag_s``; never a name that
+                :mod:`lab.runs.gauges` derives from visits.
+            time_s: since when; never earlier than this gauge's last reading.
+            value: what it reads, in SI units.
+
+        >>> log = Log()
+        >>> for time_s, value in ((0.0, 2), (5.0, 2), (9.0, 3), (9.0, 4)):
+        ...     log.gauge("api", -1, "replicas_ready", time_s, value)
+        >>> log.gauges
+        {('api', -1, 'replicas_ready'): [(0.0, 2), (9.0, 4)]}
+        """
+        steps = self.gauges.setdefault((component, replica, name), [])
+        if steps and steps[-1][0] == time_s:
+            steps.pop()
+        if not steps or steps[-1][1] != value:
+            steps.append((time_s, value))

@@ -14,7 +14,7 @@ from lab.scenario.schedule import Schedule
 from lab.simulation.build import OwnComponents, World
 from lab.simulation.client import Clients, Journey
 from lab.simulation.clock import Order, Timer
-from lab.simulation.log import Visit
+from lab.simulation.log import Log, Visit
 
 _COLLECT_EVERY = 20_000  # new objects
 Columns = dict[str, list[Any]]
@@ -42,6 +42,8 @@ class Observed:
 
     requests: Columns
     visits: Columns
+    samples: Columns
+    events: Columns
 
 
 def replicate(
@@ -73,6 +75,8 @@ def replicate(
         return Observed(
             requests=_requests(journeys, replication),
             visits=_visits(world.log.visits, clients.gave_up_s, replication),
+            samples=_samples(world.log, replication),
+            events=_events(world.log, replication),
         )
 
 
@@ -110,6 +114,22 @@ def _abandoned(visit: Visit, gave_up_s: dict[tuple[int, int], float]) -> bool:
     """Tell whether the client had given up before the visit ended."""
     given_up_s = gave_up_s.get((visit.request, visit.attempt))
     return given_up_s is not None and not visit.departure_s <= given_up_s
+
+
+def _samples(log: Log, replication: int) -> Columns:
+    rows = [(time_s, *gauge, value) for gauge, steps in log.gauges.items() for time_s, value in steps]
+    return _transposed(rows, ("time_s", "component", "replica", "gauge", "value"), replication)
+
+
+def _events(log: Log, replication: int) -> Columns:
+    return _transposed(log.events, ("time_s", "component", "kind", "detail"), replication)
+
+
+def _transposed(rows: list[Any], names: tuple[str, ...], replication: int) -> Columns:
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return {"replication": [replication] * len(rows)} | {
+        name: list(column) for name, column in zip(names, columns, strict=True)
+    }
 
 
 def _columns(rows: list[Any], fields: tuple[str, ...]) -> Columns:
