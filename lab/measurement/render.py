@@ -7,6 +7,7 @@ from typing import Any, assert_never
 import pyarrow as pa
 
 from lab.errors import Unsupported
+from lab.measurement.refusals import refuse_unmeasurable
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Component, Database, LoadBalancer, Service
 from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
@@ -28,6 +29,7 @@ def deployment(scenario: Scenario) -> dict[str, Any]:
     Raises:
         Unsupported: the reference backend has no real counterpart for something in the scenario.
     """
+    refuse_unmeasurable(scenario)
     return {
         "schema_version": 1,
         "name": scenario.name,

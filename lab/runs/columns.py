@@ -15,7 +15,10 @@ Kind = Literal["int32", "int64", "float64", "label", "text", "flag"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column: a ``label`` is text from a small set (a categorical), a ``flag`` a nullable boolean."""
+    """One column: a ``label`` is text from a small set (a categorical), a ``flag`` a nullable boolean.
+
+    A flag that is ``absent_is_false`` may be left out of the data as a whole: then no row has it.
+    """
 
     name: str
     kind: Kind
@@ -23,6 +26,7 @@ class Column:
     unit: str = ""
     may_miss: bool = False
     allowed: tuple[str, ...] = ()
+    absent_is_false: bool = False
 
 
 def convert(values: Any, *, column: Column, where: str) -> Any:

@@ -48,7 +48,12 @@ class Table:
         ...               "detail": ["replica 0"]}).loc[0, "kind"]
         'crash'
         """
-        given = list(data.columns) if isinstance(data, pd.DataFrame) else list(data)
+        data = {str(name): data[str(name)] for name in data}
+        rows = len(next(iter(data.values()), ()))
+        for column in self.columns:
+            if column.absent_is_false:
+                data.setdefault(column.name, np.zeros(rows, dtype=bool))
+        given = list(data)
         missing = [name for name in self.names if name not in given]
         unknown = [str(name) for name in given if name not in self.names]
         if missing or unknown:
@@ -159,6 +164,12 @@ VISITS = Table(
             kind="flag",
             may_miss=True,
             meaning="whether the client had gone before it departed",
+        ),
+        Column(
+            name="background",
+            kind="flag",
+            absent_is_false=True,
+            meaning="whether it was done behind a queue, so that no client waited for it",
         ),
     ),
 )

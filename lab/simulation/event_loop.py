@@ -10,6 +10,8 @@ computing until it waits for something else; then it must get the loop again bef
 
 from __future__ import annotations
 
+from simpy import Interrupt
+
 from lab.simulation.clock import Clock
 from lab.simulation.line import Line
 from lab.simulation.log import Log
@@ -37,7 +39,11 @@ class EventLoop:
                 clock = self._clock
                 visit = self._log.open_visit(request, self._name, self._index, clock.now)
                 visit.operation = "turn"
-                yield from self._thread.enter()
+                try:
+                    yield from self._thread.enter()
+                except Interrupt:
+                    visit.turn_away(clock.now, Outcome.ERROR)
+                    raise
                 visit.admit(clock.now)
                 visit.close(clock.now, Outcome.OK)
             else:
@@ -59,5 +65,10 @@ class EventLoop:
         visit.operation = operation
         visit.admit(clock.now)
         visit.service_time_s = cpu_time_s
-        yield clock.timeout(cpu_time_s)
+        try:
+            yield clock.timeout(cpu_time_s)
+        except Interrupt:
+            visit.service_time_s = clock.now - visit.arrival_s
+            visit.close(clock.now, Outcome.ERROR)
+            raise
         return visit.close(clock.now, Outcome.OK)

@@ -14,8 +14,9 @@ from simpy.events import Event
 
 from lab.randomness import Stream
 from lab.simulation.clock import Clock, Handover, Order, Timer
+from lab.simulation.fleet import Member
 from lab.simulation.log import Log
-from lab.simulation.request import Handling, Outcome, Part, Request
+from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.variate import Variate
 
 Algorithm = Literal["roundrobin", "leastconn", "random"]
@@ -24,13 +25,12 @@ Algorithm = Literal["roundrobin", "leastconn", "random"]
 class Server:
     """What the balancer knows of one replica: the requests that it has sent there and not seen end."""
 
-    __slots__ = ("index", "part", "served", "turn")
+    __slots__ = ("member", "served", "turn")
 
-    def __init__(self, part: Part, index: int) -> None:
-        self.part = part
-        self.index = index
+    def __init__(self, member: Member, turn: int) -> None:
+        self.member = member
         self.served = 0
-        self.turn = index  # among equals the lowest turn is next
+        self.turn = turn  # among equals the lowest turn is next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +80,9 @@ class LoadBalancer:
         self._turn = 0
         self.servers: list[Server] = []
 
-    def add(self, part: Part) -> None:
+    def add(self, member: Member) -> None:
         """Take a replica into service."""
-        self.servers.append(Server(part, len(self.servers)))
+        self.servers.append(Server(member, len(self.servers)))
         self._turn = len(self.servers)
 
     def handle(self, request: Request) -> Handling:
@@ -101,12 +101,12 @@ class LoadBalancer:
         else:
             self._take(server)
         visit.admit(clock.now)
-        visit.replica = server.index
+        visit.replica = server.member.index
         if self._forward_time is not None:
             visit.service_time_s = self._forward_time(request)
             yield clock.timeout(visit.service_time_s)
         if self._limits.server_timeout_s is None:
-            outcome = yield from server.part.handle(request)
+            outcome = yield from server.member.handle(request)
         else:
             outcome = yield from self._bounded(server, request, self._limits.server_timeout_s)
         self._release(server)
@@ -114,7 +114,7 @@ class LoadBalancer:
         return Outcome.ERROR if outcome is Outcome.TIMEOUT else outcome
 
     def _bounded(self, server: Server, request: Request, limit_s: float) -> Handling:
-        answer = self._clock.process(server.part.handle(request))
+        answer = self._clock.process(server.member.handle(request))
         limit = Timer(self._clock, limit_s, Order.EXPIRY)
         yield answer | limit
         return Outcome(str(answer.value)) if answer.processed else Outcome.TIMEOUT

@@ -25,6 +25,7 @@ class Visit:
         "admitted_s",
         "arrival_s",
         "attempt",
+        "background",
         "component",
         "departure_s",
         "hit",
@@ -39,6 +40,7 @@ class Visit:
     def __init__(self, request: Request, component: str, replica: int, arrival_s: float) -> None:
         self.request = request.number
         self.attempt = request.attempt
+        self.background = request.background
         self.component = component
         self.replica = replica
         self.operation = request.operation

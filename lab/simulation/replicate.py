@@ -33,6 +33,7 @@ _VISIT_FIELDS = (
     "service_time_s",
     "outcome",
     "hit",
+    "background",
 )
 
 

@@ -40,17 +40,21 @@ class Request:
         operation: what is asked of this part: an endpoint, a query, ``get`` or ``set``.
         key: which item the request is about.
         visit: the place in the call tree, which addresses the draws (see lab.scenario.demands).
+        background: whether it is worked on behind a queue, so that no client waits for it.
     """
 
-    __slots__ = ("attempt", "key", "number", "operation", "visit")
+    __slots__ = ("attempt", "background", "key", "number", "operation", "visit")
 
-    def __init__(self, number: int, attempt: int, operation: str, key: int, visit: int) -> None:
+    def __init__(  # the address of the work; made several times a request, so positional
+        self, number: int, attempt: int, operation: str, key: int, visit: int, background: bool = False
+    ) -> None:
         self.number = number
         self.attempt = attempt
         self.operation = operation
         self.key = key
         self.visit = visit
+        self.background = background
 
     def child(self, operation: str, visit: int) -> Request:
         """Return the request that is sent on to another part on behalf of this one."""
-        return Request(self.number, self.attempt, operation, self.key, visit)
+        return Request(self.number, self.attempt, operation, self.key, visit, self.background)

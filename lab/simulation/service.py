@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from simpy import Interrupt
+
 from lab.simulation.clock import Clock
 from lab.simulation.event_loop import EventLoop
 from lab.simulation.line import Line
@@ -25,7 +27,8 @@ class Replica:
                                                     | no
                     waits for a slot (FIFO) --> overhead on the event loop --> its steps --> leaves the slot
 
-    A request whose client has gone keeps its slot to the end, as a real handler does.
+    A request whose client has gone keeps its slot to the end, as a real handler does. When the process dies (see
+    lab.simulation.fleet), its visits end there and then; its places die with it.
     """
 
     def __init__(
@@ -53,16 +56,20 @@ class Replica:
         clock, slots, event_loop = self._clock, self._slots, self.event_loop
         yield from event_loop.resume(request)
         visit = self._log.open_visit(request, self._name, self._index, clock.now)
-        if slots.full:
-            event_loop.suspend(request)
-            if self._backlog is not None and slots.queued >= self._backlog:
-                return visit.turn_away(clock.now, Outcome.REJECTED)
-        yield from slots.enter()
-        visit.admit(clock.now)
-        yield from event_loop.resume(request)
-        if self._overhead is not None:
-            yield from event_loop.compute(request, self._overhead(request), "overhead")
-        outcome = yield from self.endpoints[request.operation].run(request, visit)
+        try:
+            if slots.full:
+                event_loop.suspend(request)
+                if self._backlog is not None and slots.queued >= self._backlog:
+                    return visit.turn_away(clock.now, Outcome.REJECTED)
+            yield from slots.enter()
+            visit.admit(clock.now)
+            yield from event_loop.resume(request)
+            if self._overhead is not None:
+                yield from event_loop.compute(request, self._overhead(request), "overhead")
+            outcome = yield from self.endpoints[request.operation].run(request, visit)
+        except Interrupt:  # the process died
+            visit.close(clock.now, Outcome.ERROR)
+            raise
         slots.leave()
         event_loop.suspend(request)
         return visit.close(clock.now, outcome)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from simpy import Interrupt
+
 from lab.randomness import child_visit
 from lab.simulation.clock import Clock
 from lab.simulation.event_loop import EventLoop
@@ -61,6 +63,19 @@ class Awaiting:
         outcome = yield from self._step.run(request, visit)
         yield from self._event_loop.resume(request)
         return outcome
+
+
+class Detached:
+    """A step that is done elsewhere: when the caller's process dies, what it asked for is still done."""
+
+    def __init__(self, *, clock: Clock, step: Runnable) -> None:
+        self._clock = clock
+        self._step = step
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Do the step in a process of its own, and wait for it."""
+        outcome = yield self._clock.process(self._step.run(request, visit))
+        return Outcome(str(outcome))
 
 
 class Wait:
@@ -154,10 +169,17 @@ class Parallel:
         branches = zip(self._branches, tasks, strict=True)
         running = [self._clock.process(self._run(branch, task, visit)) for branch, task in branches]
         result = Outcome.OK
-        for process in running:
-            outcome = yield process
-            if outcome is not Outcome.OK:
-                result = Outcome.ERROR
+        try:
+            for process in running:
+                outcome = yield process
+                if outcome is not Outcome.OK:
+                    result = Outcome.ERROR
+        except Interrupt:  # the process died, and all its tasks with it
+            for process in running:
+                if process.is_alive:
+                    process.defused = True
+                    process.interrupt()
+            raise
         return result
 
     def _run(self, branch: Steps, task: Request, visit: Visit) -> Handling:

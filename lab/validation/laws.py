@@ -71,6 +71,7 @@ def _client_time(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFram
     if _fanning_out(scenario):
         return
     done = requests[(requests["outcome"] == "ok") & (requests["attempts"] == 1)].set_index(["replication", "request"])
+    visits = visits[~visits["background"]]
     own_s = visits["waiting_time_s"].fillna(0) + visits["service_time_s"].fillna(0)
     behind_s = own_s.groupby([visits["replication"], visits["request"]]).sum().reindex(done.index)
     off = (behind_s - (done["end_s"] - done["start_s"])).abs()

@@ -2,113 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 import lab
 from lab.measurement.render import deployment, schedule_table
 from lab.scenario.schedule import draw_schedule
 from lab.validation.laws import broken_laws
-
-TIMES = st.sampled_from(
-    [
-        "0s",
-        "3ms",
-        {"kind": "exponential", "mean": "5ms"},
-        {"kind": "lognormal", "mean": "8ms", "scv": 2},
-        {"kind": "hyperexponential", "mean": "4ms", "scv": 4},
-        {"kind": "uniform", "low": "1ms", "high": "9ms"},
-        {"kind": "empirical", "values": ["1ms", "2ms", "20ms"]},
-    ]
-)
-LEAVES = st.one_of(
-    st.builds(lambda time: {"kind": "cpu", "time": time}, TIMES),
-    st.builds(lambda time: {"kind": "wait", "time": time}, TIMES),
-    st.builds(lambda query: {"kind": "query", "database": "main", "query": query}, st.sampled_from(["one", "two"])),
-    st.builds(
-        lambda target: {"kind": "call", "target": target, "endpoint": "get"}, st.sampled_from(["inner", "balanced"])
-    ),
-)
-
-
-def _nested(steps: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    lists = st.lists(steps, min_size=1, max_size=2)
-    return st.one_of(
-        st.builds(lambda miss: {"kind": "cached", "cache": "items", "miss": miss}, lists),
-        st.builds(lambda branches: {"kind": "parallel", "branches": branches}, st.lists(lists, min_size=2, max_size=3)),
-    )
-
-
-STEPS = st.lists(st.recursive(LEAVES, _nested, max_leaves=5), min_size=1, max_size=4)
-LIMITS = st.one_of(
-    st.just({}),
-    st.builds(lambda slots, backlog: {"concurrency": slots, "backlog": backlog}, st.integers(1, 4), st.integers(0, 5)),
-)
-EDGE = st.builds(
-    lambda algorithm, connections, server_timeout: {
-        "kind": "load_balancer",
-        "targets": "api",
-        "algorithm": algorithm,
-        "max_connections_per_server": connections,
-        "queue_timeout": "50ms",
-        "server_timeout": server_timeout,
-    },
-    st.sampled_from(["roundrobin", "leastconn", "random"]),
-    st.one_of(st.none(), st.integers(1, 6)),
-    st.sampled_from([None, "30ms"]),
-)
-CLIENTS = st.builds(
-    lambda timeout, attempts: {"timeout": timeout, "retry": {"attempts": attempts}},
-    st.sampled_from([None, "20ms", "200ms"]),
-    st.integers(1, 3),
-)
-RATES = st.sampled_from(
-    ["60/s", {"kind": "ramp", "start": "0/s", "end": "150/s", "over": "2s"},
-     {"kind": "spike", "base": "10/s", "peak": "200/s", "at": "500ms", "rise": "0s", "hold": "500ms", "fall": "1s"}]
-)  # fmt: skip
-CACHES = st.sampled_from(
-    [{"kind": "cache"}, {"kind": "cache", "capacity": 3, "access_time": "1ms"}, {"kind": "cache", "ttl": "300ms"}]
-)
-
-
-@st.composite
-def scenarios(draw: st.DrawFn) -> lab.Scenario:
-    """Draw a valid scenario: a balanced service that uses a cache, a database and two ways into another service."""
-    leaf = {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": draw(TIMES)}]}, "overhead": draw(TIMES)}
-    api = {
-        "kind": "service",
-        "replicas": draw(st.integers(1, 3)),
-        "endpoints": {"get": draw(STEPS), "put": draw(STEPS)},
-    }
-    return lab.Scenario.model_validate(
-        {
-            "name": "random",
-            "workload": {
-                "kind": "open",
-                "arrival_rate": draw(RATES),
-                "endpoints": {"get": "70%", "put": "30%"},
-                "keys": {"kind": "zipf", "exponent": 1.0, "count": 20},
-            },
-            "client": draw(CLIENTS),
-            "entry": "edge",
-            "components": {
-                "edge": draw(EDGE),
-                "api": api | draw(LIMITS),
-                "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
-                "inner": leaf | draw(LIMITS),
-                "items": draw(CACHES),
-                "main": {
-                    "kind": "database",
-                    "pool": {"size": draw(st.integers(1, 3)), "timeout": "40ms"},
-                    "queries": {"one": draw(TIMES), "two": {"statement": "insert", "time": draw(TIMES)}},
-                },
-            },
-            "run": {"duration": "3s", "replications": 1, "seed": draw(st.integers(0, 99))},
-        }
-    )
+from tests.laws.strategies import scenarios
 
 
 @pytest.mark.slow

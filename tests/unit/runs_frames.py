@@ -68,6 +68,7 @@ def visit(
         "outcome": "in_flight" if departure is None else "ok" if admitted is not None else "rejected",
         "hit": None,
         "abandoned": False,
+        "background": False,
     }
     return row | other
 

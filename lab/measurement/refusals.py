@@ -1,0 +1,81 @@
+"""What of the scenario language has no counterpart in the reference backend yet: refused, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lab.errors import Unsupported
+from lab.quantities import Spec
+from lab.scenario.cache import Cache
+from lab.scenario.client import Client, ConstantBackoff, ExponentialBackoff, Retry
+from lab.scenario.database import Database, Pool, QuerySpec
+from lab.scenario.load_balancer import LoadBalancer
+from lab.scenario.scenario import Scenario
+from lab.scenario.service import Service
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
+from lab.scenario.workload import OpenWorkload
+
+# The keys that the reference backend and its load generator obey. Every other key must be left at its default.
+_OBEYED: dict[type[Spec], tuple[str, ...]] = {
+    Scenario: ("name", "question", "facts", "assumptions", "not_modelled", "entry", "objectives", "run"),
+    OpenWorkload: ("kind", "arrival_rate", "endpoints", "keys"),
+    Client: ("timeout", "round_trip"),
+    Retry: ("attempts",),
+    ConstantBackoff: ("kind", "delay", "jitter"),
+    ExponentialBackoff: ("kind", "base", "cap", "factor", "jitter"),
+    LoadBalancer: (
+        *("kind", "targets", "algorithm", "max_connections_per_server", "queue_timeout", "server_timeout"),
+        "forward_time",
+    ),
+    Service: ("kind", "replicas", "concurrency", "backlog", "overhead"),
+    Cache: ("kind", "capacity", "eviction", "ttl", "entry_size", "access_time"),
+    Database: ("kind", "round_trip"),
+    Pool: ("size", "overflow", "timeout"),
+    QuerySpec: ("time", "statement"),
+    CpuStep: ("kind", "time"),
+    WaitStep: ("kind", "time"),
+    CachedStep: ("kind", "cache"),
+    QueryStep: ("kind", "database", "query"),
+    CallStep: ("kind", "target", "endpoint"),
+    ParallelStep: ("kind",),
+}
+
+
+def refuse_unmeasurable(scenario: Scenario) -> None:
+    """Raise for the first thing in the scenario that the reference backend cannot do.
+
+    Raises:
+        Unsupported: with the path in the scenario and what to do.
+    """
+    for path, what in _unmeasurable(scenario, ""):
+        raise Unsupported(
+            f"{path}: {what}, which the lab can predict but the reference backend cannot do yet, so there is nothing "
+            "to measure; leave it out of a scenario that is measured"
+        )
+
+
+def _unmeasurable(spec: Spec, path: str) -> Iterator[tuple[str, str]]:
+    obeyed = _OBEYED.get(type(spec))
+    if obeyed is None:
+        yield path, f"is of kind {getattr(spec, 'kind', type(spec).__name__)!r}"
+        return
+    for name, field in type(spec).model_fields.items():
+        value, here = getattr(spec, name), f"{path}.{name}" if path else name
+        if name in obeyed or value == field.get_default(call_default_factory=True):
+            continue
+        nested = list(_nested(value, here))
+        if not nested:
+            yield here, f"is {value!r}"
+        for inner, where in nested:
+            yield from _unmeasurable(inner, where)
+
+
+def _nested(value: object, path: str) -> Iterator[tuple[Spec, str]]:
+    if isinstance(value, Spec):
+        yield value, path
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _nested(each, f"{path}.{name}")
+    elif isinstance(value, tuple):
+        for number, each in enumerate(value):
+            yield from _nested(each, f"{path}.{number}")

@@ -1,0 +1,55 @@
+"""A database as it is described: its statements, and the pool before it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from lab.distributions import Constant, Distribution
+from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
+from lab.scenario.names import Name
+
+_HALF_A_MILLISECOND = Constant(mean="500us")  # type: ignore[arg-type]  # text in, seconds inside
+
+
+class Pool(Spec):
+    """Connections that each replica which calls the database keeps (SQLAlchemy's pool)."""
+
+    size: Count = Field(description="Connections kept open.", le=10_000)
+    overflow: CountOrZero = Field(
+        default=0, description="Connections beyond size when all are busy; opening one costs nothing here.", le=10_000
+    )
+    timeout: PositiveDuration = Field(
+        default="30s",
+        validate_default=True,
+        description="Longest wait for a connection; then an error.",
+    )
+
+
+def _query_from_time(value: object) -> object:
+    if isinstance(value, str) or (isinstance(value, dict) and "time" not in value and "kind" in value):
+        return {"time": value}
+    return value
+
+
+class QuerySpec(Spec):
+    """One kind of statement; a distribution alone is a select that takes that time."""
+
+    time: Distribution = Field(description="Time that the statement holds its connection, round trip excluded.")
+    statement: Literal["select", "insert"] = Field(
+        default="select", description="What the real database is asked: a row by primary key, or a new row."
+    )
+
+
+class Database(Spec):
+    """A relational database (PostgreSQL) behind a connection pool in each replica that calls it."""
+
+    kind: Literal["database"] = "database"
+    pool: Pool = Field(description="The connection pool of each replica.")
+    round_trip: Distribution = Field(
+        default=_HALF_A_MILLISECOND, description="Driver and network time of each statement, beside its own time."
+    )
+    queries: dict[Name, Annotated[QuerySpec, BeforeValidator(_query_from_time)]] = Field(
+        min_length=1, description="Query name to its time."
+    )

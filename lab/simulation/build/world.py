@@ -1,0 +1,125 @@
+"""The parts of one replication by name, made and wired on first use."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from lab.distributions import Constant, Distribution
+from lab.errors import Unsupported
+from lab.randomness import Stream
+from lab.scenario.components import Cache, Database, LoadBalancer, Service
+from lab.scenario.scenario import Scenario
+from lab.simulation.build.cache import make_cache
+from lab.simulation.build.context import Context, OwnComponents
+from lab.simulation.build.database import make_database
+from lab.simulation.build.load_balancer import make_load_balancer
+from lab.simulation.build.service import make_replica
+from lab.simulation.clock import Clock
+from lab.simulation.fleet import Fleet
+from lab.simulation.log import Log
+from lab.simulation.request import Part
+from lab.simulation.variate import Variate
+
+
+class World:
+    """The parts of one replication; whoever asks for a part twice gets the same one."""
+
+    def __init__(self, *, scenario: Scenario, seed: int, replication: int, requests: int, own: OwnComponents) -> None:
+        unknown = ", ".join(sorted(set(own) - set(scenario.components)))
+        if unknown:
+            raise Unsupported(
+                f"components: the scenario has no {unknown} to replace (it has: {', '.join(scenario.components)})"
+            )
+        self.clock = Clock()
+        self.log = Log()
+        self.scenario = scenario
+        self._address = (seed, replication, requests)
+        self._own = own
+        self._variates: dict[tuple[str, Distribution], Variate] = {}
+        self._parts: dict[str, Part] = {}
+        self._fleets: dict[str, Fleet] = {}
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of this name in this replication."""
+        seed, replication, _ = self._address
+        return Stream(seed=seed, replication=replication, name=name)
+
+    def variate(self, name: str, distribution: Distribution) -> Variate:
+        """Return the drawn times of the stream ``name``.
+
+        Steps of one kind in one endpoint share a stream, each at its own visit; their distributions may differ.
+        """
+        key = (name, distribution)
+        if key not in self._variates:
+            self._variates[key] = Variate(
+                stream=self.stream(name), distribution=distribution, requests=self._address[2]
+            )
+        return self._variates[key]
+
+    def unless_free(self, stream: str, time: Distribution) -> Variate | None:
+        """Return the drawn times of a stream, or None where they are always 0: then no event is spent on them."""
+        return None if isinstance(time, Constant) and time.mean == 0 else self.variate(stream, time)
+
+    def part(self, name: str) -> Part:
+        """Return the component that others call under this name."""
+        if name not in self._parts:
+            self._parts[name] = self._make(name)
+        return self._parts[name]
+
+    def _make(self, name: str) -> Part:
+        spec = self.scenario.components[name]
+        match spec:
+            case LoadBalancer():
+                return self.own_part(name) or make_load_balancer(self, name, spec)
+            case Service():
+                return self.fleet(name).members[0]
+            case Cache():
+                return self.own_part(name) or make_cache(self, name, spec)
+            case Database():
+                return self.own_part(name) or make_database(self, name, spec, replica=0)
+            case _:
+                assert_never(spec)
+
+    def own_part(self, name: str, replica: int = 0) -> Part | None:
+        """Return the user's own part for this component, or None if the lab's own is wanted."""
+        make = self._own.get(name)
+        if make is None:
+            return None
+        context = Context(
+            clock=self.clock,
+            log=self.log,
+            name=name,
+            replica=replica,
+            part=self.part,
+            replicas=self.replicas,
+            variate=self.variate,
+        )
+        return make(context)
+
+    def fleet(self, name: str) -> Fleet:
+        """Return the replicas of a service: the same ones for everybody who calls it."""
+        if name not in self._fleets:
+            spec = self.scenario.components[name]
+            assert isinstance(spec, Service)  # the scenario's own check has seen to it
+
+            def make(index: int) -> Part:
+                return self.own_part(name, index) or make_replica(self, name, spec, index)
+
+            self._fleets[name] = fleet = Fleet(clock=self.clock, make=make, mortal=False)
+            for _ in range(spec.replicas):
+                fleet.start()
+        return self._fleets[name]
+
+    def replicas(self, name: str) -> tuple[Part, ...]:
+        """Return the replicas of a service that are ready now."""
+        return tuple(self.fleet(name).ready)
+
+    def database_of(self, name: str, service: str, replica: int) -> Part:
+        """Return the database as one replica of a service sees it: through that replica's own pool."""
+        key = f"{name} of {service}/{replica}"
+        if key not in self._parts:
+            spec = self.scenario.components[name]
+            assert isinstance(spec, Database)  # the scenario's own check has seen to it
+            own = name in self._own
+            self._parts[key] = self.part(name) if own else make_database(self, name, spec, replica=replica)
+        return self._parts[key]

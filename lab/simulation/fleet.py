@@ -1,0 +1,171 @@
+"""The replicas of a service over time: processes that boot, serve, drain and die."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from simpy import Interrupt
+from simpy.events import Event, Process
+
+from lab.simulation.clock import Clock, Order, Timer
+from lab.simulation.request import Handling, Outcome, Part, Request
+
+
+class Life(StrEnum):
+    """Where a process is in its life."""
+
+    BOOTING = "booting"
+    READY = "ready"
+    DRAINING = "draining"
+    GONE = "gone"
+
+
+class Member:
+    """One process in which a replica runs, from its start to its end; a restarted replica is a new one.
+
+    ::
+
+        booting --boot time--> ready --drain--> draining --nobody under way--> gone
+           |                     |                 |
+           `-------- crash ------+-----------------+--> gone: what was under way ends in an error at once
+
+    Attributes:
+        index: its number among all that the service ever had; the ``replica`` of its rows.
+        part: what runs in the process.
+        handle: the part's own, where processes never end; else guarded, so that a crash ends the work in it.
+        replaces: the one that died and is restarted by this one (it has its address), or None.
+    """
+
+    __slots__ = ("_clock", "_emptied", "_under_way", "handle", "index", "life", "part", "replaces")
+
+    def __init__(  # one more than six: what it is, where it stands, and whom it tells
+        self,
+        *,
+        clock: Clock,
+        part: Part,
+        index: int,
+        mortal: bool,
+        replaces: Member | None,
+        emptied: Callable[[Member], None],
+    ) -> None:
+        self._clock = clock
+        self._emptied = emptied
+        self._under_way: dict[Event, Process] = {}  # in the order of their arrival
+        self.index = index
+        self.part = part
+        self.life = Life.BOOTING
+        self.replaces = replaces
+        self.handle: Callable[[Request], Handling] = self._guarded if mortal else part.handle
+
+    @property
+    def listens(self) -> bool:
+        """Whether a connection to it succeeds."""
+        return self.life in (Life.READY, Life.DRAINING)
+
+    @property
+    def under_way(self) -> int:
+        """How many requests it has accepted and not answered; counted only where processes can end."""
+        return len(self._under_way)
+
+    def kill(self) -> None:
+        """End all work in the process at once."""
+        for work in list(self._under_way.values()):
+            work.interrupt("the process died")
+
+    def _guarded(self, request: Request) -> Handling:
+        if not self.listens:
+            return Outcome.ERROR  # connection refused
+        work = self._clock.process(self.part.handle(request))
+        self._under_way[work] = work
+        work.callbacks.append(self._ended)
+        try:
+            return Outcome(str((yield work)))
+        except Interrupt:
+            if work.is_alive:
+                raise  # not this process but its caller died: the work goes on, for nobody
+            return Outcome.ERROR  # connection reset
+
+    def _ended(self, work: Event) -> None:
+        work.defused = True  # killed work ends in an exception, which is no mistake
+        del self._under_way[work]
+        if not self._under_way:
+            self._emptied(self)
+
+
+class Fleet:
+    """Starts, drains and crashes the processes of one service, and tells whoever watches.
+
+    Args:
+        make: makes what runs in the process of this index.
+        mortal: whether processes end during the run; where they do not, work is not guarded, which is quicker.
+    """
+
+    def __init__(self, *, clock: Clock, make: Callable[[int], Part], mortal: bool) -> None:
+        self._clock = clock
+        self._make = make
+        self.mortal = mortal
+        self._watchers: list[Callable[[Member], None]] = []
+        self.members: list[Member] = []
+
+    @property
+    def ready(self) -> list[Member]:
+        """The members that take new requests, oldest first."""
+        return [member for member in self.members if member.life is Life.READY]
+
+    def watch(self, told: Callable[[Member], None]) -> None:
+        """Have ``told`` called with a member whenever its life has changed, watchers in the order of watching."""
+        self._watchers.append(told)
+
+    def start(self, boot_time_s: float = 0.0, *, replaces: Member | None = None) -> Member:
+        """Start a process, which is ready after ``boot_time_s``.
+
+        Args:
+            replaces: the dead one whose address it takes over.
+        """
+        index = len(self.members)
+        member = Member(
+            clock=self._clock,
+            part=self._make(index),
+            index=index,
+            mortal=self.mortal,
+            replaces=replaces,
+            emptied=self._emptied,
+        )
+        self.members.append(member)
+        if boot_time_s > 0:
+            self._tell(member)
+            Timer(self._clock, boot_time_s, Order.COMPLETION, lambda _: self._booted(member))
+        else:
+            self._become(member, Life.READY)
+        return member
+
+    def drain(self, member: Member) -> None:
+        """Send it nothing new, and end it when what is under way is done."""
+        if member.life is Life.READY:
+            self._become(member, Life.DRAINING)
+        elif member.life is Life.BOOTING:
+            self._become(member, Life.GONE)
+        self._emptied(member)
+
+    def crash(self, member: Member) -> None:
+        """End it at once; what is under way ends in an error, and new connections are refused."""
+        if member.life is not Life.GONE:
+            self._become(member, Life.GONE)
+            member.kill()
+
+    def _booted(self, member: Member) -> None:
+        if member.life is Life.BOOTING:  # it may have been drained or have crashed meanwhile
+            self._become(member, Life.READY)
+
+    def _emptied(self, member: Member) -> None:
+        if member.life is Life.DRAINING and not member.under_way:
+            self._become(member, Life.GONE)
+
+    def _become(self, member: Member, life: Life) -> None:
+        member.life = life
+        self._tell(member)
+
+    def _tell(self, member: Member) -> None:
+        for told in self._watchers:
+            told(member)
