@@ -4,8 +4,16 @@ OUT ?= out/first_spike
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+WORKERS ?= 2
+PARALLEL = -n $(WORKERS) --dist worksteal
+# PYTEST_OPTIONS: yours, such as "-k cache". RESULTS: a folder for JUnit files.
+PYTEST = $(BIN)/python -m pytest $(if $(RESULTS),--junitxml=$(RESULTS)/$@.xml) $(PYTEST_OPTIONS)
+# Options of yours may well leave one half of the tests empty (pytest then says 5); without any, that is an error.
+MAY_BE_EMPTY = $(if $(PYTEST_OPTIONS),|| [ $$? -eq 5 ])
 
-.PHONY: help install run test check lab notebooks outputs benchmark lock schema record readme clean
+.NOTPARALLEL: # nothing may run beside a measurement, whatever -j says
+
+.PHONY: help install run test simulated measured check lab notebooks outputs benchmark lock schema record readme clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,14 +31,20 @@ run: .venv/installed ## predict, measure and compare the first spike, and write 
 	$(BIN)/lab run $(SCENARIO) --out $(OUT)
 
 test: .venv/installed ## the whole test-suite, real servers included
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	@$(MAKE) --no-print-directory --keep-going simulated measured
+
+simulated: .venv/installed ## the tests without real servers, several at a time
+	$(PYTEST) $(PARALLEL) -m "not measured" $(MAY_BE_EMPTY)
+
+measured: .venv/installed ## the tests with real servers, one after another: measurements pin cores
+	$(PYTEST) -m measured $(MAY_BE_EMPTY)
 
 check: .venv/installed ## the fast checks: style, types, layers, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not measured and not slow" tests/unit lab
+	$(BIN)/python -m pytest -q $(PARALLEL) -m "not measured and not slow" tests/unit lab
 
 lab: .venv/installed ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
