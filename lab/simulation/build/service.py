@@ -1,0 +1,80 @@
+"""Makes one replica of a service, with the steps of its endpoints bound to its event loop and its pools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from lab.scenario.components import Service as Spec
+from lab.scenario.demands import BoundStep, bound_steps
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
+from lab.simulation.service import Replica
+from lab.simulation.steps import Access, Awaiting, Cached, Call, Compute, Detached, Parallel, Query, Runnable, Steps, Wait
+
+if TYPE_CHECKING:
+    from lab.simulation.build.world import World
+
+
+def make_replica(world: World, name: str, spec: Spec, index: int) -> Replica:
+    """Return replica ``index`` of the service ``name``."""
+    replica = Replica(
+        clock=world.clock,
+        log=world.log,
+        name=name,
+        index=index,
+        places=(spec.concurrency, spec.backlog),
+        overhead=world.unless_free(f"{name}/overhead", spec.overhead),
+    )
+    wiring = _Wiring(world=world, replica=replica, service=name, index=index)
+    replica.endpoints = {
+        endpoint: wiring.steps(bound_steps(world.scenario, name, endpoint)) for endpoint in spec.endpoints
+    }
+    return replica
+
+
+class _Wiring:
+    """Makes the steps of one replica."""
+
+    def __init__(self, *, world: World, replica: Replica, service: str, index: int) -> None:
+        self._world = world
+        self._replica = replica
+        self._service = service
+        self._index = index
+
+    def steps(self, bound: tuple[BoundStep, ...]) -> Steps:
+        return Steps(tuple(self._step(step) for step in bound))
+
+    def _step(self, bound: BoundStep) -> Runnable:
+        world, spec, event_loop = self._world, bound.spec, self._replica.event_loop
+        match spec:
+            case CpuStep():
+                time_s = world.variate(bound.stream, spec.time)
+                return Compute(event_loop=event_loop, time_s=time_s, ordinal=bound.ordinal)
+            case WaitStep():
+                time_s = world.variate(bound.stream, spec.time)
+                return self._awaiting(Wait(clock=world.clock, time_s=time_s, ordinal=bound.ordinal))
+            case CachedStep():
+                cache = world.part(spec.cache)
+                get, store = (
+                    self._asking(Access(cache=cache, operation=operation, ordinal=bound.ordinal))
+                    for operation in ("get", "set")
+                )
+                return Cached(get=get, miss=self.steps(bound.nested[0]), store=store)
+            case QueryStep():
+                database = world.database_of(spec.database, self._service, self._index)
+                return self._asking(Query(database=database, query=spec.query, ordinal=bound.ordinal))
+            case CallStep():
+                target = world.part(spec.target)
+                return self._asking(Call(target=target, endpoint=spec.endpoint, ordinal=bound.ordinal))
+            case ParallelStep():
+                branches = tuple(self.steps(branch) for branch in bound.nested)
+                return self._awaiting(Parallel(clock=world.clock, event_loop=event_loop, branches=branches))
+            case _:
+                assert_never(spec)
+
+    def _asking(self, step: Runnable) -> Runnable:
+        if self._world.fleet(self._service).mortal:
+            step = Detached(clock=self._world.clock, step=step)
+        return self._awaiting(step)
+
+    def _awaiting(self, step: Runnable) -> Runnable:
+        return Awaiting(event_loop=self._replica.event_loop, step=step)
