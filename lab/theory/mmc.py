@@ -1,7 +1,7 @@
 """M/M/c: Poisson arrivals, exponential service, ``c`` equal servers, one queue, first come first served.
 
 Source: Erlang (1917); Gross, Shortle, Thompson and Harris (2008), Fundamentals of Queueing Theory,
-4th ed., sections 2.3 and 2.5.
+4th ed., section 2.3.
 """
 
 from __future__ import annotations
@@ -9,52 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from lab.errors import Unstable
-from lab.theory import domain
+from lab.theory import domain, erlang
 from lab.theory.falling import reaches
 from lab.theory.utilisation import offered_load, stable_utilisation
-
-
-def erlang_b(*, offered_load: float, servers: int) -> float:
-    """Return the share of arrivals turned away by ``servers`` that have no queue (M/G/c/c).
-
-    Holds for any distribution of the service time. By the recursion
-    B(0) = 1, B(k) = a B(k-1) / (k + a B(k-1)), in which no factorial overflows.
-
-    Args:
-        offered_load: arrival rate times mean service time, erlangs, 0 or above.
-        servers: at least one.
-
-    >>> round(erlang_b(offered_load=8.108, servers=15), 4)
-    0.01
-    """
-    asked = domain.non_negative(offered_load, name="offered_load")
-    blocked = 1.0
-    for k in range(1, domain.whole(servers, name="servers", at_least=1) + 1):
-        blocked = asked * blocked / (k + asked * blocked)
-    return blocked
-
-
-def erlang_c(*, offered_load: float, servers: int) -> float:
-    """Return the share of arrivals that find all servers busy and wait.
-
-    Args:
-        offered_load: arrival rate times mean service time, erlangs, 0 or above, below ``servers``.
-        servers: at least one.
-
-    Raises:
-        Unstable: as much is offered as the servers can do, or more.
-
-    >>> round(erlang_c(offered_load=1.6, servers=2), 4)
-    0.7111
-    """
-    if offered_load >= servers:
-        raise Unstable(
-            f"{offered_load:g} erlangs offered to {servers} servers: utilisation "
-            f"{offered_load / servers:g}; the queue grows without bound; offer less or add servers"
-        )
-    blocked = erlang_b(offered_load=offered_load, servers=servers)
-    return blocked / (1.0 - offered_load / servers * (1.0 - blocked))
 
 
 def waiting_probability(*, arrival_rate_per_s: float, service_time_s: float, servers: int) -> float:
@@ -201,7 +158,7 @@ def _queue(arrival_rate_per_s: float, service_time_s: float, servers: int) -> _Q
     busy = stable_utilisation(arrival_rate_per_s=arrival_rate_per_s, service_time_s=service_time_s, servers=servers)
     asked = offered_load(arrival_rate_per_s=arrival_rate_per_s, service_time_s=service_time_s)
     return _Queue(
-        waits=erlang_c(offered_load=asked, servers=servers),
+        waits=erlang.waiting_probability(offered_load=asked, servers=servers),
         drain_per_s=servers * (1.0 - busy) / service_time_s,
         serve_per_s=1.0 / service_time_s,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from lab.theory import domain
+from lab.theory import birth_death, domain, erlang_mixture
 from lab.theory.falling import reaches
 from lab.theory.utilisation import offered_load
 
@@ -29,7 +29,7 @@ def number_in_system_probabilities(
     >>> number_in_system_probabilities(arrival_rate_per_s=1.0, service_time_s=1.0, servers=1, capacity=3)
     (0.25, 0.25, 0.25, 0.25)
     """
-    return _normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity))
+    return birth_death.normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity))
 
 
 def blocking_probability(*, arrival_rate_per_s: float, service_time_s: float, servers: int, capacity: int) -> float:
@@ -38,7 +38,7 @@ def blocking_probability(*, arrival_rate_per_s: float, service_time_s: float, se
     >>> round(blocking_probability(arrival_rate_per_s=10.0, service_time_s=1.0, servers=10, capacity=10), 4)
     0.2146
     """
-    return _normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity))[-1]
+    return birth_death.normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity))[-1]
 
 
 def throughput_per_s(*, arrival_rate_per_s: float, service_time_s: float, servers: int, capacity: int) -> float:
@@ -49,7 +49,7 @@ def throughput_per_s(*, arrival_rate_per_s: float, service_time_s: float, server
     >>> throughput_per_s(arrival_rate_per_s=1.0, service_time_s=1.0, servers=1, capacity=3)
     0.75
     """
-    shares = _normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity))
+    shares = birth_death.normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity))
     return arrival_rate_per_s * math.fsum(shares[:-1])  # 1 - shares[-1] would cancel in deep overload
 
 
@@ -76,7 +76,7 @@ def number_in_system_mean(*, arrival_rate_per_s: float, service_time_s: float, s
     >>> number_in_system_mean(arrival_rate_per_s=1.0, service_time_s=1.0, servers=1, capacity=3)
     1.5
     """
-    shares = _normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity))
+    shares = birth_death.normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity))
     return math.fsum(number * share for number, share in enumerate(shares))
 
 
@@ -86,7 +86,7 @@ def number_in_queue_mean(*, arrival_rate_per_s: float, service_time_s: float, se
     >>> number_in_queue_mean(arrival_rate_per_s=1.0, service_time_s=1.0, servers=1, capacity=3)
     0.75
     """
-    shares = _normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity))
+    shares = birth_death.normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity))
     return math.fsum(max(number - servers, 0) * share for number, share in enumerate(shares))
 
 
@@ -134,7 +134,8 @@ def waiting_time_tail(
     0.666666667
     """
     found = _found_by_the_admitted(arrival_rate_per_s, service_time_s, servers, capacity)
-    return _tail(found[servers:], domain.non_negative(time_s, name="time_s") * servers / service_time_s)
+    phases = domain.non_negative(time_s, name="time_s") * servers / service_time_s  # departures meanwhile
+    return erlang_mixture.tail(found[servers:], phases=phases)
 
 
 def waiting_time_s_quantile(
@@ -151,25 +152,8 @@ def waiting_time_s_quantile(
     """
     found = _found_by_the_admitted(arrival_rate_per_s, service_time_s, servers, capacity)
     beyond = 1.0 - domain.open_probability(quantile, name="quantile")
-    services = reaches(lambda x: _tail(found[servers:], x), level=beyond, scale=1.0)
-    return services * service_time_s / servers
-
-
-def _tail(found: tuple[float, ...], services: float) -> float:
-    """Return P(wait > t), ``services`` being t in mean times between departures of a busy system.
-
-    Who finds ``i`` waiting ahead waits for ``i + 1`` departures: longer than t if at most ``i`` of
-    them, a Poisson number, happen by then.
-    """
-    # Logarithms: the first term of a Poisson sum is 0 in floats beyond a mean of 745.
-    log_mean = math.log(services) if services > 0.0 else -math.inf
-    at_most = 0.0
-    total = 0.0
-    for i, share in enumerate(found):
-        log_term = (i * log_mean if i else 0.0) - services - math.lgamma(i + 1)
-        at_most += math.exp(log_term)
-        total += share * min(at_most, 1.0)
-    return total
+    phases = reaches(lambda x: erlang_mixture.tail(found[servers:], phases=x), level=beyond, scale=1.0)
+    return phases * service_time_s / servers
 
 
 def _found_by_the_admitted(
@@ -179,23 +163,12 @@ def _found_by_the_admitted(
 
     Poisson arrivals see time averages; the admitted are those that do not find it full.
     """
-    return _normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity)[:-1])
+    return birth_death.normalised(_log_weights(arrival_rate_per_s, service_time_s, servers, capacity)[:-1])
 
 
 def _log_weights(arrival_rate_per_s: float, service_time_s: float, servers: int, capacity: int) -> tuple[float, ...]:
-    """Return the logarithms of the shares up to a common constant; as plain products they would overflow."""
     asked = offered_load(arrival_rate_per_s=arrival_rate_per_s, service_time_s=service_time_s)
     serving = domain.whole(servers, name="servers", at_least=1)
     most = domain.whole(capacity, name="capacity (which counts those in service)", at_least=serving)
-    log_asked = math.log(asked) if asked > 0.0 else -math.inf
-    weights = [0.0]
-    for number in range(1, most + 1):
-        weights.append(weights[-1] + log_asked - math.log(min(number, serving)))
-    return tuple(weights)
-
-
-def _normalised(log_weights: tuple[float, ...]) -> tuple[float, ...]:
-    top = max(log_weights)
-    weights = [math.exp(weight - top) for weight in log_weights]
-    total = math.fsum(weights)
-    return tuple(weight / total for weight in weights)
+    busy_servers = [float(min(number, serving)) for number in range(1, most + 1)]
+    return birth_death.log_weights(up_per_s=[asked] * most, down_per_s=busy_servers)  # in service times

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lab.theory import littles_law, mm1, mmc, mmck
+from lab.theory import erlang, littles_law, mm1, mmc, mmck
 
 unhurried = settings(deadline=None)  # a busy machine is not a wrong answer
 
@@ -58,7 +58,7 @@ def test_one_server_has_a_closed_form(busy, capacity):
 def test_without_a_queue_it_is_erlang_b(offered, servers):
     """K = c is the loss system."""
     found = mmck.blocking_probability(arrival_rate_per_s=offered, service_time_s=1.0, servers=servers, capacity=servers)
-    assert found == pytest.approx(mmc.erlang_b(offered_load=offered, servers=servers))
+    assert found == pytest.approx(erlang.blocking_probability(offered_load=offered, servers=servers))
 
 
 @pytest.mark.parametrize(("busy", "servers"), [(0.3, 1), (0.8, 1), (0.8, 4), (0.95, 16)])

@@ -24,56 +24,6 @@ def arguments(busy: float, service_time_s: float, servers: int = 1) -> dict[str,
     return {"arrival_rate_per_s": busy * servers / service_time_s, "service_time_s": service_time_s}
 
 
-# -- Erlang's formulas ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("servers", "offered"),
-    [(2, 0.1526), (5, 1.361), (10, 4.461), (15, 8.108), (20, 12.03), (50, 37.90), (100, 84.06)],
-)
-def test_erlang_b_is_the_tables_column_of_1_percent(servers, offered):
-    """The traffic that so many lines carry with 1 % blocked, to the four digits printed."""
-    assert mmc.erlang_b(offered_load=offered, servers=servers) == pytest.approx(0.01, rel=2e-3)
-
-
-@unhurried
-@given(st.floats(0.1, 40.0), st.integers(1, 40))
-def test_erlang_b_is_its_definition(offered, servers):
-    """The recursion equals a^c/c! over the sum of a^k/k!."""
-    terms = [offered**k / math.factorial(k) for k in range(servers + 1)]
-    expected = terms[-1] / math.fsum(terms)
-    assert mmc.erlang_b(offered_load=offered, servers=servers) == pytest.approx(expected, rel=1e-10)
-
-
-def test_erlang_b_neither_overflows_nor_vanishes():
-    """Ten thousand servers, where powers and factorials would overflow."""
-    assert 0.0 < mmc.erlang_b(offered_load=10_000.0, servers=10_000) < 0.01
-
-
-def test_erlang_c_call_centre():
-    """360 calls in half an hour of 4 minutes each, 55 agents: a worked example that circulates widely."""
-    centre = {"arrival_rate_per_s": 360 / 1800, "service_time_s": 240.0, "servers": 55}
-    assert mmc.waiting_probability(**centre) == pytest.approx(0.239, abs=5e-4)
-    assert mmc.waiting_time_s_mean(**centre) == pytest.approx(8.2, abs=0.05)
-    assert 1.0 - mmc.waiting_time_tail(time_s=15.0, **centre) == pytest.approx(0.846, abs=5e-4)
-
-
-@unhurried
-@given(busy_ratios, server_counts)
-def test_erlang_c_is_above_erlang_b_and_below_one(busy, servers):
-    """Those who wait are more than those who would be lost: they keep the system full."""
-    offered = busy * servers
-    waits = mmc.erlang_c(offered_load=offered, servers=servers)
-    assert mmc.erlang_b(offered_load=offered, servers=servers) < waits < 1.0
-
-
-def test_two_servers_have_a_closed_form():
-    """For c = 2 Erlang C is 2 rho^2 / (1 + rho)."""
-    for busy in (0.1, 0.5, 0.8, 0.95):
-        expected = 2 * busy**2 / (1 + busy)
-        assert mmc.erlang_c(offered_load=2 * busy, servers=2) == pytest.approx(expected)
-
-
 # -- M/M/c and M/M/1 --------------------------------------------------------------------------------
 
 
@@ -208,7 +158,6 @@ UNSTABLE = {"arrival_rate_per_s": 120.0, "service_time_s": 0.02}
         lambda: mm1.sojourn_time_s_quantile(quantile=0.5, **UNSTABLE),
         lambda: mmc.sojourn_time_s_mean(servers=2, **UNSTABLE),
         lambda: mmc.waiting_time_tail(time_s=1.0, servers=2, **UNSTABLE),
-        lambda: mmc.erlang_c(offered_load=2.0, servers=2),
         lambda: mg1.waiting_time_s_mean(service_time_scv=1.0, **UNSTABLE),
         lambda: md1.waiting_time_s_quantile(quantile=0.5, **UNSTABLE),
     ],
