@@ -62,8 +62,9 @@ lock: ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.lock
 
-schema: .venv/installed ## renew the committed JSON Schemas
+schema: .venv/installed ## renew the committed JSON Schemas and the reference page of the language
 	$(BIN)/lab schema > scenarios/schema.json
+	$(BIN)/lab schema --reference > docs/reference.md
 	$(BIN)/python -m reference_backend schema > reference_backend/deployment.schema.json
 
 record: .venv/installed ## record the measurements that README, notebooks and tests compare with

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -65,19 +65,30 @@ def _count(value: object) -> object:
     return value
 
 
-def _text_schema(pattern: str, example: str) -> dict[str, Any]:
-    return {"type": "string", "pattern": pattern, "examples": [example]}
+_NUMBER = r"\d*\.?\d+([eE][+-]?\d+)?\s*"
+_FROM_ZERO, _ABOVE_ZERO = r"^\s*", r"^\s*(?=[^eE]*[1-9])"  # the latter asks for a digit other than 0
+_TIME, _PER_TIME, _PERCENT, _SIZE = r"(ns|us|µs|ms|s|min|h)\s*$", r"/(s|min|h)\s*$", r"%\s*$", r"(B|KiB|MiB|GiB)\s*$"
+
+PATTERNS = {
+    _FROM_ZERO + _NUMBER + _TIME: ("time", "250ms"),
+    _ABOVE_ZERO + _NUMBER + _TIME: ("time above 0", "250ms"),
+    _FROM_ZERO + _NUMBER + _PER_TIME: ("rate", "200/s"),
+    _FROM_ZERO + _NUMBER + _PERCENT: ("share", "99%"),
+    _ABOVE_ZERO + _NUMBER + _SIZE: ("size", "4KiB"),
+}
+"""Pattern of a quantity in the JSON Schema to what it is, and an example."""
 
 
-_NUMBER = r"^\s*\d*\.?\d+([eE][+-]?\d+)?\s*"
-_DURATION_SCHEMA = WithJsonSchema(_text_schema(_NUMBER + r"(ns|us|µs|ms|s|min|h)\s*$", "250ms"))
+def _text_schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [PATTERNS[pattern][1]]})
+
 
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     AfterValidator(_not_negative),
     PlainSerializer(format_duration),
-    _DURATION_SCHEMA,
+    _text_schema(_FROM_ZERO + _NUMBER + _TIME),
 ]
 """A time of 0 s or more, inside in seconds."""
 
@@ -86,7 +97,7 @@ PositiveDuration = Annotated[
     BeforeValidator(parse_duration),
     AfterValidator(_positive),
     PlainSerializer(format_duration),
-    _DURATION_SCHEMA,
+    _text_schema(_ABOVE_ZERO + _NUMBER + _TIME),
 ]
 """A time above 0 s, inside in seconds."""
 
@@ -95,7 +106,7 @@ Rate = Annotated[
     BeforeValidator(parse_rate),
     AfterValidator(_not_negative),
     PlainSerializer(format_rate),
-    WithJsonSchema(_text_schema(_NUMBER + r"/(s|min|h)\s*$", "200/s")),
+    _text_schema(_FROM_ZERO + _NUMBER + _PER_TIME),
 ]
 """Events per time, inside per second."""
 
@@ -104,7 +115,7 @@ Ratio = Annotated[
     BeforeValidator(parse_ratio),
     AfterValidator(_share),
     PlainSerializer(format_ratio),
-    WithJsonSchema(_text_schema(_NUMBER + r"%\s*$", "99%")),
+    _text_schema(_FROM_ZERO + _NUMBER + _PERCENT),
 ]
 """A share between 0 % and 100 %, inside between 0 and 1."""
 
@@ -113,7 +124,7 @@ Bytes = Annotated[
     BeforeValidator(parse_bytes),
     AfterValidator(_positive),
     PlainSerializer(format_bytes),
-    WithJsonSchema(_text_schema(_NUMBER + r"(B|KiB|MiB|GiB)\s*$", "4KiB")),
+    _text_schema(_ABOVE_ZERO + _NUMBER + _SIZE),
 ]
 """A size above 0, inside in bytes."""
 

@@ -155,11 +155,14 @@ def show(scenario: ScenarioFile, as_json: Json = False) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of the scenario language."""
+def schema(
+    reference: Annotated[bool, typer.Option("--reference", help="The reference page (Markdown) instead.")] = False,
+) -> None:
+    """Print the JSON Schema of the scenario language, or its reference page."""
+    from lab.scenario.reference import reference_text
     from lab.scenario.schema import schema_text
 
-    put(schema_text().rstrip())
+    put((reference_text() if reference else schema_text()).rstrip())
 
 
 def _free(folder: Path | None, overwrite: bool) -> None:

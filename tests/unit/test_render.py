@@ -63,6 +63,12 @@ def test_the_deployment_fits_the_committed_schema() -> None:
         jsonschema.validate(deployment(scenario), schema)
 
 
+def test_a_values_size_reaches_the_real_cache() -> None:
+    """4 KiB are 4,096 bytes there."""
+    sized = lab.read_scenario(FIRST_SPIKE).with_({"components.items": {"kind": "cache", "entry_size": "4KiB"}})
+    assert deployment(sized)["parts"]["items"]["value_bytes"] == 4096
+
+
 def test_slices_of_demands_follow_the_call_tree() -> None:
     """Page: cpu, (wait, query) of the first call, query, (wait, query) of the second, query."""
     page = deployment(lab.parse_scenario(NESTED))["parts"]["api"]["endpoints"]["page"]

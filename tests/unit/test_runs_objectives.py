@@ -85,6 +85,8 @@ def test_ratios_and_rates() -> None:
     rate = _judged(rows, {"metric": "goodput", "at_least": "1/s"})
     assert (rate.text, rate.value, rate.met) == ("goodput >= 1/s", 3 / 8, False)
     assert rate.margin == pytest.approx(3 / 8 - 1)
+    assert _judged(rows, {"metric": "throughput", "at_least": "1/s"}).value == 4 / 8
+    assert _judged(rows, {"metric": "timeout_ratio", "at_most": "0%"}).met
 
 
 def test_figures_of_components() -> None:

@@ -170,6 +170,12 @@ class TestBackoff:
         waits = [backoff_delay_s(backoff, retry=retry, uniform=0.3) for retry in range(1, 6)]
         assert waits == pytest.approx([0.1, 0.2, 0.4, 0.5, 0.5])
 
+    def test_waits_grow_by_the_factor(self) -> None:
+        """Threefold: 100, 300, 900 ms."""
+        backoff = ExponentialBackoff(base="100ms", cap="10s", factor=3, jitter="none")
+        waits = [backoff_delay_s(backoff, retry=retry, uniform=0.3) for retry in range(1, 4)]
+        assert waits == pytest.approx([0.1, 0.3, 0.9])
+
     @pytest.mark.parametrize(("jitter", "wait_s"), [("none", 0.4), ("full", 0.1), ("equal", 0.25)])
     def test_jitter_spreads_the_wait(self, jitter: Any, wait_s: float) -> None:
         """Full over all of it, equal over its upper half."""

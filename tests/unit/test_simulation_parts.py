@@ -98,7 +98,7 @@ def test_an_entry_is_not_served_when_its_time_to_live_is_over() -> None:
 
 def test_the_least_recently_used_entry_goes_first() -> None:
     """Room for two: reading key 0 keeps it, so storing key 2 evicts key 1."""
-    _, visits = observe(_cached(capacity=2), [0, 1, 2, 3, 4, 5], keys=[0, 1, 0, 2, 0, 1])
+    _, visits = observe(_cached(capacity=2, eviction="lru"), [0, 1, 2, 3, 4, 5], keys=[0, 1, 0, 2, 0, 1])
     assert visits[visits["hit"].notna()]["hit"].tolist() == [False, False, True, False, True, False]
 
 

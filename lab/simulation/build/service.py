@@ -8,7 +8,19 @@ from lab.scenario.components import Service as Spec
 from lab.scenario.demands import BoundStep, bound_steps
 from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
 from lab.simulation.service import Replica
-from lab.simulation.steps import Access, Awaiting, Cached, Call, Compute, Detached, Parallel, Query, Runnable, Steps, Wait
+from lab.simulation.steps import (
+    Access,
+    Awaiting,
+    Cached,
+    Call,
+    Compute,
+    Detached,
+    Parallel,
+    Query,
+    Runnable,
+    Steps,
+    Wait,
+)
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
