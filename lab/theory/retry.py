@@ -15,7 +15,7 @@ def attempts_mean(*, failure_probability: float, max_attempts: int) -> float:
     """Return the mean number of attempts a request makes: the factor by which retries multiply arrivals.
 
     Assumes that each attempt fails independently with the same probability. In an overload it is worse:
-    the added arrivals raise the probability itself.
+    the added arrivals raise the probability itself (``lab.theory.retry_storm``).
 
     Args:
         failure_probability: of one attempt, 0 to 1.

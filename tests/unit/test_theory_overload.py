@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.errors import DomainError, Unstable
-from lab.theory import backlog, retry
+from lab.theory import backlog, retry, retry_storm
+from lab.theory.retry_storm import Fate
 
 unhurried = settings(deadline=None)  # a busy machine is not a wrong answer
 
@@ -57,6 +58,59 @@ def test_retry_refuses(fails, most):
     """Probabilities outside [0, 1], and no attempt at all."""
     with pytest.raises(DomainError):
         retry.attempts_mean(failure_probability=fails, max_attempts=most)
+
+
+# -- retry storms ------------------------------------------------------------------------------------
+
+
+def test_the_storms_threshold_is_capacity_over_attempts():
+    """300/s and one retry: from 150/s on a storm stays; a budget of 10 % moves that to 273/s."""
+    database = {"capacity_per_s": 300.0, "max_attempts": 2}
+    assert retry_storm.arrival_rate_per_s_max(**database) == 150.0
+    assert retry_storm.arrival_rate_per_s_max(retry_budget=0.1, **database) == pytest.approx(300 / 1.1)
+    assert retry_storm.arrival_rate_per_s_max(capacity_per_s=300.0, max_attempts=1) == 300.0
+    assert retry_storm.amplification_max(max_attempts=2, retry_budget=5.0) == 2.0  # attempts bind first
+    assert retry_storm.amplification_max(max_attempts=4) == retry.attempts_mean(failure_probability=1.0, max_attempts=4)
+
+
+def test_fates():
+    """Below, between and above the two thresholds; at a threshold nothing is spare to recover with."""
+    fates = [
+        retry_storm.fate(arrival_rate_per_s=rate, capacity_per_s=300.0, max_attempts=2)
+        for rate in (0.0, 149.0, 150.0, 299.0, 300.0)
+    ]
+    assert fates == [Fate.RECOVERS, Fate.RECOVERS, Fate.METASTABLE, Fate.METASTABLE, Fate.OVERLOADED]
+
+
+def test_recovery_is_a_backlog_that_drains():
+    """The fluid backlog of the outage, less what may wait, at what is spare; never, from the threshold on."""
+    database = {"capacity_per_s": 300.0, "attempts": 2.0, "outage_s": 10.0}
+    found = retry_storm.recovery_time_s(timeout_s=0.0, arrival_rate_per_s=120.0, **database)
+    assert found == backlog.drain_time_s(backlog=2400.0, arrival_rate_per_s=240.0, capacity_per_s=300.0)
+    assert retry_storm.recovery_time_s(timeout_s=1.0, arrival_rate_per_s=150.0, **database) == math.inf
+    assert retry_storm.recovery_time_s(timeout_s=8.0, arrival_rate_per_s=120.0, **database) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: retry_storm.amplification_max(max_attempts=0), "max_attempts"),
+        (lambda: retry_storm.amplification_max(max_attempts=2, retry_budget=-0.1), "retry_budget"),
+        (lambda: retry_storm.amplification_max(max_attempts=2, retry_budget=math.nan), "retry_budget"),
+        (lambda: retry_storm.arrival_rate_per_s_max(capacity_per_s=0.0, max_attempts=2), "capacity_per_s"),
+        (lambda: retry_storm.fate(arrival_rate_per_s=-1.0, capacity_per_s=1.0, max_attempts=2), "arrival_rate_per_s"),
+        (
+            lambda: retry_storm.recovery_time_s(
+                outage_s=1.0, timeout_s=1.0, arrival_rate_per_s=1.0, capacity_per_s=1.0, attempts=0.5
+            ),
+            "attempts",
+        ),
+    ],
+)
+def test_retry_storms_refuse(call, named):
+    """The message starts with the argument's name."""
+    with pytest.raises(DomainError, match=f"^{named}"):
+        call()
 
 
 # -- backlogs ----------------------------------------------------------------------------------------
