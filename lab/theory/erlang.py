@@ -3,7 +3,7 @@
 In a loss system (M/G/c/c, formula B) they are turned away, in a delay system (M/M/c, formula C) they wait.
 
 Source: Erlang (1917); Gross, Shortle, Thompson and Harris (2008), Fundamentals of Queueing Theory,
-4th ed., sections 2.3 and 2.5.
+4th ed., chapter 2.
 """
 
 from __future__ import annotations

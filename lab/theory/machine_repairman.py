@@ -4,7 +4,7 @@ Think times of any distribution, exponential services, first come first served (
 busy waits). It has a steady state at any population: the longer the queue, the fewer are left to join it.
 Named for machines that break down after a while and wait for one of c repairmen.
 
-Source: Gross, Shortle, Thompson and Harris (2008), Fundamentals of Queueing Theory, 4th ed., section 2.8
+Source: Gross, Shortle, Thompson and Harris (2008), Fundamentals of Queueing Theory, 4th ed., chapter 2
 (finite-source queues); that arrivals find the state of a system without themselves: Sevcik and Mitrani (1981),
 "The distribution of queuing network states at input and output instants", Journal of the ACM 28.
 """

@@ -6,7 +6,7 @@ M/M/c, whatever the distribution of the service time (it is insensitive): only i
 needs x seconds of a core takes on average x times a factor that is the same for all: nobody is held up
 behind a long one, as in a queue.
 
-Source: Kleinrock (1976), Queueing Systems II, section 4.4; for c cores Cohen (1979), "The multiple phase
+Source: Kleinrock (1976), Queueing Systems II, chapter 4; for c cores Cohen (1979), "The multiple phase
 service network with generalized processor sharing", Acta Informatica 12; the variance from Coffman, Muntz
 and Trotter (1970), "Waiting time distributions for processor-sharing systems", Journal of the ACM 17.
 """
