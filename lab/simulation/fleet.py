@@ -37,7 +37,7 @@ class Member:
         replaces: the one that died and is restarted by this one (it has its address), or None.
     """
 
-    __slots__ = ("_clock", "_emptied", "_under_way", "handle", "index", "life", "part", "replaces")
+    __slots__ = ("_clock", "_connections", "_emptied", "_under_way", "handle", "index", "life", "part", "replaces")
 
     def __init__(  # one more than six: what it is, where it stands, and whom it tells
         self,
@@ -52,6 +52,7 @@ class Member:
         self._clock = clock
         self._emptied = emptied
         self._under_way: dict[Event, Process] = {}  # in the order of their arrival
+        self._connections = 0
         self.index = index
         self.part = part
         self.life = Life.BOOTING
@@ -64,9 +65,29 @@ class Member:
         return self.life in (Life.READY, Life.DRAINING)
 
     @property
+    def answers(self) -> bool:
+        """Whether a health check of it succeeds: it listens, and its event loop still turns."""
+        return self.listens
+
+    @property
     def under_way(self) -> int:
         """How many requests it has accepted and not answered; counted only where processes can end."""
         return len(self._under_way)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has requests under way, or an open connection on which one is about to come."""
+        return bool(self._under_way) or self._connections > 0
+
+    def connect(self) -> None:
+        """Open a connection: while it is open, draining does not end the process."""
+        self._connections += 1
+
+    def disconnect(self) -> None:
+        """Close a connection."""
+        self._connections -= 1
+        if not self.busy:
+            self._emptied(self)
 
     def kill(self) -> None:
         """End all work in the process at once."""
@@ -89,7 +110,7 @@ class Member:
     def _ended(self, work: Event) -> None:
         work.defused = True  # killed work ends in an exception, which is no mistake
         del self._under_way[work]
-        if not self._under_way:
+        if not self.busy:
             self._emptied(self)
 
 
@@ -159,7 +180,7 @@ class Fleet:
             self._become(member, Life.READY)
 
     def _emptied(self, member: Member) -> None:
-        if member.life is Life.DRAINING and not member.under_way:
+        if member.life is Life.DRAINING and not member.busy:
             self._become(member, Life.GONE)
 
     def _become(self, member: Member, life: Life) -> None:

@@ -1,0 +1,148 @@
+"""A load balancer before servers that come, go and fail."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from simpy.events import Event
+
+from lab.simulation.clock import Clock, Order, Timer
+from lab.simulation.load_balancer.backend import Backend
+from lab.simulation.load_balancer.server import AGAIN, Server
+from lab.simulation.log import Log, Visit
+from lab.simulation.request import Handling, Outcome, Request
+from lab.simulation.variate import Variate
+
+_LONGEST_PAUSE_S = 1.0
+Search = Generator[Event, object, Server | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connecting:
+    """What is done when a server refuses the connection, and how long its answer may take; times in seconds.
+
+    Attributes:
+        retries: further attempts to connect.
+        redispatch: whether another server may be tried.
+        connect_timeout_s: bounds the pause before the same server is tried again, which is 1 s otherwise.
+        any_other: whether the algorithm takes turns or draws lots, so that any other server will do at once.
+        server_timeout_s: longest wait for an answer; None: for ever.
+    """
+
+    retries: int
+    redispatch: bool
+    connect_timeout_s: float
+    any_other: bool
+    server_timeout_s: float | None
+
+    @property
+    def pause_s(self) -> float:
+        """HAProxy's turn-around."""
+        return min(self.connect_timeout_s, _LONGEST_PAUSE_S)
+
+    def redispatches(self, server: Server, *, failures: int, usable: int) -> bool:
+        """Whether the next attempt may go to another server than the one that has just refused."""
+        if not self.redispatch:
+            return False
+        return not server.up or failures == self.retries or (self.any_other and usable > 1)
+
+
+class LoadBalancer:
+    """Sends each request to a server, now or when there is room, and passes its answer on.
+
+    ::
+
+        arrives --> a server? --none that may be chosen, or its own queue is full--> rejected (503)
+          ^            |  `--none has room--> queue --queue timeout----------------> rejected (503)
+          |            v                        | its turn
+          |         connect <-------------------+<-----------pause (1 s)------------+
+          |            |  `--refused--> retries left? --no--> rejected (503)        |
+          |            |                     | yes                                  |
+          +------------+---redispatch--------+---------------same server------------+
+                       | accepted
+                    forwarded --answer----------> passed on
+                       |   `--connection reset--> error (502)
+                       `--server timeout--------> error (504); the server works on for nobody
+
+    A refused request keeps its slot while it pauses for the same server. Its pauses are waiting, as the queue is.
+
+    Source: HAProxy 2.8, src/backend.c (back_handle_st_cer), include/haproxy/stream.h (stream_choose_redispatch).
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        log: Log,
+        name: str,
+        backend: Backend,
+        connecting: Connecting,
+        forward_time: Variate | None,
+    ) -> None:
+        self._clock = clock
+        self._log = log
+        self._name = name
+        self._backend = backend
+        self._connecting = connecting
+        self._forward_time = forward_time
+
+    def handle(self, request: Request) -> Handling:
+        """Forward the request to a server that accepts it, now or when one has room, and pass its answer on."""
+        visit = self._log.open_visit(request, self._name, -1, self._clock.now)
+        server = yield from self._connect(request)
+        if server is None:
+            return visit.turn_away(self._clock.now, Outcome.REJECTED)
+        outcome = yield from self._exchange(server, request, visit)
+        self._backend.release(server)
+        visit.close(self._clock.now, outcome)
+        return Outcome.ERROR if outcome is Outcome.TIMEOUT else outcome
+
+    def _exchange(self, server: Server, request: Request, visit: Visit) -> Handling:
+        """Send the request over the connection, and wait for the answer."""
+        clock, member, limit_s = self._clock, server.member, self._connecting.server_timeout_s
+        visit.admit(clock.now)
+        visit.replica = member.index
+        member.connect()
+        if self._forward_time is not None:
+            visit.service_time_s = self._forward_time(request)
+            yield clock.timeout(visit.service_time_s)
+        if limit_s is None:
+            outcome = yield from member.handle(request)
+        else:
+            answer = clock.process(member.handle(request))
+            yield answer | Timer(clock, limit_s, Order.EXPIRY)
+            outcome = Outcome(str(answer.value)) if answer.processed else Outcome.TIMEOUT
+        member.disconnect()
+        return outcome
+
+    def _connect(self, request: Request) -> Search:
+        """Return a server that accepts the connection, with one of its slots taken, or None."""
+        backend, rule, failures = self._backend, self._connecting, 0
+        server = yield from self._assign(request, None)
+        while server is not None and not server.member.listens:
+            failures += 1
+            if failures > rule.retries:
+                backend.release(server)
+                return None
+            if rule.redispatches(server, failures=failures, usable=backend.usable):
+                backend.release(server)
+                if not rule.any_other or backend.usable <= 1:
+                    yield self._clock.timeout(rule.pause_s)
+                server = yield from self._assign(request, server)
+            else:
+                yield self._clock.timeout(rule.pause_s)
+        return server
+
+    def _assign(self, request: Request, avoid: Server | None) -> Search:
+        """Return a server with one of its slots taken, now or when there is room, or None."""
+        backend = self._backend
+        while True:
+            server = backend.choose(request, avoid)
+            if server is not None and not server.full:
+                backend.take(server)
+                return server
+            place = backend.wait(server)
+            given = None if place is None else (yield place)
+            if given is not AGAIN:
+                return given if isinstance(given, Server) else None
