@@ -10,12 +10,38 @@ computing until it waits for something else; then it must get the loop again bef
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from simpy import Interrupt
 
-from lab.simulation.clock import Clock
+from lab.simulation.clock import Clock, Handover
 from lab.simulation.line import Line
 from lab.simulation.log import Log
 from lab.simulation.request import Handling, Outcome, Request
+
+
+class Loop(Protocol):
+    """What a replica's steps need of its event loop."""
+
+    def resume(self, request: Request) -> Handling:
+        """Get the loop, after whatever is already waiting for it."""
+        ...
+
+    def suspend(self, request: Request) -> None:
+        """Let the others run, if the request has the loop."""
+        ...
+
+    def compute(self, request: Request, cpu_time_s: float, operation: str) -> Handling:
+        """Keep the loop busy for this CPU time."""
+        ...
+
+    def freeze(self) -> None:
+        """Let nobody run on once the one that runs now has let go."""
+        ...
+
+    def thaw(self) -> None:
+        """Let whoever has waited longest run on."""
+        ...
 
 
 class EventLoop:
@@ -30,11 +56,12 @@ class EventLoop:
         self._name = name
         self._index = index
         self._thread = Line(clock, 1)
-        self._running: Request | None = None
+        self._frozen: Handover | None = None
+        self.running: Request | None = None
 
     def resume(self, request: Request) -> Handling:
         """Get the loop, after whatever is already waiting for it."""
-        if self._running is not request:
+        if self.running is not request:
             if self._thread.full:
                 clock = self._clock
                 visit = self._log.open_visit(request, self._name, self._index, clock.now)
@@ -48,13 +75,13 @@ class EventLoop:
                 visit.close(clock.now, Outcome.OK)
             else:
                 yield from self._thread.enter()
-            self._running = request
+            self.running = request
         return Outcome.OK
 
     def suspend(self, request: Request) -> None:
         """Let the others run, if the request has the loop."""
-        if self._running is request:
-            self._running = None
+        if self.running is request:
+            self.running = None
             self._thread.leave()
 
     def compute(self, request: Request, cpu_time_s: float, operation: str) -> Handling:
@@ -72,3 +99,13 @@ class EventLoop:
             visit.close(clock.now, Outcome.ERROR)
             raise
         return visit.close(clock.now, Outcome.OK)
+
+    def freeze(self) -> None:
+        """Let nobody run on once the one that runs now has let go."""
+        self._frozen = self._thread.seize()
+
+    def thaw(self) -> None:
+        """Let whoever has waited longest run on."""
+        if self._frozen is not None:
+            self._thread.give_back(self._frozen)
+            self._frozen = None

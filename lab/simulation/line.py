@@ -53,6 +53,24 @@ class Line:
                 return
         self._free += 1
 
+    def seize(self) -> Handover:
+        """Take a place as soon as one is free, before everybody who waits; give it back by ``give_back``."""
+        place = Handover(self._clock)
+        if self._free > 0:
+            self._free -= 1
+            place.give(True)
+        else:
+            self._waiting.appendleft(place)
+            self.queued += 1
+        return place
+
+    def give_back(self, place: Handover) -> None:
+        """Give a seized place back, or want it no more."""
+        if place.triggered:
+            self.leave()
+        else:
+            self._give_up(place)
+
     def _give_up(self, place: Handover) -> None:
         if not place.triggered:
             self.queued -= 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simpy import Interrupt
 
 from lab.simulation.clock import Clock
-from lab.simulation.event_loop import EventLoop
+from lab.simulation.event_loop import Loop
+from lab.simulation.interpreter import Interpreter
 from lab.simulation.line import Line
 from lab.simulation.log import Log
 from lab.simulation.request import Handling, Outcome, Request
@@ -16,6 +18,21 @@ from lab.simulation.variate import Variate
 
 if TYPE_CHECKING:
     from lab.simulation.steps import Steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computing:
+    """What computes in a replica, and what it computes for every request.
+
+    Attributes:
+        event_loop: runs the handlers.
+        interpreter: computes for a loop that is scheduled; None where nothing ever stops the only thread.
+        overhead: CPU time of the framework for an admitted request; None where it is 0.
+    """
+
+    event_loop: Loop
+    interpreter: Interpreter | None
+    overhead: Variate | None
 
 
 class Replica:
@@ -39,7 +56,7 @@ class Replica:
         name: str,
         index: int,
         places: tuple[int | None, int | None],
-        overhead: Variate | None,
+        computing: Computing,
     ) -> None:
         concurrency, self._backlog = places
         self._clock = clock
@@ -47,8 +64,9 @@ class Replica:
         self._name = name
         self._index = index
         self._slots = Line(clock, concurrency)
-        self._overhead = overhead
-        self.event_loop = EventLoop(clock=clock, log=log, name=f"{name}.event_loop", index=index)
+        self._interpreter = computing.interpreter
+        self._overhead = computing.overhead
+        self.event_loop = computing.event_loop
         self.endpoints: Mapping[str, Steps] = {}
 
     def handle(self, request: Request) -> Handling:
@@ -73,3 +91,29 @@ class Replica:
         slots.leave()
         event_loop.suspend(request)
         return visit.close(clock.now, outcome)
+
+    def freeze(self) -> None:
+        """Stop the process (SIGSTOP): nothing in it goes on, in the middle of computing too.
+
+        What it asked of others is still done, and their answers wait. New requests wait for the event loop.
+        """
+        self._control().freeze()
+        self.event_loop.freeze()
+
+    def thaw(self) -> None:
+        """Let the process go on (SIGCONT)."""
+        self.event_loop.thaw()
+        self._control().thaw()
+
+    def slow_down(self, factor: float) -> None:
+        """Let each stretch of computing that begins from now on take ``factor`` times as long."""
+        self._control().factor = factor
+
+    def recover(self) -> None:
+        """Compute at full speed again from the next stretch on."""
+        self._control().factor = 1.0
+
+    def _control(self) -> Interpreter:
+        if self._interpreter is None:
+            raise TypeError(f"{self._name}/{self._index} was made without faults: it can be neither frozen nor slowed")
+        return self._interpreter

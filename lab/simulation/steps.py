@@ -8,7 +8,7 @@ from simpy import Interrupt
 
 from lab.randomness import child_visit
 from lab.simulation.clock import Clock
-from lab.simulation.event_loop import EventLoop
+from lab.simulation.event_loop import Loop
 from lab.simulation.log import Visit
 from lab.simulation.request import Handling, Outcome, Part, Request
 from lab.simulation.variate import Variate
@@ -40,7 +40,7 @@ class Steps:
 class Compute:
     """CPU work on the event loop."""
 
-    def __init__(self, *, event_loop: EventLoop, time_s: Variate, ordinal: int) -> None:
+    def __init__(self, *, event_loop: Loop, time_s: Variate, ordinal: int) -> None:
         self._event_loop = event_loop
         self._time_s = time_s
         self._ordinal = ordinal
@@ -53,7 +53,7 @@ class Compute:
 class Awaiting:
     """A step that waits for something else: meanwhile the event loop is free for others."""
 
-    def __init__(self, *, event_loop: EventLoop, step: Runnable) -> None:
+    def __init__(self, *, event_loop: Loop, step: Runnable) -> None:
         self._event_loop = event_loop
         self._step = step
 
@@ -157,7 +157,7 @@ class Call:
 class Parallel:
     """Several lists of steps at once; goes on when all have ended."""
 
-    def __init__(self, *, clock: Clock, event_loop: EventLoop, branches: tuple[Steps, ...]) -> None:
+    def __init__(self, *, clock: Clock, event_loop: Loop, branches: tuple[Steps, ...]) -> None:
         self._clock = clock
         self._event_loop = event_loop
         self._branches = branches

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, assert_never
 from lab.scenario.components import Service as Spec
 from lab.scenario.demands import BoundStep, bound_steps
 from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
-from lab.simulation.service import Replica
+from lab.simulation.event_loop import EventLoop
+from lab.simulation.interpreter import Interpreter
+from lab.simulation.processor import OwnCore
+from lab.simulation.scheduled_loop import ScheduledLoop
+from lab.simulation.service import Computing, Replica
 from lab.simulation.steps import (
     Access,
     Awaiting,
@@ -26,21 +30,38 @@ if TYPE_CHECKING:
     from lab.simulation.build.world import World
 
 
-def make_replica(world: World, name: str, spec: Spec, index: int) -> Replica:
-    """Return replica ``index`` of the service ``name``."""
+def make_replica(world: World, name: str, spec: Spec, index: int, *, faulty: bool = False) -> Replica:
+    """Return replica ``index`` of the service ``name``.
+
+    Args:
+        faulty: whether it may be frozen or slowed down; one that may not is quicker to simulate.
+    """
     replica = Replica(
         clock=world.clock,
         log=world.log,
         name=name,
         index=index,
         places=(spec.concurrency, spec.backlog),
-        overhead=world.unless_free(f"{name}/overhead", spec.overhead),
+        computing=_computing(world, name, spec, index, faulty=faulty),
     )
     wiring = _Wiring(world=world, replica=replica, service=name, index=index)
     replica.endpoints = {
         endpoint: wiring.steps(bound_steps(world.scenario, name, endpoint)) for endpoint in spec.endpoints
     }
     return replica
+
+
+def _computing(world: World, name: str, spec: Spec, index: int, *, faulty: bool) -> Computing:
+    clock, log, loop = world.clock, world.log, f"{name}.event_loop"
+    overhead = world.unless_free(f"{name}/overhead", spec.overhead)
+    if not faulty:
+        plain = EventLoop(clock=clock, log=log, name=loop, index=index)
+        return Computing(event_loop=plain, interpreter=None, overhead=overhead)
+    interpreter = Interpreter(
+        clock=clock, log=log, name=name, index=index, processor=OwnCore(clock), switch_interval_s=None
+    )
+    event_loop = ScheduledLoop(clock=clock, log=log, name=loop, index=index, interpreter=interpreter)
+    return Computing(event_loop=event_loop, interpreter=interpreter, overhead=overhead)
 
 
 class _Wiring:
