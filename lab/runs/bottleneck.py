@@ -100,7 +100,10 @@ def _shares(requests: pd.DataFrame, visits: pd.DataFrame, components: list[str],
 
 def _for_what(scenario: Mapping[str, Any], component: str) -> str:
     """What a wait there is for, from the scenario's kind of part."""
-    part = scenario.get("components", {}).get(component, {})
+    parts = scenario.get("components", {})
+    if component.endswith(".server") and component not in parts:
+        return "for a core of the database"
+    part = parts.get(component, {})
     match part.get("kind"):
         case "load_balancer":
             return f"for a connection to {part['targets']}" if "targets" in part else "for a connection"

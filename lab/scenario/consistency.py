@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lab.distributions import mean_s
 from lab.scenario.components import Cache, Database, LoadBalancer, Service
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.objectives import RatioObjective
@@ -180,6 +181,15 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
         if isinstance(component, Service) and component.backlog is not None and component.concurrency is None:
             message = "has no effect, as nobody waits at a service without a limit; give it a concurrency too"
             yield Problem(path=("components", name, "backlog"), message=message)
+        if isinstance(component, Database) and component.pool.prefill and _opens_free(component):
+            message = (
+                "has no effect, as opening a connection costs nothing here; give a connect_time or max_connections"
+            )
+            yield Problem(path=("components", name, "pool", "prefill"), message=message)
+
+
+def _opens_free(database: Database) -> bool:
+    return mean_s(database.connect_time) == 0 and database.max_connections is None
 
 
 def _objective_names(scenario: Scenario) -> Iterator[Problem]:

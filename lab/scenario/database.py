@@ -10,6 +10,7 @@ from lab.distributions import Constant, Distribution
 from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
 from lab.scenario.names import Name
 
+_NO_TIME = Constant(mean="0s")  # type: ignore[arg-type]  # text in, seconds inside
 _HALF_A_MILLISECOND = Constant(mean="500us")  # type: ignore[arg-type]  # text in, seconds inside
 
 
@@ -18,12 +19,20 @@ class Pool(Spec):
 
     size: Count = Field(description="Connections kept open.", le=10_000)
     overflow: CountOrZero = Field(
-        default=0, description="Connections beyond size when all are busy; opening one costs nothing here.", le=10_000
+        default=0,
+        description="Connections beyond size when all are busy; each costs a connect_time and is closed when it is "
+        "given back while size others are idle.",
+        le=10_000,
     )
     timeout: PositiveDuration = Field(
         default="30s",
         validate_default=True,
         description="Longest wait for a connection; then an error.",
+    )
+    prefill: bool = Field(
+        default=False,
+        description="Whether size connections are open when the process starts; else each is opened by who first "
+        "needs it.",
     )
 
 
@@ -49,6 +58,22 @@ class Database(Spec):
     pool: Pool = Field(description="The connection pool of each replica.")
     round_trip: Distribution = Field(
         default=_HALF_A_MILLISECOND, description="Driver and network time of each statement, beside its own time."
+    )
+    connect_time: Distribution = Field(
+        default=_NO_TIME,
+        description="Time to open a connection, paid by the request that needs it (about 10ms in PostgreSQL with "
+        "password authentication).",
+    )
+    cores: Count | None = Field(
+        default=None,
+        description="Statements that the server executes at once, over all pools; the others queue there, first come "
+        "first served. None: no limit.",
+        le=10_000,
+    )
+    max_connections: Count | None = Field(
+        default=None,
+        description="Connections that the server keeps open at once; beyond it connecting fails (PostgreSQL: 100). "
+        "None: no limit.",
     )
     queries: dict[Name, Annotated[QuerySpec, BeforeValidator(_query_from_time)]] = Field(
         min_length=1, description="Query name to its time."

@@ -68,6 +68,8 @@ def _limits(component: Component) -> Iterator[str]:
         case Database():
             overflow = f"+{component.pool.overflow}" * bool(component.pool.overflow)
             yield f"pool {component.pool.size}{overflow} a replica"
+            if component.cores is not None:
+                yield f"{component.cores} core{'s' * (component.cores != 1)}"
         case _:
             assert_never(component)
 

@@ -2,6 +2,7 @@
 
 Mean values without any waiting, one attempt a request. A look-up hits with the probability it is given; the branches
 of a ``parallel`` take as long as the longest of their means, which is a lower bound of the mean of the longest.
+Connections are open already: what opening one takes is left out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from lab.scenario.demands import endpoint_steps, service_behind
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, StepSpec, WaitStep
 
-Resource = Literal["slots", "event_loop", "connections", "accesses"]
+Resource = Literal["slots", "event_loop", "connections", "cores", "accesses"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class Place:
     Attributes:
         component: name of the component.
         resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``; the
-            ``connections`` of a pool; the ``accesses`` of a cache.
+            ``connections`` of a pool, the ``cores`` of the database behind it; the ``accesses`` of a cache.
         caller: the service whose replicas keep the pool; "" for everything else.
     """
 
@@ -83,6 +84,8 @@ def servers(scenario: Scenario, place: Place) -> int | None:
         case Cache():
             return None
         case Database():
+            if place.resource == "cores":
+                return component.cores
             caller = service_behind(scenario, place.caller)
             return (component.pool.size + component.pool.overflow) * caller.replicas
         case _:
@@ -129,8 +132,11 @@ class _Tour:
             case QueryStep():
                 database = self._components[step.database]
                 assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
-                held_s = mean_s(database.round_trip) + mean_s(database.queries[step.query].time)
+                executed_s = mean_s(database.queries[step.query].time)
+                held_s = mean_s(database.round_trip) + executed_s
                 self._add(Place(component=step.database, resource="connections", caller=service), visits, held_s)
+                if database.cores is not None:
+                    self._add(Place(component=step.database, resource="cores"), visits, executed_s)
                 return held_s
             case CallStep():
                 return self.call(step.target, step.endpoint, visits)

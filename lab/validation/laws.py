@@ -132,6 +132,9 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
     name = component.removesuffix(".event_loop")
     if name != component:
         return 1, True
+    database = scenario.components.get(name.removesuffix(".server"))
+    if name.endswith(".server") and isinstance(database, Database):
+        return database.cores, True
     match scenario.components.get(name):
         case Service(concurrency=places):
             return places, True

@@ -67,6 +67,18 @@ RATES = st.sampled_from(
 CACHES = st.sampled_from(
     [{"kind": "cache"}, {"kind": "cache", "capacity": 3, "access_time": "1ms"}, {"kind": "cache", "ttl": "300ms"}]
 )
+POOLS = st.builds(
+    lambda size, overflow: {"size": size, "overflow": overflow, "timeout": "40ms"}, st.integers(1, 3), st.integers(0, 2)
+)
+SERVERS = st.builds(
+    lambda cores, connect, most: {"cores": cores, "connect_time": connect, "max_connections": most},
+    st.one_of(st.none(), st.integers(1, 3)),
+    st.sampled_from(["0s", {"kind": "exponential", "mean": "5ms"}]),
+    st.sampled_from([None, 4]),
+)
+DATABASES = st.builds(
+    lambda pool, server: {"kind": "database", "pool": pool, **server}, POOLS, st.one_of(st.just({}), SERVERS)
+)
 
 
 @st.composite
@@ -95,11 +107,8 @@ def scenarios(draw: st.DrawFn) -> lab.Scenario:
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(LIMITS),
                 "items": draw(CACHES),
-                "main": {
-                    "kind": "database",
-                    "pool": {"size": draw(st.integers(1, 3)), "timeout": "40ms"},
-                    "queries": {"one": draw(TIMES), "two": {"statement": "insert", "time": draw(TIMES)}},
-                },
+                "main": draw(DATABASES)
+                | {"queries": {"one": draw(TIMES), "two": {"statement": "insert", "time": draw(TIMES)}}},
             },
             "run": {"duration": "3s", "replications": 1, "seed": draw(st.integers(0, 99))},
         }

@@ -13,6 +13,7 @@ _TIME = {"kind": "lognormal", "mean": "8ms", "scv": 1.0}
 _WAIT = {"kind": "wait", "time": _TIME}
 _DATABASE = {"kind": "database", "pool": {"size": 1, "timeout": "5s"}, "queries": {"get": _TIME}}
 _CACHE = {"kind": "cache", "capacity": 5, "access_time": {"kind": "exponential", "mean": "1ms"}}
+_SERVED = _DATABASE | {"pool": {"size": 2, "timeout": "5s"}, "cores": 1, "connect_time": "3ms"}
 _QUERY = {"kind": "query", "database": "main", "query": "get"}
 _CALLEE = {"kind": "service", "concurrency": 1, "overhead": "1ms", "endpoints": {"get": [_WAIT]}}
 
@@ -37,6 +38,7 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "wait": ([_WAIT], {}),
     "cpu": ([{"kind": "cpu", "time": _TIME}], {}),
     "database": ([_QUERY], {"main": _DATABASE}),
+    "database_with_cores": ([_QUERY], {"main": _SERVED}),
     "cache_over_database": (
         [{"kind": "cached", "cache": "items", "miss": [_QUERY]}],
         {"main": _DATABASE, "items": _CACHE},

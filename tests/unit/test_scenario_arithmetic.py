@@ -57,6 +57,17 @@ def test_one_service() -> None:
     assert sums.findings == ()
 
 
+def test_the_cores_of_a_database_are_shared_by_all_pools() -> None:
+    """10/s x 19 ms = 0.19 busy of 1 core, however many replicas call; connections are held for the round trip too."""
+    edge = {"kind": "load_balancer", "targets": "api"}
+    api = _service({"kind": "query", "database": "main", "query": "q"}, replicas=2)
+    sums = arithmetic(_scenario({"edge": edge, "api": api, "main": _DATABASE | {"cores": 1}}, entry="edge"))
+    cores, connections = sums.row("main", "cores"), sums.row("main", "connections")
+    assert (cores.offered_load, cores.servers, cores.capacity_per_s) == pytest.approx((0.19, 1, 1 / 0.019))
+    assert (connections.holding_time_s, connections.servers) == pytest.approx((0.02, 4))
+    assert sums.saturates_first == cores
+
+
 def test_levels_of_a_spike() -> None:
     """Base 10/s, peak 50/s; mean (40 x 10 + 10 x 30 + 10 x 50 + 10 x 30 + 30 x 10) / 100 = 18/s."""
     sums = arithmetic(_scenario({"api": _service(_wait("10ms"), concurrency=1)}, rate=_SPIKE))

@@ -11,10 +11,11 @@ from lab.scenario.components import Cache, Database, LoadBalancer, Service
 from lab.scenario.scenario import Scenario
 from lab.simulation.build.cache import make_cache
 from lab.simulation.build.context import Context, OwnComponents
-from lab.simulation.build.database import make_database
+from lab.simulation.build.database import make_cluster, make_database
 from lab.simulation.build.load_balancer import make_load_balancer
 from lab.simulation.build.service import make_replica
 from lab.simulation.clock import Clock
+from lab.simulation.database import Cluster
 from lab.simulation.fleet import Fleet
 from lab.simulation.log import Log
 from lab.simulation.request import Part
@@ -24,7 +25,16 @@ from lab.simulation.variate import Variate
 class World:
     """The parts of one replication; whoever asks for a part twice gets the same one."""
 
-    def __init__(self, *, scenario: Scenario, seed: int, replication: int, requests: int, own: OwnComponents) -> None:
+    def __init__(  # one more than five: the replication, and what differs from the scenario's own parts
+        self,
+        *,
+        scenario: Scenario,
+        seed: int,
+        replication: int,
+        requests: int,
+        own: OwnComponents,
+        failing: frozenset[str] = frozenset(),
+    ) -> None:
         unknown = ", ".join(sorted(set(own) - set(scenario.components)))
         if unknown:
             raise Unsupported(
@@ -35,9 +45,11 @@ class World:
         self.scenario = scenario
         self._address = (seed, replication, requests)
         self._own = own
+        self._failing = failing
         self._variates: dict[tuple[str, Distribution], Variate] = {}
         self._parts: dict[str, Part] = {}
         self._fleets: dict[str, Fleet] = {}
+        self._clusters: dict[str, Cluster] = {}
 
     def stream(self, name: str) -> Stream:
         """Return the stream of this name in this replication."""
@@ -76,7 +88,7 @@ class World:
             case Cache():
                 return self.own_part(name) or make_cache(self, name, spec)
             case Database():
-                return self.own_part(name) or make_database(self, name, spec, replica=0)
+                return self.own_part(name) or make_database(self, name, spec, service=None, replica=0)
             case _:
                 assert_never(spec)
 
@@ -114,6 +126,21 @@ class World:
         """Return the replicas of a service that are ready now."""
         return tuple(self.fleet(name).ready)
 
+    def may_fail(self, name: str) -> bool:
+        """Whether faults are described for this component: then it is made of parts that can fail."""
+        return name in self._failing
+
+    def database_server(self, name: str) -> Cluster:
+        """Return the servers of a database, the same ones for everybody who calls it; faults act on them.
+
+        Only where the database may fail, or is described beyond its pools, do its callers work with them.
+        """
+        if name not in self._clusters:
+            spec = self.scenario.components[name]
+            assert isinstance(spec, Database)  # the scenario's own check has seen to it
+            self._clusters[name] = make_cluster(self, name, spec)
+        return self._clusters[name]
+
     def database_of(self, name: str, service: str, replica: int) -> Part:
         """Return the database as one replica of a service sees it: through that replica's own pool."""
         key = f"{name} of {service}/{replica}"
@@ -121,5 +148,7 @@ class World:
             spec = self.scenario.components[name]
             assert isinstance(spec, Database)  # the scenario's own check has seen to it
             own = name in self._own
-            self._parts[key] = self.part(name) if own else make_database(self, name, spec, replica=replica)
+            self._parts[key] = (
+                self.part(name) if own else make_database(self, name, spec, service=service, replica=replica)
+            )
         return self._parts[key]

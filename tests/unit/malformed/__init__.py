@@ -198,6 +198,13 @@ _NAMES = (
         15,
         "the calls go round in a circle (edge -> api -> profiles -> edge)",
     ),
+    _change(
+        "prefill of what costs nothing",
+        "{size: 4, timeout: 2s}",
+        "{size: 4, prefill: true}",
+        48,
+        "pool.prefill: has no effect, as opening a connection costs nothing here",
+    ),
     _change("backlog without concurrency", "    concurrency: 4\n", "", 24, "backlog: has no effect, as nobody waits"),
 )
 

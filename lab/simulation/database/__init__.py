@@ -1,0 +1,20 @@
+"""A database: the pools of those who call it, and the servers behind them.
+
+::
+
+    a process of a service                                  the database
+    step --> pool (size + overflow, FIFO, timeout) --> round trip --> server: cores (FIFO) --> answers
+
+A database of which only pool, round trip and times are described is a :class:`PooledDatabase`: the pool is all there
+is. Everything else (cores, connection cost, faults, ...) makes it a :class:`DatabaseClient` for each process that
+calls, over one :class:`Cluster` of servers. Its rows then tell the two queues apart: ``main`` is a connection of the
+pool (wait, round trip and connection cost), ``main.server`` the statement at the server (wait for a core, execution).
+"""
+
+from lab.simulation.database.client import DatabaseClient
+from lab.simulation.database.cluster import Cluster
+from lab.simulation.database.plain import PooledDatabase
+from lab.simulation.database.pool import Pool
+from lab.simulation.database.server import Server
+
+__all__ = ["Cluster", "DatabaseClient", "Pool", "PooledDatabase", "Server"]
