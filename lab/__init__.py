@@ -32,6 +32,7 @@ _HOME = {
     "ParallelStep": "lab.scenario.steps",
     "Pool": "lab.scenario.components",
     "QuerySpec": "lab.scenario.components",
+    "Queue": "lab.scenario.components",
     "QueryStep": "lab.scenario.steps",
     "RampRate": "lab.scenario.workload",
     "RateObjective": "lab.scenario.objectives",
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
     from lab.runs.run import Run
     from lab.scenario.arithmetic import arithmetic
     from lab.scenario.client import Client, ConstantBackoff, ExponentialBackoff, Retry
-    from lab.scenario.components import Cache, Database, LoadBalancer, Pool, QuerySpec, Service
+    from lab.scenario.components import Cache, Database, LoadBalancer, Pool, QuerySpec, Queue, Service
     from lab.scenario.objectives import RateObjective, RatioObjective, SojournTimeObjective
     from lab.scenario.reader import parse_scenario, read_scenario
     from lab.scenario.scenario import RunSpec, Scenario

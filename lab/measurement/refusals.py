@@ -48,10 +48,19 @@ def refuse_unmeasurable(scenario: Scenario) -> None:
         Unsupported: with the path in the scenario and what to do.
     """
     for path, what in _unmeasurable(scenario, ""):
-        raise Unsupported(
-            f"{path}: {what}, which the lab can predict but the reference backend cannot do yet, so there is nothing "
-            "to measure; leave it out of a scenario that is measured"
-        )
+        raise _refusal(path, what)
+
+
+def no_counterpart(where: str, kind: str) -> Unsupported:
+    """Return the error for a kind that the reference backend does not have."""
+    return _refusal(where, f"is of kind {kind!r}")
+
+
+def _refusal(path: str, what: str) -> Unsupported:
+    return Unsupported(
+        f"{path}: {what}, which the lab can predict but the reference backend cannot do yet, so there is nothing to "
+        "measure; leave it out of a scenario that is measured"
+    )
 
 
 def _unmeasurable(spec: Spec, path: str) -> Iterator[tuple[str, str]]:

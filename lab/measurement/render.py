@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import Any
 
 import pyarrow as pa
 
 from lab.errors import Unsupported
-from lab.measurement.refusals import refuse_unmeasurable
+from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Component, Database, LoadBalancer, Service
 from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
@@ -76,7 +76,7 @@ def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
                 "queries": {query: {"statement": each.statement} for query, each in spec.queries.items()},
             }
         case _:
-            assert_never(spec)
+            raise no_counterpart(f"components.{name}", spec.kind)
 
 
 def _endpoint(scenario: Scenario, service: str, endpoint: str) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _step(scenario: Scenario, bound: BoundStep) -> dict[str, Any]:
             branches = [[_step(scenario, each) for each in branch] for branch in bound.nested]
             return {"kind": "parallel", "branches": branches}
         case _:
-            assert_never(spec)
+            raise no_counterpart("a step", spec.kind)
 
 
 def schedule_table(scenario: Scenario, schedule: Schedule, *, seed: int, replication: int) -> pa.Table:

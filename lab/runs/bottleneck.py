@@ -84,6 +84,7 @@ def _shares(requests: pd.DataFrame, visits: pd.DataFrame, components: list[str],
         raise NotEnoughData(
             "a replication has no finished request in its window, so its waits cannot be set against a sojourn time"
         )
+    visits = visits[~visits["background"]]  # no client waits for what is done behind a queue
     rows = request_rows(requests, visits)
     begins, ends = waiting_intervals(visits)
     client_left = np.asarray(requests["end_s"])[rows]
@@ -111,6 +112,8 @@ def _for_what(scenario: Mapping[str, Any], component: str) -> str:
             return "for a free slot"
         case "database":
             return "for a pooled connection"
+        case "queue":
+            return "for a consumer"
         case _:
             return "in its queue"
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.scenario.components import LoadBalancer, Service
+from lab.scenario.components import LoadBalancer, Queue, Service
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CallStep, walk
 from lab.scenario.visits import Place
 
 
 def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
-    """Return whether something ends the queue: a backlog, or a queue or pool timeout.
+    """Return whether something ends the queue: a backlog, a capacity, or a queue or pool timeout.
 
     The client's timeout does not: it ends what the client sees, but the work that it left behind is still done.
     """
     component = scenario.components[place.component]
+    if isinstance(component, Queue):
+        return component.capacity is not None
     if isinstance(component, Service):
         return _few_at_once(scenario, place.component, {})
     return True  # a load balancer and a pool always have a timeout, and nobody queues at a cache
@@ -34,6 +36,8 @@ def _ways_in(scenario: Scenario, name: str, known: dict[str, bool]) -> Iterator[
     if scenario.entry == name or _balances(scenario, scenario.entry, name):
         yield _holds_back(scenario, scenario.entry)
     for caller, component in scenario.components.items():
+        if isinstance(component, Queue) and component.consumer == name:
+            yield True  # it takes no more than it may hold unacknowledged
         if isinstance(component, Service):
             for step in (step for steps in component.endpoints.values() for step in walk(steps)):
                 if isinstance(step, CallStep) and (step.target == name or _balances(scenario, step.target, name)):

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lab.distributions import mean_s
-from lab.scenario.components import Cache, Database, LoadBalancer, Service
+from lab.scenario import queue_consistency
+from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.objectives import RatioObjective
 from lab.scenario.problems import Path, Problem, shown
-from lab.scenario.steps import CachedStep, CallStep, ParallelStep, QueryStep, StepSpec, walk
+from lab.scenario.steps import CachedStep, CallStep, ParallelStep, PublishStep, QueryStep, StepSpec, walk
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
@@ -63,6 +64,8 @@ def _dangling(scenario: Scenario) -> Iterator[Problem]:
             case Service(endpoints=endpoints):
                 for endpoint, steps in endpoints.items():
                     yield from _dangling_steps(scenario, steps, ("components", name, "endpoints", endpoint))
+            case Queue():
+                yield from queue_consistency.dangling(scenario, name, component)
             case Cache() | Database():
                 pass
     if entry is not None:
@@ -87,6 +90,10 @@ def _dangling_steps(scenario: Scenario, steps: tuple[StepSpec, ...], where: Path
                     yield from _dangling_steps(scenario, nested, (*here, "branches", branch))
             case QueryStep():
                 yield from _dangling_query(scenario, step, here)
+            case PublishStep():
+                if not isinstance(scenario.components.get(step.queue), Queue):
+                    message = f"{shown(step.queue)} is not a queue (queues: {_known(scenario, Queue)})"
+                    yield Problem(path=(*here, "queue"), message=message)
             case CallStep():
                 yield from _dangling_call(scenario, step, here)
             case _:
@@ -118,11 +125,18 @@ def _callees(scenario: Scenario, name: str) -> list[str]:
     match scenario.components[name]:
         case LoadBalancer(targets=targets):
             return [targets]
+        case Queue(consumer=consumer):
+            return [consumer]
         case Service(endpoints=endpoints):
             every = (step for steps in endpoints.values() for step in walk(steps))
-            return list(dict.fromkeys(step.target for step in every if isinstance(step, CallStep)))
+            called = (_target(step) for step in every if isinstance(step, CallStep | PublishStep))
+            return list(dict.fromkeys(called))
         case _:
             return []
+
+
+def _target(step: CallStep | PublishStep) -> str:
+    return step.target if isinstance(step, CallStep) else step.queue
 
 
 def _circles(scenario: Scenario) -> Iterator[Problem]:
@@ -178,6 +192,8 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
         message = "is what the figures call all endpoints together; choose another name"
         yield Problem(path=("workload", "endpoints", ALL), message=message)
     for name, component in scenario.components.items():
+        if isinstance(component, Queue):
+            yield from queue_consistency.without_effect(scenario, name, component)
         if isinstance(component, Service) and component.backlog is not None and component.concurrency is None:
             message = "has no effect, as nobody waits at a service without a limit; give it a concurrency too"
             yield Problem(path=("components", name, "backlog"), message=message)

@@ -11,6 +11,9 @@ The rule, stated once and used by both worlds:
   visit of that endpoint.
 - The k-th call to the same target and endpoint within one endpoint gives the callee the visit
   ``child_visit(v, (name_key("target/endpoint") + k) mod 2^64)``, with the target as the step names it.
+- The k-th publishing to the same queue within one endpoint gives the work on its message the visit
+  ``child_visit(v, (name_key("publish queue") + k) mod 2^64)``, and its n-th redelivery ``child_visit(that, n)``. The
+  consumers' times are no slots of the request.
 - Constant times are slots too. Times of the parts themselves (``overhead``, ``round_trip``, ``access_time``,
   ``forward_time``) are not: the real parts bring their own.
 """
@@ -26,7 +29,17 @@ from lab.distributions import Distribution
 from lab.errors import ScenarioError
 from lab.randomness import child_visit, name_key
 from lab.scenario.components import Database, LoadBalancer, Service
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, StepSpec, WaitStep, walk
+from lab.scenario.steps import (
+    CachedStep,
+    CallStep,
+    CpuStep,
+    ParallelStep,
+    PublishStep,
+    QueryStep,
+    StepSpec,
+    WaitStep,
+    walk,
+)
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
@@ -178,6 +191,9 @@ class _Binding:
                 ordinal = (name_key(callee) + self._use(f"call {callee}")) & _MASK
                 self._offset += _count(self._scenario, step.target, step.endpoint, self._counts)
                 return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset)
+            case PublishStep():
+                ordinal = (name_key(f"publish {step.queue}") + self._use(f"publish {step.queue}")) & _MASK
+                return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset)
             case CachedStep():
                 use = self._use(f"cached {step.cache}")
                 return BoundStep(spec=step, stream="", ordinal=use, offset=offset, nested=(self.bind(step.miss),))
@@ -208,7 +224,7 @@ def _count(scenario: Scenario, service: str, endpoint: str, counts: dict[tuple[s
                     total += 1
                 case CallStep():
                     total += _count(scenario, step.target, step.endpoint, counts)
-                case CachedStep() | ParallelStep():
+                case CachedStep() | ParallelStep() | PublishStep():
                     pass  # `walk` yields what is nested in them
                 case _:
                     assert_never(step)
@@ -237,6 +253,8 @@ def _slots(
                 callee = bound_steps(scenario, target, called)
                 name = service_name_behind(scenario, target)
                 yield from _slots(scenario, callee, service=name, endpoint=called, visit=below)
+            case PublishStep():
+                pass  # what its consumers need is drawn at their own addresses, below the visit of the publishing
             case CachedStep() | ParallelStep():
                 for nested in step.nested:
                     yield from _slots(scenario, nested, service=service, endpoint=endpoint, visit=visit)

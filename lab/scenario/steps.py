@@ -49,6 +49,13 @@ class CallStep(Spec):
     endpoint: str = Field(description="The endpoint to call there.")
 
 
+class PublishStep(Spec):
+    """Puts a message about the request's key into a queue; its consumers work on it in the background."""
+
+    kind: Literal["publish"] = "publish"
+    queue: str = Field(description="Name of a queue.")
+
+
 class ParallelStep(Spec):
     """Does several lists of steps at once and goes on when all have ended."""
 
@@ -57,7 +64,7 @@ class ParallelStep(Spec):
 
 
 StepSpec = Annotated[
-    Union[CpuStep, WaitStep, CachedStep, QueryStep, CallStep, ParallelStep],  # noqa: UP007  # recursive
+    Union[CpuStep, WaitStep, CachedStep, QueryStep, CallStep, PublishStep, ParallelStep],  # noqa: UP007  # recursive
     Discriminator("kind"),
 ]
 

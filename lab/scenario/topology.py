@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from lab.scenario.components import Cache, Component, Database, LoadBalancer, Service
+from lab.scenario.components import Cache, Component, Database, LoadBalancer, Queue, Service
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, StepSpec, WaitStep
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, PublishStep, QueryStep, StepSpec, WaitStep
 from lab.units import format_duration
 
 _MOST_LABELS = 4  # more would hide the picture
@@ -24,6 +24,8 @@ def mermaid(scenario: Scenario) -> str:
     for name, component in scenario.components.items():
         if isinstance(component, LoadBalancer):
             lines.append(f"    {_node(name)} --> {_node(component.targets)}")
+        elif isinstance(component, Queue):
+            lines.append(_arrow(_node(name), _node(component.consumer), [component.endpoint], dotted=False))
         elif isinstance(component, Service):
             lines += _arrows(name, component)
     return "\n".join(lines) + "\n"
@@ -44,6 +46,8 @@ def _shape(name: str, component: Component) -> str:
             return f'(["{title}"])'
         case Database():
             return f'[("{title}")]'
+        case Queue():
+            return f'[["{title}"]]'
         case _:
             assert_never(component)
 
@@ -70,6 +74,14 @@ def _limits(component: Component) -> Iterator[str]:
             yield f"pool {component.pool.size}{overflow} a replica"
             if component.cores is not None:
                 yield f"{component.cores} core{'s' * (component.cores != 1)}"
+        case Queue():
+            yield (
+                f"{component.prefetch} a consumer"
+                if component.partitions is None
+                else f"{component.partitions} partitions"
+            )
+            if component.capacity is not None:
+                yield f"capacity {component.capacity}"
         case _:
             assert_never(component)
 
@@ -95,6 +107,8 @@ def _asked(steps: tuple[StepSpec, ...], endpoint: str, *, on_miss: bool) -> Iter
                 yield step.database, f"{endpoint}: query {step.query}", on_miss
             case CallStep():
                 yield step.target, f"{endpoint}: call {step.endpoint}", on_miss
+            case PublishStep():
+                yield step.queue, f"{endpoint}: publish", on_miss
             case ParallelStep():
                 for branch in step.branches:
                     yield from _asked(branch, endpoint, on_miss=on_miss)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from lab.distributions import mean_s
-from lab.scenario.components import Cache, Database, LoadBalancer, Service
+from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_steps, service_behind
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, StepSpec, WaitStep
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, PublishStep, QueryStep, StepSpec, WaitStep
 
-Resource = Literal["slots", "event_loop", "connections", "cores", "accesses"]
+Resource = Literal["slots", "event_loop", "connections", "cores", "accesses", "publishings", "deliveries"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,8 @@ class Place:
     Attributes:
         component: name of the component.
         resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``; the
-            ``connections`` of a pool, the ``cores`` of the database behind it; the ``accesses`` of a cache.
+            ``connections`` of a pool, the ``cores`` of the database behind it; the ``accesses`` of a cache; the
+            ``publishings`` and ``deliveries`` of a queue.
         caller: the service whose replicas keep the pool; "" for everything else.
     """
 
@@ -88,8 +89,20 @@ def servers(scenario: Scenario, place: Place) -> int | None:
                 return component.cores
             caller = service_behind(scenario, place.caller)
             return (component.pool.size + component.pool.overflow) * caller.replicas
+        case Queue():
+            if place.resource == "publishings":
+                return None
+            consumer = service_behind(scenario, component.consumer)
+            return _deliveries(component, consumer)
         case _:
             assert_never(component)
+
+
+def _deliveries(queue: Queue, consumer: Service) -> int:
+    """Return how many messages are worked on at once: each replica takes no more than it may, and has slots for."""
+    if queue.partitions is not None:
+        return min(queue.partitions, consumer.replicas * (consumer.concurrency or queue.partitions))
+    return consumer.replicas * min(queue.prefetch, consumer.concurrency or queue.prefetch)
 
 
 class _Tour:
@@ -140,10 +153,22 @@ class _Tour:
                 return held_s
             case CallStep():
                 return self.call(step.target, step.endpoint, visits)
+            case PublishStep():
+                return self._publish(step, visits)
             case ParallelStep():
                 return max(self._steps(branch, service, visits) for branch in step.branches)
             case _:
                 assert_never(step)
+
+    def _publish(self, step: PublishStep, visits: float) -> float:
+        queue = self._components[step.queue]
+        assert isinstance(queue, Queue)  # the consistency check of the scenario has seen to it
+        publish_s = mean_s(queue.publish_time)
+        self._add(Place(component=step.queue, resource="publishings"), visits, publish_s)
+        # The work on the message is asked of its consumers, but the request does not wait for it.
+        work_s = self.call(queue.consumer, queue.endpoint, visits)
+        self._add(Place(component=step.queue, resource="deliveries"), visits, work_s)
+        return publish_s
 
     def _cached(self, step: CachedStep, service: str, visits: float) -> float:
         cache = self._components[step.cache]

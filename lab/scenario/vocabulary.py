@@ -12,7 +12,7 @@ _NOT_YET = frozenset(
     {
         *("autoscaler", "hpa", "keda", "target_tracking", "boot_time", "faults", "crash", "slow_down", "partition"),
         *("restart_after", "closed", "sessions", "partly_open", "replay", "diurnal", "think_time", "users_online"),
-        *("queue", "queues", "publish", "worker", "workers", "job", "max_attempts", "dead_letter"),
+        *("worker", "workers", "job", "dead_letter", "rebalance", "batch", "message_priority"),
         *("budget", "retry_budget", "hedge", "hedging", "circuit_breaker", "bulkhead", "rate_limit", "rate_limiter"),
         *("network", "lte", "wifi", "stampede_protection", "single_flight", "write_through", "write_behind"),
         *("lfu", "fifo", "random_eviction", "recovery_time", "cost", "prices", "replicas_of", "read_replicas"),

@@ -113,6 +113,8 @@ def _visits(visits: list[Visit], gave_up_s: dict[tuple[int, int], float], replic
 
 def _abandoned(visit: Visit, gave_up_s: dict[tuple[int, int], float]) -> bool:
     """Tell whether the client had given up before the visit ended."""
+    if visit.background:
+        return False  # nobody waited for it in the first place
     given_up_s = gave_up_s.get((visit.request, visit.attempt))
     return given_up_s is not None and not visit.departure_s <= given_up_s
 

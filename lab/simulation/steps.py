@@ -154,6 +154,20 @@ class Call:
         return Outcome.OK if outcome is Outcome.OK else Outcome.ERROR
 
 
+class Publish:
+    """A message to a queue; a queue that refuses it is an error here."""
+
+    def __init__(self, *, queue: Part, ordinal: int) -> None:
+        self._queue = queue
+        self._ordinal = ordinal
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Publish, and go on when the broker has the message."""
+        message = request.child("publish", child_visit(request.visit, self._ordinal))
+        outcome = yield from self._queue.handle(message)
+        return Outcome.OK if outcome is Outcome.OK else Outcome.ERROR
+
+
 class Parallel:
     """Several lists of steps at once; goes on when all have ended."""
 

@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lab.runs.run import Run
-from lab.scenario.components import Database, LoadBalancer, Service
+from lab.scenario.components import Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import service_behind
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import ParallelStep, walk
+from lab.scenario.steps import ParallelStep, QueryStep, walk
+from lab.validation.queue_laws import broken_queue_laws
 
 Floats = NDArray[np.float64]
 _TOLERANCE_S = 1e-9
@@ -26,7 +27,7 @@ def broken_laws(run: Run) -> list[str]:
     """Return a sentence with numbers for each law that a predicted Run breaks; none is as it should be.
 
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
-    are places, nobody waits while a place is free, Little's law.
+    are places, nobody waits while a place is free, Little's law, conservation of messages.
     """
     scenario = Scenario.model_validate(run.scenario)
     visits, requests = run.visits, run.requests
@@ -36,6 +37,7 @@ def broken_laws(run: Run) -> list[str]:
         *_client_time(scenario, requests, visits),
         *_places(scenario, _of_the_language(run), scenario.run.duration),
         *_littles_law(run, visits),
+        *broken_queue_laws(scenario, run),
     ]
 
 
@@ -139,11 +141,24 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
         case Service(concurrency=places):
             return places, True
         case Database(pool=pool):
-            return pool.size + pool.overflow, True
+            # Its rows tell the calling replica's index alone, so the pools of several services count together.
+            callers = _callers(scenario, name)
+            return (pool.size + pool.overflow) * callers, callers == 1
         case LoadBalancer(max_connections_per_server=places):
+            return places, False
+        case Queue(partitions=None, prefetch=places) | Queue(partitions=places):
             return places, False
         case _:
             return None, True
+
+
+def _callers(scenario: Scenario, database: str) -> int:
+    """How many services send statements to the database."""
+    every = (part.endpoints.values() for part in scenario.components.values() if isinstance(part, Service))
+    asked = (
+        [step for steps in endpoints for step in walk(steps) if isinstance(step, QueryStep)] for endpoints in every
+    )
+    return sum(any(step.database == database for step in steps) for steps in asked)
 
 
 def _numbers(visits: pd.DataFrame, end_s: float) -> tuple[Floats, Floats, Floats]:

@@ -29,6 +29,9 @@ LEAVES = st.one_of(
 )
 
 
+MORE_LEAVES = st.one_of(LEAVES, st.just({"kind": "publish", "queue": "jobs"}))
+
+
 def _nested(steps: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     lists = st.lists(steps, min_size=1, max_size=2)
     return st.one_of(
@@ -37,7 +40,8 @@ def _nested(steps: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-STEPS = st.lists(st.recursive(LEAVES, _nested, max_leaves=5), min_size=1, max_size=4)
+MEASURABLE_STEPS = st.lists(st.recursive(LEAVES, _nested, max_leaves=5), min_size=1, max_size=4)
+STEPS = st.lists(st.recursive(MORE_LEAVES, _nested, max_leaves=5), min_size=1, max_size=4)
 LIMITS = st.one_of(
     st.just({}),
     st.builds(lambda slots, backlog: {"concurrency": slots, "backlog": backlog}, st.integers(1, 4), st.integers(0, 5)),
@@ -76,19 +80,47 @@ SERVERS = st.builds(
     st.sampled_from(["0s", {"kind": "exponential", "mean": "5ms"}]),
     st.sampled_from([None, 4]),
 )
+PLAIN_DATABASE = {"kind": "database", "pool": {"size": 2, "overflow": 1, "timeout": "40ms"}}
 DATABASES = st.builds(
     lambda pool, server: {"kind": "database", "pool": pool, **server}, POOLS, st.one_of(st.just({}), SERVERS)
 )
 
 
+WORKERS = st.builds(
+    lambda replicas, slots, time: {
+        "kind": "service",
+        "replicas": replicas,
+        "concurrency": slots,
+        "endpoints": {"do": [{"kind": "query", "database": "main", "query": "two"}, {"kind": "wait", "time": time}]},
+    },
+    st.integers(1, 3),
+    st.one_of(st.none(), st.integers(1, 2)),
+    TIMES,
+)
+QUEUES = st.builds(
+    lambda shape, bound, promise: {"kind": "queue", "consumer": "worker", "endpoint": "do"} | shape | bound | promise,
+    st.sampled_from([{}, {"prefetch": 3}, {"partitions": 2}]),
+    st.sampled_from([{}, {"capacity": 2}, {"capacity": 2, "overflow": "reject"}]),
+    st.sampled_from(
+        [{"acknowledge": "before"}, {"visibility_timeout": "20ms", "max_attempts": 2}, {"redelivery": "at_once"}]
+    ),
+)
+
+
 @st.composite
-def scenarios(draw: st.DrawFn) -> lab.Scenario:
-    """Draw a valid scenario: a balanced service that uses a cache, a database and two ways into another service."""
+def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
+    """Draw a valid scenario: a balanced service that uses a cache, a database, a queue, and two ways into another.
+
+    Args:
+        measurable: leave out what the reference backend cannot do yet.
+    """
+    steps = MEASURABLE_STEPS if measurable else STEPS
+    more = {} if measurable else {"jobs": draw(QUEUES), "worker": draw(WORKERS)}
     leaf = {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": draw(TIMES)}]}, "overhead": draw(TIMES)}
     api = {
         "kind": "service",
         "replicas": draw(st.integers(1, 3)),
-        "endpoints": {"get": draw(STEPS), "put": draw(STEPS)},
+        "endpoints": {"get": draw(steps), "put": draw(steps)},
     }
     return lab.Scenario.model_validate(
         {
@@ -107,7 +139,8 @@ def scenarios(draw: st.DrawFn) -> lab.Scenario:
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(LIMITS),
                 "items": draw(CACHES),
-                "main": draw(DATABASES)
+                **more,
+                "main": (PLAIN_DATABASE if measurable else draw(DATABASES))
                 | {"queries": {"one": draw(TIMES), "two": {"statement": "insert", "time": draw(TIMES)}}},
             },
             "run": {"duration": "3s", "replications": 1, "seed": draw(st.integers(0, 99))},

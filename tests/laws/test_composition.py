@@ -43,6 +43,19 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         [{"kind": "cached", "cache": "items", "miss": [_QUERY]}],
         {"main": _DATABASE, "items": _CACHE},
     ),
+    "queue": (
+        [{"kind": "publish", "queue": "jobs"}, _WAIT],
+        {
+            "jobs": {"kind": "queue", "consumer": "worker", "endpoint": "do", "publish_time": "2ms"},
+            "worker": {
+                "kind": "service",
+                "replicas": 2,
+                "concurrency": 1,
+                "endpoints": {"do": [_QUERY]},
+            },
+            "main": _DATABASE,
+        },
+    ),
     "service": ([{"kind": "call", "target": "callee", "endpoint": "get"}], {"callee": _CALLEE}),
     "balanced_service": (
         [{"kind": "call", "target": "inner", "endpoint": "get"}],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from lab.scenario.components import Service as Spec
 from lab.scenario.demands import BoundStep, bound_steps
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, PublishStep, QueryStep, WaitStep
 from lab.simulation.event_loop import EventLoop
 from lab.simulation.interpreter import Interpreter
 from lab.simulation.processor import OwnCore
@@ -20,6 +20,7 @@ from lab.simulation.steps import (
     Compute,
     Detached,
     Parallel,
+    Publish,
     Query,
     Runnable,
     Steps,
@@ -98,6 +99,8 @@ class _Wiring:
             case CallStep():
                 target = world.part(spec.target)
                 return self._asking(Call(target=target, endpoint=spec.endpoint, ordinal=bound.ordinal))
+            case PublishStep():
+                return self._asking(Publish(queue=world.part(spec.queue), ordinal=bound.ordinal))
             case ParallelStep():
                 branches = tuple(self.steps(branch) for branch in bound.nested)
                 return self._awaiting(Parallel(clock=world.clock, event_loop=event_loop, branches=branches))

@@ -7,12 +7,13 @@ from typing import assert_never
 from lab.distributions import Constant, Distribution
 from lab.errors import Unsupported
 from lab.randomness import Stream
-from lab.scenario.components import Cache, Database, LoadBalancer, Service
+from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.scenario import Scenario
 from lab.simulation.build.cache import make_cache
 from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
 from lab.simulation.build.load_balancer import make_load_balancer
+from lab.simulation.build.queue import make_queue
 from lab.simulation.build.service import make_replica
 from lab.simulation.clock import Clock
 from lab.simulation.database import Cluster
@@ -89,6 +90,8 @@ class World:
                 return self.own_part(name) or make_cache(self, name, spec)
             case Database():
                 return self.own_part(name) or make_database(self, name, spec, service=None, replica=0)
+            case Queue():
+                return self.own_part(name) or make_queue(self, name, spec)
             case _:
                 assert_never(spec)
 

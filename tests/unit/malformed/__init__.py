@@ -125,8 +125,6 @@ _LATER = (
     _change("faults", "objectives:", "faults: []\nobjectives:", 52, "does not model 'faults' yet"),
     _change("closed workload", "kind: open", "kind: closed", 4, "workload.kind: the lab does not model 'closed' yet"),
     _change("diurnal rate", "kind: spike", "kind: diurnal", 5, "does not model 'diurnal' yet"),
-    _change("queue", "{kind: cache, capacity: 500, ttl: 20s}", "{kind: queue}", 45, "does not model 'queue' yet"),
-    _change("publish", "{kind: wait, time: 20ms}", "{kind: publish, queue: q}", 30, "does not model 'publish' yet"),
     _change("retry budget", "attempts: 2", "attempts: 2\n    budget: 10%", 12, "does not model 'budget' yet"),
     _change("network", "timeout: 1s\n  retry", "timeout: 1s\n  network: {kind: lte}\n  retry", 10, "'network' yet"),
     _change("stampede protection", "ttl: 20s", "stampede_protection: single_flight", 45, "'stampede_protection' yet"),

@@ -1,0 +1,67 @@
+"""Whether a queue fits its consumers, and whether each of its keys has an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lab.scenario.problems import Problem, shown
+from lab.scenario.queue import Queue
+from lab.scenario.service import Service
+
+if TYPE_CHECKING:
+    from lab.scenario.scenario import Scenario
+
+
+def dangling(scenario: Scenario, name: str, queue: Queue) -> Iterator[Problem]:
+    """Yield what is wrong with the names that the queue ``name`` refers to."""
+    consumer = scenario.components.get(queue.consumer)
+    if not isinstance(consumer, Service):
+        services = [other for other, part in scenario.components.items() if isinstance(part, Service)]
+        known = ", ".join(services) or "none"
+        message = f"{shown(queue.consumer)} is not a service of this scenario (services: {known})"
+        yield Problem(path=("components", name, "consumer"), message=message)
+    elif queue.endpoint not in consumer.endpoints:
+        known = ", ".join(consumer.endpoints)
+        message = f"{queue.consumer!r} has no endpoint {shown(queue.endpoint)} (it has: {known})"
+        yield Problem(path=("components", name, "endpoint"), message=message)
+
+
+def without_effect(scenario: Scenario, name: str, queue: Queue) -> Iterator[Problem]:
+    """Yield which keys of the queue ``name`` do nothing, or cannot do what they are for."""
+    for key, message in (*_keys_without_effect(queue), *_refused_messages(scenario, queue)):
+        yield Problem(path=("components", name, key), message=message)
+
+
+def _keys_without_effect(queue: Queue) -> Iterator[tuple[str, str]]:
+    # A variant carries every default, so what was written cannot be told from it: only other values are refused.
+    changed = {key for key, field in Queue.model_fields.items() if getattr(queue, key) != _default(field)}
+    if queue.partitions is not None and "prefetch" in changed:
+        yield "prefetch", "has no effect with partitions, each of which has one message out at a time; leave it out"
+    if queue.capacity is None and "overflow" in changed:
+        yield "overflow", "has no effect, as a queue without a capacity is never full; give it a capacity too"
+    if queue.acknowledge == "before":
+        for key in ("visibility_timeout", "redelivery", "max_attempts"):
+            if key in changed:
+                yield key, "has no effect with acknowledge: before, as nothing is delivered twice; leave it out"
+    elif queue.redelivery == "timeout" and queue.visibility_timeout is None:
+        message = "is none, so with redelivery: timeout a message whose work failed never comes back; give it a time"
+        yield "visibility_timeout", message
+
+
+def _refused_messages(scenario: Scenario, queue: Queue) -> Iterator[tuple[str, str]]:
+    consumer = scenario.components.get(queue.consumer)
+    if not isinstance(consumer, Service) or consumer.backlog is None or consumer.concurrency is None:
+        return
+    room = consumer.concurrency + consumer.backlog
+    if queue.partitions is None and queue.prefetch > room:
+        yield (
+            "prefetch",
+            f"lets a replica hold {queue.prefetch} messages, but {queue.consumer!r} has room for {room} (concurrency + "
+            "backlog) and would reject the others; let it hold fewer",
+        )
+
+
+def _default(field: object) -> object:
+    default = getattr(field, "default", None)
+    return 30.0 if default == "30s" else default

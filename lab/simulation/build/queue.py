@@ -1,0 +1,23 @@
+"""Makes a message queue and introduces it to the replicas that consume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.scenario.components import Queue as Spec
+from lab.simulation.queue.broker import Broker
+
+if TYPE_CHECKING:
+    from lab.simulation.build.world import World
+
+
+def make_queue(world: World, name: str, spec: Spec) -> Broker:
+    """Return the broker; it follows the comings and goings of its consumers."""
+    return Broker(
+        clock=world.clock,
+        log=world.log,
+        name=name,
+        spec=spec,
+        fleet=world.fleet(spec.consumer),
+        publish_time=world.variate(f"{name}/publish", spec.publish_time),
+    )

@@ -1,0 +1,1 @@
+"""A message queue: who gets the next message (``consumers``), and what becomes of it (``broker``)."""

@@ -1,0 +1,34 @@
+"""Laws of message queues: nothing vanishes, nothing appears, and nobody waits for an idle consumer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.runs.run import Run
+from lab.scenario.components import Queue
+from lab.scenario.scenario import Scenario
+
+
+def broken_queue_laws(scenario: Scenario, run: Run) -> Iterator[str]:
+    """Yield a sentence with numbers for each law that a queue of a predicted Run breaks."""
+    for name, part in scenario.components.items():
+        if isinstance(part, Queue):
+            for replication in run.replications:
+                yield from _conservation(run.only(replication), name, f"{name} in replication {replication}")
+
+
+def _conservation(run: Run, name: str, where: str) -> Iterator[str]:
+    """Each message that was accepted, and each that came back, makes one stay; each stay has one end."""
+    published = run.visits[(run.visits["component"] == f"{name}.publish") & (run.visits["outcome"] == "ok")]
+    stays = run.visits[run.visits["component"] == name]
+    noted = run.events[run.events["component"] == name]["kind"].astype(str).value_counts()
+    ended = stays["outcome"].astype(str).value_counts()
+    came_back = ended.get("error", 0) + ended.get("timeout", 0) - noted.get("dead_letter", 0)
+    if len(stays) != len(published) + came_back:
+        yield (
+            f"conservation: {where} accepted {len(published)} messages and took {came_back} back, which makes "
+            f"{len(published) + came_back} stays, but {len(stays)} were seen"
+        )
+    for what, count, kind in (("took back", came_back, "redelivery"), ("dropped", ended.get("rejected", 0), "dropped")):
+        if count != noted.get(kind, 0):
+            yield f"conservation: {where} {what} {count} messages, but noted {noted.get(kind, 0)} events {kind}"

@@ -1,0 +1,91 @@
+"""What a scenario may not say about its queues, and what the arithmetic says of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import lab
+from lab.errors import ScenarioError, Unsupported
+from lab.measurement.render import deployment
+from tests.unit.backends import scenario, service, waiting
+
+_QUEUE = {"kind": "queue", "consumer": "worker", "endpoint": "get"}
+_PUBLISH = {"kind": "publish", "queue": "jobs"}
+
+
+def _jobs(queue: dict[str, Any], **worker: Any) -> lab.Scenario:
+    api, consumer = service(_PUBLISH), service(waiting("20ms"), **worker)
+    return scenario({"api": api, "jobs": _QUEUE | queue, "worker": consumer})
+
+
+@pytest.mark.parametrize(
+    ("queue", "says"),
+    [
+        (
+            {"consumer": "jobs"},
+            r"components.jobs.consumer: 'jobs' is not a service of this scenario \(services: api",
+        ),
+        ({"endpoint": "put"}, r"components.jobs.endpoint: 'worker' has no endpoint 'put' \(it has: get\)"),
+        ({"partitions": 2, "prefetch": 3}, "components.jobs.prefetch: has no effect with partitions"),
+        (
+            {"overflow": "reject"},
+            "components.jobs.overflow: has no effect, as a queue without a capacity",
+        ),
+        ({"acknowledge": "before", "max_attempts": 2}, "components.jobs.max_attempts: has no effect with acknowledge"),
+        ({"visibility_timeout": None}, "components.jobs.visibility_timeout: is none, so with redelivery: timeout"),
+        ({"prefetch": 9}, "components.jobs.prefetch: lets a replica hold 9 messages, but 'worker' has room for 3"),
+        ({"consumer": "api", "endpoint": "get"}, r"the calls go round in a circle \(api -> jobs -> api\)"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_queue_that_cannot_work_is_refused(queue: dict[str, Any], says: str) -> None:
+    """Names lead somewhere, work on messages ends, and no key is without effect."""
+    with pytest.raises(ScenarioError, match=says):
+        _jobs(queue, concurrency=1, backlog=2)
+
+
+def test_a_message_goes_to_a_queue() -> None:
+    """What is not a queue cannot be published to."""
+    with pytest.raises(ScenarioError, match=r"get.0.queue: 'worker' is not a queue \(queues: none\)"):
+        scenario({"api": service({"kind": "publish", "queue": "worker"}), "worker": service(waiting("1ms"))})
+
+
+def test_a_variant_of_a_queue_is_a_scenario() -> None:
+    """A variant carries every default, which must not be taken for a key without effect."""
+    described = _jobs({"acknowledge": "after"}).with_({"components.jobs.capacity": 7})
+    assert described.with_({"components.jobs.acknowledge": "before"}).components["jobs"].capacity == 7
+
+
+def test_the_request_does_not_wait_for_the_work_but_the_consumers_do_it() -> None:
+    """At 1/s, work of 20 ms keeps 0.02 of the two consumers' hands busy; the request is gone after the publishing."""
+    paper = lab.arithmetic(_jobs({"publish_time": "2ms"}, replicas=2, concurrency=1))
+    assert paper.row("jobs", "deliveries").offered_load == pytest.approx(0.02)
+    assert paper.row("jobs", "deliveries").servers == 2
+    assert paper.row("worker", "slots").utilisation == pytest.approx(0.01)
+    assert paper.row("api", "slots").holding_time_s == pytest.approx(0.002)
+
+
+def test_more_work_than_consumers_is_unstable_unless_the_queue_is_bounded() -> None:
+    """A backlog without a bound grows for ever; one with a capacity loses messages instead."""
+    slow = _jobs({}, concurrency=1).with_({"components.worker.endpoints.get.0.time": "2s"})
+    assert [found.severity for found in lab.arithmetic(slow).findings if found.component == "jobs"] == ["unstable"]
+    bounded = slow.with_({"components.jobs.capacity": 5})
+    assert [found.severity for found in lab.arithmetic(bounded).findings if found.component == "jobs"] == ["overload"]
+
+
+def test_the_picture_shows_publisher_queue_and_consumer() -> None:
+    """An arrow into the queue and one out of it."""
+    text = lab.mermaid(_jobs({"partitions": 4}))
+    assert 'part_api -->|"get: publish"| part_jobs' in text
+    assert 'part_jobs -->|"get"| part_worker' in text
+    assert "4 partitions" in text
+
+
+def test_a_queue_cannot_be_measured_yet() -> None:
+    """The real backend has none, and says so instead of leaving it out."""
+    with pytest.raises(
+        Unsupported, match=r"components.api.endpoints.get.0: is of kind 'publish', which the lab can predict"
+    ):
+        deployment(_jobs({}))
