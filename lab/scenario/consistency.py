@@ -11,6 +11,7 @@ from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Servic
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.objectives import RatioObjective
 from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.service_consistency import service_problems
 from lab.scenario.steps import CachedStep, CallStep, ParallelStep, PublishStep, QueryStep, StepSpec, walk
 
 if TYPE_CHECKING:
@@ -194,9 +195,8 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
     for name, component in scenario.components.items():
         if isinstance(component, Queue):
             yield from queue_consistency.without_effect(scenario, name, component)
-        if isinstance(component, Service) and component.backlog is not None and component.concurrency is None:
-            message = "has no effect, as nobody waits at a service without a limit; give it a concurrency too"
-            yield Problem(path=("components", name, "backlog"), message=message)
+        if isinstance(component, Service):
+            yield from service_problems(name, component)
         if isinstance(component, Database) and component.pool.prefill and _opens_free(component):
             message = (
                 "has no effect, as opening a connection costs nothing here; give a connect_time or max_connections"

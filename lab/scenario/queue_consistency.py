@@ -53,7 +53,7 @@ def _refused_messages(scenario: Scenario, queue: Queue) -> Iterator[tuple[str, s
     consumer = scenario.components.get(queue.consumer)
     if not isinstance(consumer, Service) or consumer.backlog is None or consumer.concurrency is None:
         return
-    room = consumer.concurrency + consumer.backlog
+    room = consumer.workers * (consumer.concurrency + consumer.backlog)
     if queue.partitions is None and queue.prefetch > room:
         yield (
             "prefetch",

@@ -25,8 +25,26 @@ class Service(Spec):
     backlog: CountOrZero | None = Field(
         default=None, description="Requests that may wait in a replica; beyond it: 503. None: no limit."
     )
+    discipline: Literal["fifo", "lifo", "priority"] = Field(
+        default="fifo",
+        description="Who of the backlog gets a free slot: who has waited longest, who came last, or the most urgent.",
+    )
+    priorities: dict[Name, CountOrZero] = Field(
+        default={},
+        description="With discipline priority: each endpoint's class. Lower numbers go first, fifo among equals; "
+        "a request that has its slot is not interrupted.",
+    )
+    workers: Count = Field(
+        default=1,
+        description="Worker processes of each replica. They share its address; concurrency, backlog, event loop and "
+        "pools are each worker's own. A request goes to one of them at random.",
+        le=1_000,
+    )
     overhead: Distribution = Field(
-        default=_NO_TIME, description="CPU time of the framework for each request, on the event loop."
+        default=_NO_TIME, description="CPU time of the framework for each admitted request, on the event loop."
+    )
+    rejection_overhead: Distribution = Field(
+        default=_NO_TIME, description="CPU time of turning a request away (503), on the event loop."
     )
     endpoints: dict[Name, Annotated[tuple[StepSpec, ...], Field(min_length=1)]] = Field(
         min_length=1, description="Endpoint name to its steps."

@@ -61,10 +61,14 @@ def _limits(component: Component) -> Iterator[str]:
                 yield f"queue {format_duration(component.queue_timeout)}"
         case Service():
             yield f"{component.replicas} replica{'s' * (component.replicas != 1)}"
+            if component.workers > 1:
+                yield f"{component.workers} workers each"
             if component.concurrency is not None:
                 yield f"concurrency {component.concurrency}"
             if component.backlog is not None:
                 yield f"backlog {component.backlog}"
+            if component.discipline != "fifo":
+                yield component.discipline
         case Cache():
             yield "no limit" if component.capacity is None else f"{component.capacity} entries"
             if component.ttl is not None:

@@ -79,16 +79,17 @@ def servers(scenario: Scenario, place: Place) -> int | None:
             limit = component.max_connections_per_server
             return None if limit is None else limit * service_behind(scenario, place.component).replicas
         case Service():
+            processes = component.replicas * component.workers
             if place.resource == "event_loop":
-                return component.replicas
-            return None if component.concurrency is None else component.concurrency * component.replicas
+                return processes
+            return None if component.concurrency is None else component.concurrency * processes
         case Cache():
             return None
         case Database():
             if place.resource == "cores":
                 return component.cores
             caller = service_behind(scenario, place.caller)
-            return (component.pool.size + component.pool.overflow) * caller.replicas
+            return (component.pool.size + component.pool.overflow) * caller.replicas * caller.workers
         case Queue():
             if place.resource == "publishings":
                 return None
@@ -100,9 +101,10 @@ def servers(scenario: Scenario, place: Place) -> int | None:
 
 def _deliveries(queue: Queue, consumer: Service) -> int:
     """Return how many messages are worked on at once: each replica takes no more than it may, and has slots for."""
+    slots = None if consumer.concurrency is None else consumer.concurrency * consumer.workers
     if queue.partitions is not None:
-        return min(queue.partitions, consumer.replicas * (consumer.concurrency or queue.partitions))
-    return consumer.replicas * min(queue.prefetch, consumer.concurrency or queue.prefetch)
+        return min(queue.partitions, consumer.replicas * (slots or queue.partitions))
+    return consumer.replicas * min(queue.prefetch, slots or queue.prefetch)
 
 
 class _Tour:

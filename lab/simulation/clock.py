@@ -42,7 +42,13 @@ class Timer(Event):
 
 
 class Handover(Event):
-    """A place in a queue: whoever waits for it learns whether a server was given or the wait ran out."""
+    """A place in a queue: whoever waits for it learns whether a server was given or the wait ran out.
+
+    Attributes:
+        urgency: in a queue of several classes: lower numbers are served first.
+    """
+
+    urgency = 0
 
     def give(self, value: object) -> None:
         """Wake the waiting process at this very time, before anything else happens."""

@@ -11,8 +11,8 @@ from simpy import Interrupt
 from lab.simulation.clock import Clock
 from lab.simulation.event_loop import Loop
 from lab.simulation.interpreter import Interpreter
-from lab.simulation.line import Line
-from lab.simulation.log import Log
+from lab.simulation.line import Line, WaitingRoom
+from lab.simulation.log import Log, Visit
 from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.variate import Variate
 
@@ -28,11 +28,30 @@ class Computing:
         event_loop: runs the handlers.
         interpreter: computes for a loop that is scheduled; None where nothing ever stops the only thread.
         overhead: CPU time of the framework for an admitted request; None where it is 0.
+        rejection_overhead: the same for one that is turned away.
     """
 
     event_loop: Loop
     interpreter: Interpreter | None
     overhead: Variate | None
+    rejection_overhead: Variate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Who is let in, and when.
+
+    Attributes:
+        concurrency: requests that are worked on at once; None: no limit.
+        backlog: requests that may wait; None: no limit.
+        room: where they wait, and in which order they are called; None: first come, first served.
+        urgencies: by endpoint, for a room that asks for it.
+    """
+
+    concurrency: int | None
+    backlog: int | None
+    room: WaitingRoom | None
+    urgencies: Mapping[str, int]
 
 
 class Replica:
@@ -40,9 +59,11 @@ class Replica:
 
     ::
 
-        arrives --> read by the event loop --> backlog full? --yes--> rejected (503)
+        arrives --> read by the event loop --> backlog full? --yes--> rejected (503), for some CPU time
                                                     | no
-                    waits for a slot (FIFO) --> overhead on the event loop --> its steps --> leaves the slot
+                    waits for a slot --> overhead on the event loop --> its steps --> leaves the slot
+
+    Who gets a free slot is the discipline's to say; the event loop itself always serves first come, first served.
 
     A request whose client has gone keeps its slot to the end, as a real handler does. When the process dies (see
     lab.simulation.fleet), its visits end there and then; its places die with it.
@@ -55,17 +76,19 @@ class Replica:
         log: Log,
         name: str,
         index: int,
-        places: tuple[int | None, int | None],
+        admission: Admission,
         computing: Computing,
     ) -> None:
-        concurrency, self._backlog = places
         self._clock = clock
         self._log = log
         self._name = name
         self._index = index
-        self._slots = Line(clock, concurrency)
+        self._slots = Line(clock, admission.concurrency, admission.room)
+        self._backlog = admission.backlog
+        self._urgencies = admission.urgencies
         self._interpreter = computing.interpreter
         self._overhead = computing.overhead
+        self._rejection_overhead = computing.rejection_overhead
         self.event_loop = computing.event_loop
         self.endpoints: Mapping[str, Steps] = {}
 
@@ -76,10 +99,12 @@ class Replica:
         visit = self._log.open_visit(request, self._name, self._index, clock.now)
         try:
             if slots.full:
-                event_loop.suspend(request)
                 if self._backlog is not None and slots.queued >= self._backlog:
-                    return visit.turn_away(clock.now, Outcome.REJECTED)
-            yield from slots.enter()
+                    return (yield from self._reject(request, visit))
+                event_loop.suspend(request)
+                yield from slots.enter(None, self._urgencies.get(request.operation, 0))
+            else:
+                yield from slots.enter()
             visit.admit(clock.now)
             yield from event_loop.resume(request)
             if self._overhead is not None:
@@ -91,6 +116,13 @@ class Replica:
         slots.leave()
         event_loop.suspend(request)
         return visit.close(clock.now, outcome)
+
+    def _reject(self, request: Request, visit: Visit) -> Handling:
+        visit.waiting_time_s = 0.0
+        if self._rejection_overhead is not None:
+            yield from self.event_loop.compute(request, self._rejection_overhead(request), "rejection")
+        self.event_loop.suspend(request)
+        return visit.close(self._clock.now, Outcome.REJECTED)
 
     def freeze(self) -> None:
         """Stop the process (SIGSTOP): nothing in it goes on, in the middle of computing too.

@@ -130,7 +130,10 @@ def _shared_queues(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> It
 
 
 def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
-    """The places of one replica, and whether its queue is its own (a load balancer's is shared by all servers)."""
+    """The places of one replica, and whether whoever waits there can have any of them.
+
+    A load balancer's queue is for all its servers; each worker of a replica has a queue of its own.
+    """
     name = component.removesuffix(".event_loop")
     if name != component:
         return 1, True
@@ -138,8 +141,8 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
     if name.endswith(".server") and isinstance(database, Database):
         return database.cores, True
     match scenario.components.get(name):
-        case Service(concurrency=places):
-            return places, True
+        case Service(concurrency=places, workers=workers):
+            return None if places is None else places * workers, workers == 1
         case Database(pool=pool):
             # Its rows tell the calling replica's index alone, so the pools of several services count together.
             callers = _callers(scenario, name)

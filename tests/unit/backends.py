@@ -28,12 +28,17 @@ def scenario(components: dict[str, Any], *, entry: str = "api", **others: Any) -
 
 
 def observe(
-    described: Scenario, starts_s: list[float], *, keys: list[int] | None = None, own: OwnComponents | None = None
+    described: Scenario,
+    starts_s: list[float],
+    *,
+    keys: list[int] | None = None,
+    endpoints: list[str] | None = None,
+    own: OwnComponents | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the requests and visits of one replication under this schedule."""
     schedule = Schedule(
         intended_start_s=np.array(starts_s),
-        endpoint=("get",) * len(starts_s),
+        endpoint=("get",) * len(starts_s) if endpoints is None else tuple(endpoints),
         key=np.array(keys if keys is not None else [0] * len(starts_s)),
     )
     observed = replicate(described, schedule, seed=1, replication=0, own=own)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, assert_never
 from lab.scenario.components import Service as Spec
 from lab.scenario.demands import BoundStep, bound_steps
 from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, PublishStep, QueryStep, WaitStep
-from lab.simulation.event_loop import EventLoop
+from lab.simulation.discipline import Classes, Stack
+from lab.simulation.event_loop import EventLoop, Loop
 from lab.simulation.interpreter import Interpreter
+from lab.simulation.line import WaitingRoom
 from lab.simulation.processor import OwnCore
 from lab.simulation.scheduled_loop import ScheduledLoop
-from lab.simulation.service import Computing, Replica
+from lab.simulation.service import Admission, Computing, Replica
 from lab.simulation.steps import (
     Access,
     Awaiting,
@@ -26,59 +28,91 @@ from lab.simulation.steps import (
     Steps,
     Wait,
 )
+from lab.simulation.workers import Workers
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
 
 
-def make_replica(world: World, name: str, spec: Spec, index: int, *, faulty: bool = False) -> Replica:
+def make_replica(world: World, name: str, spec: Spec, index: int, *, faulty: bool = False) -> Replica | Workers:
     """Return replica ``index`` of the service ``name``.
 
     Args:
         faulty: whether it may be frozen or slowed down; one that may not is quicker to simulate.
     """
-    replica = Replica(
+    workers = tuple(
+        _make_worker(world, name, spec, (index, index * spec.workers + worker), faulty=faulty)
+        for worker in range(spec.workers)
+    )
+    return workers[0] if len(workers) == 1 else Workers(choices=world.stream(f"{name}/worker"), workers=workers)
+
+
+def _make_worker(world: World, name: str, spec: Spec, numbers: tuple[int, int], *, faulty: bool) -> Replica:
+    """Return one worker process, from the number of its replica and its own among all processes of the service."""
+    index, process = numbers
+    worker = Replica(
         clock=world.clock,
         log=world.log,
         name=name,
         index=index,
-        places=(spec.concurrency, spec.backlog),
-        computing=_computing(world, name, spec, index, faulty=faulty),
+        admission=_admission(spec),
+        computing=_computing(world, name, spec, process, faulty=faulty),
     )
-    wiring = _Wiring(world=world, replica=replica, service=name, index=index)
-    replica.endpoints = {
+    wiring = _Wiring(world=world, event_loop=worker.event_loop, service=name, process=process)
+    worker.endpoints = {
         endpoint: wiring.steps(bound_steps(world.scenario, name, endpoint)) for endpoint in spec.endpoints
     }
-    return replica
+    return worker
 
 
-def _computing(world: World, name: str, spec: Spec, index: int, *, faulty: bool) -> Computing:
+def _admission(spec: Spec) -> Admission:
+    room: WaitingRoom | None
+    match spec.discipline:
+        case "fifo":
+            room = None
+        case "lifo":
+            room = Stack()
+        case "priority":
+            room = Classes(spec.priorities.values())
+        case _:
+            assert_never(spec.discipline)
+    return Admission(concurrency=spec.concurrency, backlog=spec.backlog, room=room, urgencies=spec.priorities)
+
+
+def _computing(world: World, name: str, spec: Spec, process: int, *, faulty: bool) -> Computing:
     clock, log, loop = world.clock, world.log, f"{name}.event_loop"
-    overhead = world.unless_free(f"{name}/overhead", spec.overhead)
-    if not faulty:
-        plain = EventLoop(clock=clock, log=log, name=loop, index=index)
-        return Computing(event_loop=plain, interpreter=None, overhead=overhead)
-    interpreter = Interpreter(
-        clock=clock, log=log, name=name, index=index, processor=OwnCore(clock), switch_interval_s=None
+    event_loop: Loop
+    interpreter: Interpreter | None
+    if faulty:
+        interpreter = Interpreter(
+            clock=clock, log=log, name=name, index=process, processor=OwnCore(clock), switch_interval_s=None
+        )
+        event_loop = ScheduledLoop(clock=clock, log=log, name=loop, index=process, interpreter=interpreter)
+    else:
+        interpreter = None
+        event_loop = EventLoop(clock=clock, log=log, name=loop, index=process)
+    return Computing(
+        event_loop=event_loop,
+        interpreter=interpreter,
+        overhead=world.unless_free(f"{name}/overhead", spec.overhead),
+        rejection_overhead=world.unless_free(f"{name}/rejection_overhead", spec.rejection_overhead),
     )
-    event_loop = ScheduledLoop(clock=clock, log=log, name=loop, index=index, interpreter=interpreter)
-    return Computing(event_loop=event_loop, interpreter=interpreter, overhead=overhead)
 
 
 class _Wiring:
-    """Makes the steps of one replica."""
+    """Makes the steps of one worker process."""
 
-    def __init__(self, *, world: World, replica: Replica, service: str, index: int) -> None:
+    def __init__(self, *, world: World, event_loop: Loop, service: str, process: int) -> None:
         self._world = world
-        self._replica = replica
+        self._event_loop = event_loop
         self._service = service
-        self._index = index
+        self._process = process
 
     def steps(self, bound: tuple[BoundStep, ...]) -> Steps:
         return Steps(tuple(self._step(step) for step in bound))
 
     def _step(self, bound: BoundStep) -> Runnable:
-        world, spec, event_loop = self._world, bound.spec, self._replica.event_loop
+        world, spec, event_loop = self._world, bound.spec, self._event_loop
         match spec:
             case CpuStep():
                 time_s = world.variate(bound.stream, spec.time)
@@ -94,7 +128,7 @@ class _Wiring:
                 )
                 return Cached(get=get, miss=self.steps(bound.nested[0]), store=store)
             case QueryStep():
-                database = world.database_of(spec.database, self._service, self._index)
+                database = world.database_of(spec.database, self._service, self._process)
                 return self._asking(Query(database=database, query=spec.query, ordinal=bound.ordinal))
             case CallStep():
                 target = world.part(spec.target)
@@ -113,4 +147,4 @@ class _Wiring:
         return self._awaiting(step)
 
     def _awaiting(self, step: Runnable) -> Runnable:
-        return Awaiting(event_loop=self._replica.event_loop, step=step)
+        return Awaiting(event_loop=self._event_loop, step=step)

@@ -204,6 +204,44 @@ _NAMES = (
         "pool.prefill: has no effect, as opening a connection costs nothing here",
     ),
     _change("backlog without concurrency", "    concurrency: 4\n", "", 24, "backlog: has no effect, as nobody waits"),
+    _change(
+        "discipline without concurrency",
+        "    concurrency: 4\n    backlog: 16\n",
+        "    discipline: lifo\n",
+        24,
+        "discipline: has no effect, as nobody waits",
+    ),
+    _change(
+        "rejection overhead without a backlog",
+        "    backlog: 16\n",
+        "    rejection_overhead: 1ms\n",
+        25,
+        "rejection_overhead: has no effect, as nobody is turned away",
+    ),
+    _change(
+        "priorities without their discipline",
+        "    backlog: 16\n",
+        "    priorities: {read_item: 1, write_item: 2}\n",
+        25,
+        "priorities: has no effect without discipline: priority",
+    ),
+    _change(
+        "priorities of some endpoints",
+        "    backlog: 16\n",
+        "    discipline: priority\n    priorities: {read_item: 1}\n",
+        26,
+        "priorities: says nothing of write_item",
+    ),
+    _change(
+        "priority of nothing",
+        "    backlog: 16\n",
+        "    discipline: priority\n    priorities: {read_item: 1, write_item: 2, other: 3}\n",
+        26,
+        "priorities: there is no endpoint 'other'",
+    ),
+    _change(
+        "no such discipline", "    backlog: 16\n", "    discipline: random\n", 25, "(there are: fifo, lifo, priority)"
+    ),
 )
 
 _SHAPES = (

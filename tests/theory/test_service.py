@@ -1,0 +1,156 @@
+"""Disciplines, workers, threads and hosts against theory by 99.9 % intervals, each beside a twin 5 % off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lab
+from lab.theory import md1, mm1, priority
+from lab.theory.intervals import mean_interval
+
+LEVEL = 0.999
+_EXPONENTIAL = {"kind": "exponential", "mean": "10ms"}
+_CONSTANT = {"kind": "constant", "mean": "10ms"}
+
+
+def _scenario(name: str, *, rate: str, components: dict[str, Any], **others: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "workload": {"kind": "open", "arrival_rate": rate, "endpoints": {"get": "100%"}},
+        "entry": "edge" if "edge" in components else "api",
+        "components": components,
+        "run": {"duration": "100s", "warm_up": "2s", "replications": 10},
+        **others,
+    }
+
+
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "lifo": _scenario(
+        "lifo",
+        rate="50/s",
+        components={
+            "api": {
+                "kind": "service",
+                "concurrency": 1,
+                "discipline": "lifo",
+                "endpoints": {"get": [{"kind": "wait", "time": _CONSTANT}]},
+            }
+        },
+    ),
+    "priority": _scenario(
+        "priority",
+        rate="70/s",
+        components={
+            "api": {
+                "kind": "service",
+                "concurrency": 1,
+                "discipline": "priority",
+                "priorities": {"pay": 1, "bulk": 2},
+                "endpoints": {name: [{"kind": "wait", "time": _EXPONENTIAL}] for name in ("pay", "bulk")},
+            }
+        },
+        workload={"kind": "open", "arrival_rate": "70/s", "endpoints": {"pay": "40%", "bulk": "60%"}},
+    ),
+    "workers": _scenario(
+        "workers",
+        rate="180/s",
+        run={"duration": "40s", "warm_up": "2s", "replications": 10},
+        components={
+            "api": {"kind": "service", "workers": 3, "endpoints": {"get": [{"kind": "cpu", "time": _EXPONENTIAL}]}}
+        },
+    ),
+}
+
+
+@cache
+def _run(name: str, off: bool) -> lab.Run:
+    """Simulate a scenario, or its twin in which every time is 5 % longer."""
+    document = SCENARIOS[name]
+    scenario = lab.Scenario.model_validate(_longer(document) if off else document)
+    return lab.simulate(scenario, progress=False, allow_unstable=True)
+
+
+def _longer(document: Any) -> Any:
+    """Return the scenario with the mean of each of its service times 5 % longer."""
+    if isinstance(document, dict):
+        return {
+            key: f"{float(value.removesuffix('ms')) * 1.05}ms" if key == "mean" else _longer(value)
+            for key, value in document.items()
+        }
+    return [_longer(each) for each in document] if isinstance(document, list) else document
+
+
+def _mean_sojourn_s(endpoint: str = "all") -> Callable[[lab.Run], Any]:
+    return lambda run: run.per_replication("sojourn_time_s_mean", endpoint)
+
+
+def _mean_square_wait(run: lab.Run) -> Any:
+    """The mean square of the waiting times, in s^2: where disciplines of one mean differ."""
+    waits = run.visits[(run.visits["component"] == "api") & (run.visits["arrival_s"] > 2.0)]
+    return waits.assign(square=np.square(waits["waiting_time_s"])).groupby("replication")["square"].mean()
+
+
+_MD1 = {"arrival_rate_per_s": 50.0, "service_time_s": 0.01}
+_CLASSES = {"arrival_rates_per_s": (28.0, 42.0), "service_times_s": (0.01, 0.01), "service_times_scv": (1.0, 1.0)}
+
+
+def _cobham_s(number: int) -> float:
+    return priority.non_preemptive_waiting_times_s_mean(**_CLASSES)[number] + 0.01
+
+
+@dataclass(frozen=True)
+class Case:
+    """A figure of a scenario's Run, and what theory says of it."""
+
+    scenario: str
+    figure: str
+    of: Callable[[lab.Run], Any]
+    theory: Callable[[], float]
+
+    def __str__(self) -> str:
+        return f"{self.scenario}: {self.figure}"
+
+
+def _takacs_s2() -> float:
+    """The mean square wait of M/D/1, last in first out (Takacs).
+
+    First in, first out it is 2 E[W]^2 + lambda E[S^3] / (3 (1 - rho)); last in, 1 / (1 - rho) times that: whoever waits
+    also waits for all who come meanwhile.
+    """
+    fifo = 2 * md1.waiting_time_s_mean(**_MD1) ** 2 + 50.0 * 0.01**3 / (3 * 0.5)
+    return fifo / 0.5
+
+
+def _mm1_s(arrival_rate_per_s: float) -> float:
+    return mm1.sojourn_time_s_mean(arrival_rate_per_s=arrival_rate_per_s, service_time_s=0.01)
+
+
+CASES = [
+    Case("lifo", "the mean of first in, first out", _mean_sojourn_s(), lambda: md1.sojourn_time_s_mean(**_MD1)),
+    Case("lifo", "mean square wait", _mean_square_wait, _takacs_s2),
+    Case("priority", "the urgent wait for one another", _mean_sojourn_s("pay"), lambda: _cobham_s(0)),
+    Case("priority", "the others wait for all", _mean_sojourn_s("bulk"), lambda: _cobham_s(1)),
+    Case("workers", "three separate queues", _mean_sojourn_s(), lambda: _mm1_s(60.0)),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_theory_lies_in_the_interval(case: Case) -> None:
+    """The closed form lies in the 99.9 % interval over replications."""
+    interval = mean_interval(case.of(_run(case.scenario, off=False)), LEVEL)
+    assert interval.contains(case.theory()), f"theory {case.theory():.6g} outside {interval}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_twin_five_percent_off_is_rejected(case: Case) -> None:
+    """With services 5 % longer the same interval does not hold the closed form: the test above can fail."""
+    interval = mean_interval(case.of(_run(case.scenario, off=True)), LEVEL)
+    assert not interval.contains(case.theory()), f"theory {case.theory():.6g} inside {interval}"
