@@ -60,15 +60,7 @@ def _limits(component: Component) -> Iterator[str]:
                 yield f"{component.max_connections_per_server} a server"
                 yield f"queue {format_duration(component.queue_timeout)}"
         case Service():
-            yield f"{component.replicas} replica{'s' * (component.replicas != 1)}"
-            if component.workers > 1:
-                yield f"{component.workers} workers each"
-            if component.concurrency is not None:
-                yield f"concurrency {component.concurrency}"
-            if component.backlog is not None:
-                yield f"backlog {component.backlog}"
-            if component.discipline != "fifo":
-                yield component.discipline
+            yield from _of_service(component)
         case Cache():
             yield "no limit" if component.capacity is None else f"{component.capacity} entries"
             if component.ttl is not None:
@@ -88,6 +80,18 @@ def _limits(component: Component) -> Iterator[str]:
                 yield f"capacity {component.capacity}"
         case _:
             assert_never(component)
+
+
+def _of_service(service: Service) -> Iterator[str]:
+    yield f"{service.replicas} replica{'s' * (service.replicas != 1)}"
+    if service.workers > 1:
+        yield f"{service.workers} workers each"
+    if service.concurrency is not None:
+        yield f"concurrency {service.concurrency}"
+    if service.backlog is not None:
+        yield f"backlog {service.backlog}"
+    if service.discipline != "fifo":
+        yield service.discipline
 
 
 def _arrows(name: str, service: Service) -> Iterator[str]:

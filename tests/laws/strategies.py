@@ -46,6 +46,34 @@ LIMITS = st.one_of(
     st.just({}),
     st.builds(lambda slots, backlog: {"concurrency": slots, "backlog": backlog}, st.integers(1, 4), st.integers(0, 5)),
 )
+
+
+def _replicas(endpoints: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """What a replica of a service with these endpoints may be beside its limits."""
+    unlimited = st.builds(lambda workers: {"workers": workers}, st.integers(1, 3))
+    limited = st.builds(
+        lambda discipline, workers, slots, backlog, rejection: {
+            "workers": workers,
+            "concurrency": slots,
+            "backlog": backlog,
+            "rejection_overhead": rejection,
+            **discipline,
+        },
+        st.sampled_from(
+            [
+                {"discipline": "fifo"},
+                {"discipline": "lifo"},
+                {"discipline": "priority", "priorities": dict(zip(endpoints, (2, 1), strict=False))},
+            ]
+        ),
+        st.integers(1, 2),
+        st.integers(1, 4),
+        st.integers(0, 5),
+        TIMES,
+    )
+    return st.one_of(unlimited, limited)
+
+
 EDGE = st.builds(
     lambda algorithm, connections, server_timeout: {
         "kind": "load_balancer",
@@ -115,6 +143,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
         measurable: leave out what the reference backend cannot do yet.
     """
     steps = MEASURABLE_STEPS if measurable else STEPS
+    of_api, of_inner = (LIMITS if measurable else st.one_of(LIMITS, _replicas(of)) for of in (("get", "put"), ("get",)))
     more = {} if measurable else {"jobs": draw(QUEUES), "worker": draw(WORKERS)}
     leaf = {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": draw(TIMES)}]}, "overhead": draw(TIMES)}
     api = {
@@ -135,9 +164,9 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
             "entry": "edge",
             "components": {
                 "edge": draw(EDGE),
-                "api": api | draw(LIMITS),
+                "api": api | draw(of_api),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
-                "inner": leaf | draw(LIMITS),
+                "inner": leaf | draw(of_inner),
                 "items": draw(CACHES),
                 **more,
                 "main": (PLAIN_DATABASE if measurable else draw(DATABASES))

@@ -57,6 +57,10 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         },
     ),
     "service": ([{"kind": "call", "target": "callee", "endpoint": "get"}], {"callee": _CALLEE}),
+    "service_with_workers": (
+        [{"kind": "call", "target": "callee", "endpoint": "get"}],
+        {"callee": _CALLEE | {"workers": 2, "discipline": "lifo"}},
+    ),
     "balanced_service": (
         [{"kind": "call", "target": "inner", "endpoint": "get"}],
         {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab.distributions import Constant
 from lab.scenario.components import Database as Spec
+from lab.scenario.components import Service
 from lab.simulation.database import Cluster, DatabaseClient, Pool, PooledDatabase, Server
 from lab.simulation.database.client import Times
 from lab.simulation.fleet import Life, Member
@@ -87,8 +88,11 @@ def _query_times(world: World, name: str, spec: Spec) -> dict[str, Variate]:
     return {query: world.variate(f"{name}/{query}", each.time) for query, each in spec.queries.items()}
 
 
-def _close_at_the_end(world: World, client: DatabaseClient, service: str, replica: int) -> None:
+def _close_at_the_end(world: World, client: DatabaseClient, service: str, process: int) -> None:
     """Give the connections back to the server when the process that keeps them has ended."""
+    spec = world.scenario.components[service]
+    assert isinstance(spec, Service)  # only services send statements
+    replica = process // spec.workers
 
     def told(member: Member) -> None:
         if member.index == replica and member.life is Life.GONE:
