@@ -80,7 +80,7 @@ def test_theory_lies_in_the_interval_and_not_in_the_twins(name: str) -> None:
 
 @pytest.mark.slow
 def test_dropping_the_head_loses_as_many_as_rejecting_but_serves_fresher_ones() -> None:
-    """The same messages find the queue full; those that are dropped had waited, so those that are served waited less."""
+    """The same messages find the queue full; those that are dropped had waited, so those served waited less."""
     bounded = _jobs({"capacity": 3}, workers=2, work=_exponential("20ms"), rate="100/s")
     theory = mmck.blocking_probability(arrival_rate_per_s=100.0, service_time_s=0.02, servers=2, capacity=5)
     run = lab.simulate(bounded, progress=False, allow_unstable=True)
