@@ -11,6 +11,8 @@ from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Servic
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.objectives import RatioObjective
 from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.replicas import most_replicas, replicas_text
+from lab.scenario.scaling_consistency import scaling_problems
 from lab.scenario.service_consistency import service_problems
 from lab.scenario.steps import CachedStep, CallStep, ParallelStep, PublishStep, QueryStep, StepSpec, walk
 
@@ -29,7 +31,7 @@ def inconsistencies(scenario: Scenario) -> tuple[Problem, ...]:
         count = len(scenario.components)
         message = f"{count} components are more than {MOST_COMPONENTS}; leave out what does not matter"
         return (Problem(path=("components",), message=message),)
-    own = (*_without_effect(scenario), *_objective_names(scenario))
+    own = (*_without_effect(scenario), *_objective_names(scenario), *scaling_problems(scenario))
     dangling = tuple(_dangling(scenario))
     # Calls can be followed only where every name leads somewhere, and counted only where they end.
     circles = () if dangling else tuple(_circles(scenario))
@@ -164,9 +166,9 @@ def _ambiguous_replicas(scenario: Scenario) -> Iterator[Problem]:
             callers.update(dict.fromkeys(_callees(scenario, name), ("components", name)))
     for name, where in callers.items():
         component = scenario.components[name]
-        if isinstance(component, Service) and component.replicas > 1:
+        if isinstance(component, Service) and most_replicas(component) > 1:
             message = (
-                f"calls {name!r} directly, which has {component.replicas} replicas; nobody would choose between them: "
+                f"calls {name!r} directly, which has {replicas_text(component)}; nobody would choose between them: "
                 f"put a load_balancer with targets: {name} before it"
             )
             yield Problem(path=where, message=message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
@@ -69,8 +69,7 @@ class _Place:
                 pass
 
     def _enter_union(self, union: Any, part: str | int) -> None:
-        inside = map(_bare, get_args(union))
-        members = [member for member in inside if isinstance(member, type) and issubclass(member, Spec)]
+        members = list(_specs(union))
         for member in members:
             if part in _tags(member):
                 self.type = member
@@ -87,6 +86,15 @@ class _Place:
         if part != "[key]":
             self.path = (*self.path, part)
         self.type = inside
+
+
+def _specs(union: Any) -> Iterator[type[Spec]]:
+    """Yield the models of a union, those of a union within it (`A | B`, or nothing) too."""
+    for member in map(_bare, get_args(union)):
+        if _is_union(member):
+            yield from _specs(member)
+        elif isinstance(member, type) and issubclass(member, Spec):
+            yield member
 
 
 def _is_union(annotation: Any) -> bool:

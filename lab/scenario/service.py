@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lab.distributions import Constant, Distribution
 from lab.quantities import Count, CountOrZero, Spec
+from lab.scenario.autoscaler import Autoscaler
 from lab.scenario.names import Name
 from lab.scenario.steps import StepSpec
 
@@ -45,6 +46,13 @@ class Service(Spec):
     )
     rejection_overhead: Distribution = Field(
         default=_NO_TIME, description="CPU time of turning a request away (503), on the event loop."
+    )
+    boot_time: Distribution = Field(
+        default=_NO_TIME,
+        description="From the start of a process to when it takes requests; those of the run's begin are ready.",
+    )
+    autoscaler: Autoscaler | None = Field(
+        default=None, description="What changes the number of replicas during the run. None: it stays."
     )
     endpoints: dict[Name, Annotated[tuple[StepSpec, ...], Field(min_length=1)]] = Field(
         min_length=1, description="Endpoint name to its steps."

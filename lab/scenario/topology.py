@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from lab.scenario.components import Cache, Component, Database, LoadBalancer, Queue, Service
+from lab.scenario.replicas import replicas_text
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, PublishStep, QueryStep, StepSpec, WaitStep
 from lab.units import format_duration
@@ -83,7 +84,7 @@ def _limits(component: Component) -> Iterator[str]:
 
 
 def _of_service(service: Service) -> Iterator[str]:
-    yield f"{service.replicas} replica{'s' * (service.replicas != 1)}"
+    yield replicas_text(service)
     if service.workers > 1:
         yield f"{service.workers} workers each"
     if service.concurrency is not None:

@@ -15,6 +15,7 @@ from typing import Literal, assert_never
 from lab.distributions import mean_s
 from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_steps, service_behind
+from lab.scenario.replicas import most_replicas
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, PublishStep, QueryStep, StepSpec, WaitStep
 
@@ -72,14 +73,17 @@ def visits(scenario: Scenario, *, hit_ratios: Mapping[str, float]) -> Visits:
 
 
 def servers(scenario: Scenario, place: Place) -> int | None:
-    """Return how many visits a place serves at once; None if there is no limit."""
+    """Return how many visits a place serves at once; None if there is no limit.
+
+    Of a service with an autoscaler: when it has scaled up as far as it may, for the arithmetic knows no time.
+    """
     component = scenario.components[place.component]
     match component:
         case LoadBalancer():
             limit = component.max_connections_per_server
-            return None if limit is None else limit * service_behind(scenario, place.component).replicas
+            return None if limit is None else limit * most_replicas(service_behind(scenario, place.component))
         case Service():
-            processes = component.replicas * component.workers
+            processes = most_replicas(component) * component.workers
             if place.resource == "event_loop":
                 return processes
             return None if component.concurrency is None else component.concurrency * processes
@@ -89,7 +93,7 @@ def servers(scenario: Scenario, place: Place) -> int | None:
             if place.resource == "cores":
                 return component.cores
             caller = service_behind(scenario, place.caller)
-            return (component.pool.size + component.pool.overflow) * caller.replicas * caller.workers
+            return (component.pool.size + component.pool.overflow) * most_replicas(caller) * caller.workers
         case Queue():
             if place.resource == "publishings":
                 return None
@@ -103,8 +107,8 @@ def _deliveries(queue: Queue, consumer: Service) -> int:
     """Return how many messages are worked on at once: each replica takes no more than it may, and has slots for."""
     slots = None if consumer.concurrency is None else consumer.concurrency * consumer.workers
     if queue.partitions is not None:
-        return min(queue.partitions, consumer.replicas * (slots or queue.partitions))
-    return consumer.replicas * min(queue.prefetch, slots or queue.prefetch)
+        return min(queue.partitions, most_replicas(consumer) * (slots or queue.partitions))
+    return most_replicas(consumer) * min(queue.prefetch, slots or queue.prefetch)
 
 
 class _Tour:

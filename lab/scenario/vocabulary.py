@@ -10,7 +10,7 @@ from lab.scenario.problems import shown
 _LONGEST_WORD = 100  # finding close matches of longer ones would take long
 _NOT_YET = frozenset(
     {
-        *("autoscaler", "hpa", "keda", "target_tracking", "boot_time", "faults", "crash", "slow_down", "partition"),
+        *("knative", "step_scaling", "faults", "crash", "slow_down", "partition"),
         *("restart_after", "closed", "sessions", "partly_open", "replay", "diurnal", "think_time", "users_online"),
         *("worker", "job", "dead_letter", "rebalance", "batch", "message_priority"),
         *("budget", "retry_budget", "hedge", "hedging", "circuit_breaker", "bulkhead", "rate_limit", "rate_limiter"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -35,9 +36,27 @@ class Member:
         part: what runs in the process.
         handle: the part's own, where processes never end; else guarded, so that a crash ends the work in it.
         replaces: the one that died and is restarted by this one (it has its address), or None.
+        started_s: when it was started.
+        ready_s: since when it takes requests; infinity while it boots.
+        answered: how many requests it has answered; counted only where processes can end.
     """
 
-    __slots__ = ("_clock", "_connections", "_emptied", "_under_way", "handle", "index", "life", "part", "replaces")
+    __slots__ = (
+        "_changed_s",
+        "_clock",
+        "_connections",
+        "_emptied",
+        "_request_time_s",
+        "_under_way",
+        "answered",
+        "handle",
+        "index",
+        "life",
+        "part",
+        "ready_s",
+        "replaces",
+        "started_s",
+    )
 
     def __init__(  # one more than six: what it is, where it stands, and whom it tells
         self,
@@ -53,6 +72,10 @@ class Member:
         self._emptied = emptied
         self._under_way: dict[Event, Process] = {}  # in the order of their arrival
         self._connections = 0
+        self._request_time_s = 0.0
+        self._changed_s = self.started_s = clock.now
+        self.answered = 0
+        self.ready_s = math.inf
         self.index = index
         self.part = part
         self.life = Life.BOOTING
@@ -89,6 +112,11 @@ class Member:
         if not self.busy:
             self._emptied(self)
 
+    def request_time_s(self) -> float:
+        """Return the time that its requests have been under way until now, summed over them (an area)."""
+        self._account()
+        return self._request_time_s
+
     def kill(self) -> None:
         """End all work in the process at once."""
         for work in list(self._under_way.values()):
@@ -97,6 +125,7 @@ class Member:
     def _guarded(self, request: Request) -> Handling:
         if not self.listens:
             return Outcome.ERROR  # connection refused
+        self._account()
         work = self._clock.process(self.part.handle(request))
         self._under_way[work] = work
         work.callbacks.append(self._ended)
@@ -109,9 +138,16 @@ class Member:
 
     def _ended(self, work: Event) -> None:
         work.defused = True  # killed work ends in an exception, which is no mistake
+        self._account()
+        self.answered += 1
         del self._under_way[work]
         if not self.busy:
             self._emptied(self)
+
+    def _account(self) -> None:
+        now_s = self._clock.now
+        self._request_time_s += (now_s - self._changed_s) * len(self._under_way)
+        self._changed_s = now_s
 
 
 class Fleet:
@@ -162,8 +198,11 @@ class Fleet:
         return member
 
     def drain(self, member: Member) -> None:
-        """Send it nothing new, and end it when what is under way is done."""
-        if member.life is Life.READY:
+        """Send it nothing new, and end it when what is under way is done.
+
+        One that has crashed is taken out of service now, so that nothing waits for it to be restarted.
+        """
+        if member.life in (Life.READY, Life.GONE):
             self._become(member, Life.DRAINING)
         elif member.life is Life.BOOTING:
             self._become(member, Life.GONE)
@@ -185,6 +224,8 @@ class Fleet:
 
     def _become(self, member: Member, life: Life) -> None:
         member.life = life
+        if life is Life.READY:
+            member.ready_s = self._clock.now
         self._tell(member)
 
     def _tell(self, member: Member) -> None:

@@ -65,6 +65,7 @@ def replicate(
         entry=world.part(scenario.entry),
         draws=(world.stream("client/backoff"), world.unless_free("client/round_trip", scenario.client.round_trip)),
     )
+    world.start_autoscalers()
     starts, keys = schedule.intended_start_s.tolist(), schedule.key.tolist()
     journeys = [
         Journey(number, endpoint, key, start_s)

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from lab.runs.run import Run
 from lab.scenario.components import Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import service_behind
+from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import ParallelStep, QueryStep, walk
 from lab.validation.queue_laws import broken_queue_laws
+from lab.validation.scaling_laws import broken_scaling_laws
 
 Floats = NDArray[np.float64]
 _TOLERANCE_S = 1e-9
@@ -27,7 +29,8 @@ def broken_laws(run: Run) -> list[str]:
     """Return a sentence with numbers for each law that a predicted Run breaks; none is as it should be.
 
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
-    are places, nobody waits while a place is free, Little's law, conservation of messages.
+    are places, nobody waits while a place is free, Little's law, conservation of messages,
+    no more processes than allowed.
     """
     scenario = Scenario.model_validate(run.scenario)
     visits, requests = run.visits, run.requests
@@ -38,6 +41,7 @@ def broken_laws(run: Run) -> list[str]:
         *_places(scenario, _of_the_language(run), scenario.run.duration),
         *_littles_law(run, visits),
         *broken_queue_laws(scenario, run),
+        *broken_scaling_laws(scenario, run),
     ]
 
 
@@ -114,9 +118,14 @@ def _places(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[
 
 
 def _shared_queues(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[str]:
-    """Nobody waits at a balancer while one of its servers has room, unless it chooses at random."""
+    """Nobody waits at a balancer while one of its servers has room, unless it chooses at random.
+
+    Where processes come and go, the balancer may know of a server only later, or think that a dead one lives.
+    """
     for name, part in scenario.components.items():
         if not isinstance(part, LoadBalancer) or part.max_connections_per_server is None or part.algorithm == "random":
+            continue
+        if processes_end(scenario, part.targets):
             continue
         places = part.max_connections_per_server * service_behind(scenario, name).replicas
         for replication, own in visits[visits["component"] == name].groupby("replication"):

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import lab
+from tests.laws.scaling_strategies import SCALED, SCALED_CONSUMERS
 
 TIMES = st.sampled_from(
     [
@@ -144,7 +145,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     """
     steps = MEASURABLE_STEPS if measurable else STEPS
     of_api, of_inner = (LIMITS if measurable else st.one_of(LIMITS, _replicas(of)) for of in (("get", "put"), ("get",)))
-    more = {} if measurable else {"jobs": draw(QUEUES), "worker": draw(WORKERS)}
+    more = {} if measurable else {"jobs": draw(QUEUES), "worker": draw(WORKERS) | draw(SCALED_CONSUMERS)}
     leaf = {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": draw(TIMES)}]}, "overhead": draw(TIMES)}
     api = {
         "kind": "service",
@@ -164,7 +165,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
             "entry": "edge",
             "components": {
                 "edge": draw(EDGE),
-                "api": api | draw(of_api),
+                "api": api | draw(of_api) | ({} if measurable else draw(SCALED)),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(of_inner),
                 "items": draw(CACHES),

@@ -34,6 +34,20 @@ _FRONTS: dict[str, dict[str, Any]] = {
         "edge": {"kind": "load_balancer", "targets": "api", "algorithm": "random", "server_timeout": "10s"}
     },
 }
+_FRONTS["autoscaled"] = {
+    "edge": _FRONTS["load_balancer"]["edge"] | {"max_connections_per_server": 2},
+    "api": {
+        "boot_time": "1s",
+        "autoscaler": {
+            **{"kind": "hpa", "metric": "concurrency", "target": "50%", "min": 1, "max": 3},
+            **{"sync_period": "2s", "metric_window": "1s", "metric_lag": "1s"},
+            "scale_down": {
+                "stabilization_window": "0s",
+                "policies": [{"kind": "percent", "value": 100, "period": "2s"}],
+            },
+        },
+    },
+}
 _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "wait": ([_WAIT], {}),
     "cpu": ([{"kind": "cpu", "time": _TIME}], {}),
@@ -89,7 +103,7 @@ def _scenario(front: str, back: str) -> lab.Scenario:
                 "keys": {"kind": "zipf", "exponent": 1.0, "count": 50},
             },
             "entry": "edge" if _FRONTS[front] else "api",
-            "components": {"api": api, **_FRONTS[front], **parts},
+            "components": _FRONTS[front] | parts | {"api": api | _FRONTS[front].get("api", {})},
             "run": {"duration": "20s", "replications": 1, "seed": 5},
         }
     )

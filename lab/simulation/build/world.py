@@ -8,7 +8,9 @@ from lab.distributions import Constant, Distribution
 from lab.errors import Unsupported
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
+from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
+from lab.simulation.build.autoscaler import make_deployment, start_autoscaler
 from lab.simulation.build.cache import make_cache
 from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
@@ -17,6 +19,7 @@ from lab.simulation.build.queue import make_queue
 from lab.simulation.build.service import make_replica
 from lab.simulation.clock import Clock
 from lab.simulation.database import Cluster
+from lab.simulation.deployment import Deployment
 from lab.simulation.fleet import Fleet
 from lab.simulation.log import Log
 from lab.simulation.request import Part
@@ -51,6 +54,7 @@ class World:
         self._parts: dict[str, Part] = {}
         self._fleets: dict[str, Fleet] = {}
         self._clusters: dict[str, Cluster] = {}
+        self._deployments: dict[str, Deployment] = {}
 
     def stream(self, name: str) -> Stream:
         """Return the stream of this name in this replication."""
@@ -120,10 +124,29 @@ class World:
             def make(index: int) -> Part:
                 return self.own_part(name, index) or make_replica(self, name, spec, index)
 
-            self._fleets[name] = fleet = Fleet(clock=self.clock, make=make, mortal=False)
+            mortal = processes_end(self.scenario, name)
+            self._fleets[name] = fleet = Fleet(clock=self.clock, make=make, mortal=mortal)
             for _ in range(spec.replicas):
                 fleet.start()
         return self._fleets[name]
+
+    def deployment(self, name: str) -> Deployment:
+        """Return what keeps the fleet of a service at its number, where processes come and go."""
+        if name not in self._deployments:
+            spec = self.scenario.components[name]
+            assert isinstance(spec, Service)  # the scenario's own check has seen to it
+            self._deployments[name] = make_deployment(self, name, spec, self.fleet(name))
+        return self._deployments[name]
+
+    def start_autoscalers(self) -> None:
+        """Have every autoscaler of the scenario begin to look."""
+        for name, spec in self.scenario.components.items():
+            if isinstance(spec, Service) and spec.autoscaler is not None:
+                start_autoscaler(self, name, spec, spec.autoscaler)
+
+    def is_own(self, name: str) -> bool:
+        """Tell whether the user gave a part of their own for this component."""
+        return name in self._own
 
     def replicas(self, name: str) -> tuple[Part, ...]:
         """Return the replicas of a service that are ready now."""

@@ -120,7 +120,7 @@ _WORDS = (
 
 _LATER = (
     _change(
-        "autoscaler", "backlog: 16", "autoscaler: {kind: hpa}", 25, "does not model 'autoscaler' yet, and refuses it"
+        "autoscaler", "backlog: 16", "autoscaler: {kind: knative}", 25, "kind: the lab does not model 'knative' yet"
     ),
     _change("faults", "objectives:", "faults: []\nobjectives:", 52, "does not model 'faults' yet"),
     _change("closed workload", "kind: open", "kind: closed", 4, "workload.kind: the lab does not model 'closed' yet"),

@@ -1,0 +1,63 @@
+"""Whether autoscalers fit the services that they move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lab.distributions import Constant
+from lab.scenario.autoscaler import Autoscaler, KedaAutoscaler, metrics_of
+from lab.scenario.components import LoadBalancer, Queue, Service
+from lab.scenario.problems import Path, Problem, shown
+
+if TYPE_CHECKING:
+    from lab.scenario.scenario import Scenario
+
+
+def scaling_problems(scenario: Scenario) -> Iterator[Problem]:
+    """Yield what is wrong between services and their autoscalers."""
+    for name, service in scenario.components.items():
+        if isinstance(service, Service):
+            where = ("components", name)
+            if service.autoscaler is not None:
+                yield from _unfit(scenario, service, service.autoscaler, (*where, "autoscaler"))
+            elif service.boot_time != Constant(mean="0s"):  # type: ignore[arg-type]  # text in, seconds inside
+                message = "has no effect: no process of this service starts during the run; give it an autoscaler too"
+                yield Problem(path=(*where, "boot_time"), message=message)
+
+
+def _unfit(scenario: Scenario, service: Service, autoscaler: Autoscaler, where: Path) -> Iterator[Problem]:
+    if not autoscaler.min <= service.replicas <= autoscaler.max:
+        message = (
+            f"the run begins with replicas: {service.replicas}, which is not within min {autoscaler.min} to max "
+            f"{autoscaler.max}; say with how many it begins"
+        )
+        yield Problem(path=(*where[:-1], "replicas"), message=message)
+    if autoscaler.quota is not None and autoscaler.quota < service.replicas:
+        message = f"is less than the {service.replicas} replicas that the run begins with; raise it, or begin with less"
+        yield Problem(path=(*where, "quota"), message=message)
+    if service.concurrency is None and any(metric.metric == "concurrency" for metric in metrics_of(autoscaler)):
+        message = "is a share of the slots of a replica, and this service has no limit; give it a concurrency"
+        yield Problem(path=(*where, "metric"), message=message)
+    if isinstance(autoscaler, KedaAutoscaler):
+        yield from _unfit_keda(scenario, autoscaler, where)
+    elif autoscaler.min == 0:
+        message = "only keda scales to 0; the others could never measure again what nobody serves: write 1 or more"
+        yield Problem(path=(*where, "min"), message=message)
+
+
+def _unfit_keda(scenario: Scenario, autoscaler: KedaAutoscaler, where: Path) -> Iterator[Problem]:
+    service, queue = str(where[1]), scenario.components.get(autoscaler.queue)
+    feeds = {
+        name: each
+        for name, each in scenario.components.items()
+        if (isinstance(each, Queue) and each.consumer == service)
+        or (isinstance(each, LoadBalancer) and each.targets == service)
+    }
+    if autoscaler.queue not in feeds:
+        known = ", ".join(feeds) or "none"
+        message = f"{shown(autoscaler.queue)} is no queue or load balancer that feeds {service!r} (these do: {known})"
+        yield Problem(path=(*where, "queue"), message=message)
+    elif autoscaler.min == 0 and not isinstance(queue, Queue):
+        message = "nobody waits at a load balancer without servers, so from 0 it would never start any: write 1 or more"
+        yield Problem(path=(*where, "min"), message=message)

@@ -1,0 +1,36 @@
+"""Laws of fleets that change: never more processes than allowed, and never another number wanted than may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from lab.runs.run import Run
+from lab.scenario.autoscaler import Autoscaler
+from lab.scenario.components import Service
+from lab.scenario.scenario import Scenario
+
+_PRESENT = ("replicas_starting", "replicas_ready", "replicas_draining")
+
+
+def broken_scaling_laws(scenario: Scenario, run: Run) -> Iterator[str]:
+    """Yield a sentence with numbers for each law that an autoscaled service of a predicted Run breaks."""
+    for name, part in scenario.components.items():
+        if isinstance(part, Service) and part.autoscaler is not None:
+            own = run.samples[run.samples["component"] == name]
+            for replication in run.replications:
+                steps = own[own["replication"] == replication]
+                yield from _within(steps, part.autoscaler, f"{name} in replication {replication}")
+
+
+def _within(steps: pd.DataFrame, autoscaler: Autoscaler, where: str) -> Iterator[str]:
+    wanted = steps[steps["gauge"] == "replicas_wanted"]["value"]
+    if not wanted.between(autoscaler.min, autoscaler.max).all():
+        said = f"{int(wanted.min())} to {int(wanted.max())}"
+        yield f"bounds: {where} wanted {said} replicas, outside of {autoscaler.min} to {autoscaler.max}"
+    present = steps[steps["gauge"].isin(_PRESENT)]
+    # One step a gauge and time, each holding until its next: their sum is the number of processes.
+    table = present.pivot(index="time_s", columns="gauge", values="value").ffill().sum(axis="columns")
+    if autoscaler.quota is not None and table.max() > autoscaler.quota:
+        yield f"quota: {where} had {int(table.max())} processes at a time, but only {autoscaler.quota} are given out"

@@ -1,0 +1,51 @@
+"""Random autoscalers and boot times, quick enough for runs of a few seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+BOOT_TIMES = st.sampled_from(["0s", "150ms", {"kind": "exponential", "mean": "100ms"}])
+_DOWN = {"stabilization_window": "200ms", "policies": [{"kind": "percent", "value": 100, "period": "300ms"}]}
+_UP = {"policies": [{"kind": "pods", "value": 1, "period": "500ms"}, {"kind": "percent", "value": 50, "period": "1s"}]}
+_LIMITS = {"min": 1, "max": 5}
+
+_HPAS = st.builds(
+    lambda metric, rules, quota, lag: {
+        **{"kind": "hpa", **metric, **rules, **_LIMITS, "quota": quota},
+        **{"sync_period": "300ms", "metric_window": "250ms", "metric_lag": lag},
+    },
+    st.sampled_from([{"metric": "cpu", "target": "30%"}, {"metric": "throughput", "target": "20/s"}]),
+    st.sampled_from([{}, {"scale_down": _DOWN}, {"scale_up": _UP, "scale_down": _DOWN | {"select": "disabled"}}]),
+    st.sampled_from([None, 3]),
+    st.sampled_from(["0s", "200ms"]),
+)
+_TRACKING = st.builds(
+    lambda warm_up: {
+        **{"kind": "target_tracking", "metric": "throughput", "target": "20/s", **_LIMITS, "period": "200ms"},
+        **{"high_periods": 1, "low_periods": 2, "warm_up": warm_up},
+        **{"scale_out_cooldown": "300ms", "scale_in_cooldown": "300ms"},
+    },
+    st.sampled_from(["0s", "300ms"]),
+)
+_KEDA = st.builds(
+    lambda fewest, target: {
+        **{"kind": "keda", "queue": "jobs", "target": target, "min": fewest, "max": 4, "sync_period": "300ms"},
+        **{"polling_interval": "200ms", "cooldown_period": "300ms", "scale_down": _DOWN},
+    },
+    st.integers(0, 1),
+    st.sampled_from([1, 3]),
+)
+
+
+def _with_boot_time(autoscalers: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    scaled = st.builds(lambda autoscaler, boot: {"autoscaler": autoscaler, "boot_time": boot}, autoscalers, BOOT_TIMES)
+    return st.one_of(st.just({}), scaled)
+
+
+SCALED = _with_boot_time(st.one_of(_HPAS, _TRACKING))
+"""Keys of a service behind a load balancer: a fixed fleet, or one with an autoscaler."""
+
+SCALED_CONSUMERS = _with_boot_time(_KEDA)
+"""Keys of the service that consumes the queue ``jobs``."""

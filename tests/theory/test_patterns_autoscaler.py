@@ -1,0 +1,58 @@
+"""What the lessons about autoscalers show, by variants of each scenario in the same world."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import lab
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::lab.experiment.simulate.OverloadWarning")]
+
+PATTERNS = Path(__file__).parents[2] / "scenarios" / "patterns"
+_FIXED = {"components.api.autoscaler": None, "components.api.boot_time": "0s"}
+
+
+def _ready(run: lab.Run) -> list[tuple[float, float]]:
+    steps = run.samples[(run.samples["gauge"] == "replicas_ready") & (run.samples["replication"] == 0)]
+    return list(zip(steps["time_s"], steps["value"], strict=True))
+
+
+def test_autoscaling_is_late() -> None:
+    """The spike begins at 60 s; the first new replica is ready after 105 s. Meanwhile requests fail; six are enough."""
+    scenario = lab.read_scenario(PATTERNS / "autoscaling_is_late.yaml")
+    scaled = lab.simulate(scenario, progress=False)
+    first_s = _ready(scaled)[1][0]
+    assert 105 < first_s < 125  # the sync at 75 s sees the time before the spike, that at 90 s acts, boot 25 s
+    enough = lab.simulate(scenario.with_(_FIXED | {"components.api.replicas": 6}), progress=False)
+    change = lab.difference(scaled, enough).set_index(["metric", "subject"]).loc[("error_ratio", "all")]
+    assert change["high"] < -0.1
+    assert enough.value("error_ratio") < 0.001
+    no_scaling = lab.simulate(scenario.with_(_FIXED), progress=False)
+    change = lab.difference(no_scaling, scaled).set_index(["metric", "subject"]).loc[("error_ratio", "all")]
+    assert change["high"] < -0.1  # late is better than never
+
+
+def test_a_lower_target_does_not_make_it_earlier() -> None:
+    """Half the target asks for more replicas, but not sooner: what is late is the reading, the sync and the boot."""
+    scenario = lab.read_scenario(PATTERNS / "autoscaling_is_late.yaml")
+    at_60 = lab.simulate(scenario, progress=False, replications=1)
+    at_30 = lab.simulate(scenario.with_({"components.api.autoscaler.target": "30%"}), progress=False, replications=1)
+    assert _ready(at_30)[1][0] == _ready(at_60)[1][0]
+    assert _ready(at_30)[-1][1] > _ready(at_60)[-1][1]
+
+
+def test_scale_down_thrash() -> None:
+    """Removing at once meets every wave with one replica; five minutes' memory meets the later ones with enough."""
+    scenario = lab.read_scenario(PATTERNS / "scale_down_thrash.yaml")
+    at_once = lab.simulate(scenario, progress=False)
+    window = {"components.api.autoscaler.scale_down.stabilization_window": "5min"}
+    remembering = lab.simulate(scenario.with_(window), progress=False)
+    numbers = [value for _, value in _ready(at_once)]
+    assert sum(after < before for before, after in pairwise(numbers)) >= 3
+    kept = [value for _, value in _ready(remembering)]
+    assert kept == sorted(kept)
+    change = lab.difference(at_once, remembering).set_index(["metric", "subject"]).loc[("error_ratio", "all")]
+    assert change["high"] < -0.1
