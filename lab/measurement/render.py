@@ -13,7 +13,7 @@ from lab.scenario.components import Cache, Component, Database, LoadBalancer, Se
 from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, InvalidateStep, ParallelStep, QueryStep, WaitStep
 from lab.simulation.client import retry_delay_s
 from lab.simulation.request import Request
 from lab.simulation.variate import Variate
@@ -116,6 +116,8 @@ def _step(scenario: Scenario, bound: BoundStep) -> dict[str, Any]:
                 "demands_from": bound.offset,
                 "demands": endpoint_demands(scenario, spec.target, spec.endpoint),
             }
+        case InvalidateStep():
+            raise AssertionError("refuse_unmeasurable has refused it")
         case ParallelStep():
             branches = [[_step(scenario, each) for each in branch] for branch in bound.nested]
             return {"kind": "parallel", "branches": branches}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.distributions import mean_s
 from lab.scenario import queue_consistency
+from lab.scenario.cache_consistency import cache_problems, looked_up_twice
 from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.objectives import RatioObjective
@@ -14,7 +15,16 @@ from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.replicas import most_replicas, replicas_text
 from lab.scenario.scaling_consistency import scaling_problems
 from lab.scenario.service_consistency import service_problems
-from lab.scenario.steps import CachedStep, CallStep, ParallelStep, PublishStep, QueryStep, StepSpec, walk
+from lab.scenario.steps import (
+    CachedStep,
+    CallStep,
+    InvalidateStep,
+    ParallelStep,
+    PublishStep,
+    QueryStep,
+    StepSpec,
+    walk,
+)
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
@@ -83,11 +93,12 @@ def _dangling_steps(scenario: Scenario, steps: tuple[StepSpec, ...], where: Path
     for number, step in enumerate(steps):
         here = (*where, number)
         match step:
-            case CachedStep():
+            case CachedStep() | InvalidateStep():
                 if not isinstance(scenario.components.get(step.cache), Cache):
                     message = f"{shown(step.cache)} is not a cache (caches: {_known(scenario, Cache)})"
                     yield Problem(path=(*here, "cache"), message=message)
-                yield from _dangling_steps(scenario, step.miss, (*here, "miss"))
+                if isinstance(step, CachedStep):
+                    yield from _dangling_steps(scenario, step.miss, (*here, "miss"))
             case ParallelStep():
                 for branch, nested in enumerate(step.branches):
                     yield from _dangling_steps(scenario, nested, (*here, "branches", branch))
@@ -204,6 +215,11 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
                 "has no effect, as opening a connection costs nothing here; give a connect_time or max_connections"
             )
             yield Problem(path=("components", name, "pool", "prefill"), message=message)
+        if isinstance(component, Service):
+            for endpoint, steps in component.endpoints.items():
+                yield from looked_up_twice(scenario.components, steps, ("components", name, "endpoints", endpoint))
+        if isinstance(component, Cache):
+            yield from cache_problems(component, ("components", name), keys=scenario.workload.keys.count)
 
 
 def _opens_free(database: Database) -> bool:

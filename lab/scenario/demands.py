@@ -33,6 +33,7 @@ from lab.scenario.steps import (
     CachedStep,
     CallStep,
     CpuStep,
+    InvalidateStep,
     ParallelStep,
     PublishStep,
     QueryStep,
@@ -197,6 +198,8 @@ class _Binding:
             case CachedStep():
                 use = self._use(f"cached {step.cache}")
                 return BoundStep(spec=step, stream="", ordinal=use, offset=offset, nested=(self.bind(step.miss),))
+            case InvalidateStep():
+                return BoundStep(spec=step, stream="", ordinal=self._use(f"invalidate {step.cache}"), offset=offset)
             case ParallelStep():
                 branches = tuple(self.bind(branch) for branch in step.branches)
                 return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=branches)
@@ -224,7 +227,7 @@ def _count(scenario: Scenario, service: str, endpoint: str, counts: dict[tuple[s
                     total += 1
                 case CallStep():
                     total += _count(scenario, step.target, step.endpoint, counts)
-                case CachedStep() | ParallelStep() | PublishStep():
+                case CachedStep() | ParallelStep() | InvalidateStep() | PublishStep():
                     pass  # `walk` yields what is nested in them
                 case _:
                     assert_never(step)
@@ -258,6 +261,8 @@ def _slots(
             case CachedStep() | ParallelStep():
                 for nested in step.nested:
                     yield from _slots(scenario, nested, service=service, endpoint=endpoint, visit=visit)
+            case InvalidateStep():
+                pass  # the real cache brings its own time
             case _:
                 assert_never(step.spec)
 

@@ -34,9 +34,8 @@ def explain(error: ValidationError, *, document: object, model: type[Spec]) -> t
         place = _Place(model)
         for part in detail["loc"]:
             place.enter(part)
-        path = _written(place.path, document, missing=detail["type"] == "missing")
-        if detail["type"] == "union_tag_invalid":
-            path = (*path, detail["ctx"]["discriminator"].strip("'"))
+        tag = (detail["ctx"]["discriminator"].strip("'"),) if detail["type"] == "union_tag_invalid" else ()
+        path = _written((*place.path, *tag), document, missing=detail["type"] == "missing")
         if path not in found:
             found[path] = _message(detail, place)
         elif detail["type"] == "literal_error":

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, assert_never
 
-from lab.scenario.components import Cache
+import numpy as np
+
+from lab.scenario.cache import Cache
+from lab.scenario.components import Service
 from lab.scenario.scenario import Scenario
+from lab.scenario.sizes import mean_bytes
+from lab.scenario.steps import CachedStep, ParallelStep, StepSpec
 from lab.scenario.visits import visits
 from lab.scenario.workload import Keys, UniformKeys, ZipfKeys
-from lab.theory import che, ttl_cache, zipf
+from lab.theory import che, fifo_random_cache, perfect_lfu, ttl_cache, zipf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Ratios = NDArray[np.float64]
 
 _MOST_ROUNDS = 50
 _SETTLED = 1e-9
@@ -20,19 +29,37 @@ _SETTLED = 1e-9
 def hit_ratios(scenario: Scenario, rate_per_s: float) -> dict[str, float]:
     """Return the expected hit ratio of each cache that requests look into, at an arrival rate.
 
-    Assumes independent requests, a steady state, and that a miss is stored at once. A cache behind another
-    one is taken to see the same popularity of keys, only less often; that flatters it.
+    Assumes independent requests, a steady state, and that a miss is stored at once. What it leaves out:
+
+    - A cache that is full and has a time to live is taken for the stricter of the two alone.
+    - Bytes count by the mean size; sampled evictions as if they knew every entry; LFU as if it knew popularities.
+    - A cache behind another one, in the same endpoints, sees what that one misses, as if that were independent
+      requests; behind a call of another service it is taken to see the popularity of all keys.
+    - Protections against stampedes: a stale answer counts as a miss here (somebody must do the work), and early
+      refreshes and invalidations come on top.
 
     Args:
         scenario: whose caches.
         rate_per_s: arrival rate of client requests, 0 or above.
     """
     popularity = _popularity(scenario.workload.keys)
+    before = _before(scenario)
     ratios: dict[str, float] = {}
     # How often a cache is looked into hangs on the hits of the caches before it, so go round until nothing moves.
     for _ in range(_MOST_ROUNDS):
         look_ups = visits(scenario, hit_ratios=ratios).look_ups
-        new = {name: _hit_ratio(scenario, name, popularity, rate_per_s * often) for name, often in look_ups.items()}
+        by_key: dict[str, Ratios] = {}
+        new: dict[str, float] = {}
+        for name in sorted(look_ups, key=lambda name: (len(before[name]), name)):  # tiers from the outside
+            seen = popularity
+            for outer in before[name]:
+                seen = seen * (1 - by_key[outer])
+            if not seen.any():  # nothing is ever missed there
+                by_key[name], new[name] = np.zeros(len(seen)), 0.0
+                continue
+            seen = seen / seen.sum()
+            by_key[name] = _by_key(scenario, name, seen, rate_per_s * look_ups[name])
+            new[name] = float(seen @ by_key[name])
         if all(abs(new[name] - ratios.get(name, 0.0)) < _SETTLED for name in new):
             return new
         ratios = new
@@ -49,14 +76,83 @@ def _popularity(keys: Keys) -> NDArray[Any]:
             assert_never(keys)
 
 
-def _hit_ratio(scenario: Scenario, name: str, popularity: NDArray[Any], rate_per_s: float) -> float:
+def _before(scenario: Scenario) -> dict[str, tuple[str, ...]]:
+    """The caches that every look-up of a cache comes behind, by cache, the outermost first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for component in scenario.components.values():
+        for steps in component.endpoints.values() if isinstance(component, Service) else ():
+            for name, outer in _look_ups(steps, ()):
+                known = found.get(name, outer)
+                found[name] = tuple(each for each in known if each in outer)
+    return found
+
+
+def _look_ups(steps: tuple[StepSpec, ...], outer: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for step in steps:
+        match step:
+            case CachedStep():
+                yield step.cache, tuple(name for name in outer if name != step.cache)
+                yield from _look_ups(step.miss, (*outer, step.cache))
+            case ParallelStep():
+                for branch in step.branches:
+                    yield from _look_ups(branch, outer)
+            case _:
+                pass
+
+
+def _by_key(scenario: Scenario, name: str, popularity: Ratios, rate_per_s: float) -> Ratios:
+    """The hit ratio of each key: by room or by life, whichever makes fewer hits in all."""
     cache = scenario.components[name]
     assert isinstance(cache, Cache)  # the consistency check of the scenario has seen to it
-    room, life = 1.0, 1.0
-    if cache.capacity is not None and cache.capacity < len(popularity):
-        room = che.hit_ratio(request_rates_per_s=popularity, capacity=cache.capacity)
+    bounds = [np.ones(len(popularity))]
+    if cache.bounded and _entries(cache) < np.count_nonzero(popularity):
+        bounds.append(_by_room(cache, popularity))
     if cache.ttl is not None:
         # Nobody comes before an entry is too old when nobody comes at all.
-        rates = popularity * rate_per_s
-        life = ttl_cache.hit_ratio(request_rates_per_s=rates, ttl_s=cache.ttl) if rate_per_s > 0 else 0.0
-    return min(room, life)
+        rates = popularity * rate_per_s / _copies(scenario, name)
+        none = np.zeros(len(popularity))
+        bounds.append(ttl_cache.hit_ratios(request_rates_per_s=rates, ttl_s=cache.ttl) if rates.any() else none)
+    return min(bounds, key=lambda bound: float(popularity @ bound))
+
+
+def _entries(cache: Cache) -> float:
+    if cache.capacity is not None:
+        return cache.capacity
+    size = mean_bytes(cache.entry_sizes) if cache.entry_sizes is not None else cache.entry_size
+    return math.inf if cache.capacity_bytes is None else cache.capacity_bytes // math.ceil(size)
+
+
+def _copies(scenario: Scenario, name: str) -> int:
+    """Among how many caches of this name the look-ups are divided."""
+    cache = scenario.components[name]
+    if isinstance(cache, Cache) and cache.scope == "shared":
+        return 1
+    return sum(
+        component.replicas
+        for component in scenario.components.values()
+        if isinstance(component, Service)
+        and any(each == name for steps in component.endpoints.values() for each, _ in _look_ups(steps, ()))
+    )
+
+
+def _by_room(cache: Cache, popularity: Ratios) -> Ratios:
+    entries = int(_entries(cache))
+    match cache.eviction:
+        # What was asked for first is distributed like what was asked for last, so refusing is as good as LRU.
+        case "lru" | "sampled_lru" | "noeviction":
+            return che.hit_ratios(request_rates_per_s=popularity, capacity=entries)
+        case "fifo" | "random":
+            return fifo_random_cache.hit_ratios(request_rates_per_s=popularity, capacity=entries)
+        case "lfu" | "sampled_lfu":
+            return _least_frequently_used(popularity, entries)
+        case _:
+            assert_never(cache.eviction)
+
+
+def _least_frequently_used(popularity: Ratios, entries: int) -> Ratios:
+    """The most popular stay, but for one place, which goes to whatever was missed last (the policy A0)."""
+    if entries == 0:
+        return np.zeros(len(popularity))
+    stay = perfect_lfu.hit_ratios(request_rates_per_s=popularity, capacity=entries - 1)
+    missed = popularity * (1 - stay)
+    return np.where(stay > 0, stay, missed / missed.sum())

@@ -19,6 +19,8 @@ _NAMED_UNIONS = {
     "SojournTimeObjective": "Objective",
     "UniformKeys": "Keys",
     "ConstantBackoff": "Backoff",
+    "NoProtection": "StampedeProtection",
+    "UniformSizes": "Sizes",
 }
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _TAGS = ("kind", "metric")
@@ -92,6 +94,9 @@ def _add_short_forms(definitions: _Schema) -> None:
     rate = definitions["ConstantRate"]["properties"]["rate"]
     _allow(definitions, "Distribution", _text(duration, "A constant time."))
     _allow(definitions, "ArrivalRate", _text(rate, "A constant rate."))
+    kinds = [definitions[name]["properties"]["kind"]["const"] for name in _members(definitions["StampedeProtection"])]
+    word = {"description": "The protection of this kind with its defaults.", "enum": kinds}
+    _allow(definitions, "StampedeProtection", word)
     definitions["QueryWithTime"] = definitions.pop("QuerySpec")
     definitions["QuerySpec"] = {
         "description": "A time alone, or a statement with its time.",

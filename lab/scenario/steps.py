@@ -33,6 +33,13 @@ class CachedStep(Spec):
     miss: tuple[StepSpec, ...] = Field(min_length=1, description="What a miss costs.")
 
 
+class InvalidateStep(Spec):
+    """Deletes the request's key from a cache, as a write does; costs one access."""
+
+    kind: Literal["invalidate"] = "invalidate"
+    cache: str = Field(description="Name of a cache.")
+
+
 class QueryStep(Spec):
     """One statement on a pooled connection of a database."""
 
@@ -64,7 +71,9 @@ class ParallelStep(Spec):
 
 
 StepSpec = Annotated[
-    Union[CpuStep, WaitStep, CachedStep, QueryStep, CallStep, PublishStep, ParallelStep],  # noqa: UP007  # recursive
+    Union[  # noqa: UP007  # recursive
+        CpuStep, WaitStep, CachedStep, InvalidateStep, QueryStep, CallStep, PublishStep, ParallelStep
+    ],
     Discriminator("kind"),
 ]
 

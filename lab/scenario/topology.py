@@ -8,8 +8,19 @@ from typing import assert_never
 from lab.scenario.components import Cache, Component, Database, LoadBalancer, Queue, Service
 from lab.scenario.replicas import replicas_text
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, PublishStep, QueryStep, StepSpec, WaitStep
-from lab.units import format_duration
+from lab.scenario.stampede import NoProtection
+from lab.scenario.steps import (
+    CachedStep,
+    CallStep,
+    CpuStep,
+    InvalidateStep,
+    ParallelStep,
+    PublishStep,
+    QueryStep,
+    StepSpec,
+    WaitStep,
+)
+from lab.units import format_bytes, format_duration
 
 _MOST_LABELS = 4  # more would hide the picture
 
@@ -63,9 +74,7 @@ def _limits(component: Component) -> Iterator[str]:
         case Service():
             yield from _of_service(component)
         case Cache():
-            yield "no limit" if component.capacity is None else f"{component.capacity} entries"
-            if component.ttl is not None:
-                yield f"ttl {format_duration(component.ttl)}"
+            yield from _cache_limits(component)
         case Database():
             overflow = f"+{component.pool.overflow}" * bool(component.pool.overflow)
             yield f"pool {component.pool.size}{overflow} a replica"
@@ -95,6 +104,23 @@ def _of_service(service: Service) -> Iterator[str]:
         yield service.discipline
 
 
+def _cache_limits(cache: Cache) -> Iterator[str]:
+    if cache.scope == "replica":
+        yield "in each replica"
+    if cache.capacity is not None:
+        yield f"{cache.capacity} entries"
+    elif cache.capacity_bytes is not None:
+        yield format_bytes(cache.capacity_bytes)
+    else:
+        yield "no limit"
+    if cache.bounded and cache.eviction != "lru":
+        yield cache.eviction
+    if cache.ttl is not None:
+        yield f"ttl {format_duration(cache.ttl)}"
+    if not isinstance(cache.stampede_protection, NoProtection):
+        yield cache.stampede_protection.kind
+
+
 def _arrows(name: str, service: Service) -> Iterator[str]:
     labels: dict[tuple[str, bool], list[str]] = {}
     for endpoint, steps in service.endpoints.items():
@@ -112,6 +138,8 @@ def _asked(steps: tuple[StepSpec, ...], endpoint: str, *, on_miss: bool) -> Iter
             case CachedStep():
                 yield step.cache, f"{endpoint}: look up", on_miss
                 yield from _asked(step.miss, endpoint, on_miss=True)
+            case InvalidateStep():
+                yield step.cache, f"{endpoint}: invalidate", on_miss
             case QueryStep():
                 yield step.database, f"{endpoint}: query {step.query}", on_miss
             case CallStep():

@@ -17,7 +17,17 @@ from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Servic
 from lab.scenario.demands import endpoint_steps, service_behind
 from lab.scenario.replicas import most_replicas
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, PublishStep, QueryStep, StepSpec, WaitStep
+from lab.scenario.steps import (
+    CachedStep,
+    CallStep,
+    CpuStep,
+    InvalidateStep,
+    ParallelStep,
+    PublishStep,
+    QueryStep,
+    StepSpec,
+    WaitStep,
+)
 
 Resource = Literal["slots", "event_loop", "connections", "cores", "accesses", "publishings", "deliveries"]
 
@@ -148,6 +158,8 @@ class _Tour:
                 return mean_s(step.time)
             case CachedStep():
                 return self._cached(step, service, visits)
+            case InvalidateStep():
+                return self._access(step.cache, visits)
             case QueryStep():
                 database = self._components[step.database]
                 assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
@@ -177,14 +189,18 @@ class _Tour:
         return publish_s
 
     def _cached(self, step: CachedStep, service: str, visits: float) -> float:
-        cache = self._components[step.cache]
-        assert isinstance(cache, Cache)  # the consistency check of the scenario has seen to it
-        access_s, place = mean_s(cache.access_time), Place(component=step.cache, resource="accesses")
         misses = 1 - self._hit_ratios.get(step.cache, 0.0)
         self.look_ups[step.cache] += visits
-        self._add(place, visits, access_s)
-        self._add(place, visits * misses, access_s)  # the answer is stored
-        return access_s + misses * (self._steps(step.miss, service, visits * misses) + access_s)
+        looked_up_s = self._access(step.cache, visits)
+        stored_s = self._access(step.cache, visits * misses)
+        return looked_up_s + misses * (self._steps(step.miss, service, visits * misses) + stored_s)
+
+    def _access(self, name: str, visits: float) -> float:
+        cache = self._components[name]
+        assert isinstance(cache, Cache)  # the consistency check of the scenario has seen to it
+        access_s = mean_s(cache.time_of_access)
+        self._add(Place(component=name, resource="accesses"), visits, access_s)
+        return access_s
 
     def _add(self, place: Place, visits: float, held_s: float) -> None:
         self.count[place] += visits

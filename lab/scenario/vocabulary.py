@@ -14,8 +14,8 @@ _NOT_YET = frozenset(
         *("restart_after", "closed", "sessions", "partly_open", "replay", "diurnal", "think_time", "users_online"),
         *("worker", "job", "dead_letter", "rebalance", "batch", "message_priority"),
         *("budget", "retry_budget", "hedge", "hedging", "circuit_breaker", "bulkhead", "rate_limit", "rate_limiter"),
-        *("network", "lte", "wifi", "stampede_protection", "single_flight", "write_through", "write_behind"),
-        *("lfu", "fifo", "random_eviction", "recovery_time", "cost", "prices", "replicas_of", "read_replicas"),
+        *("network", "lte", "wifi", "write_through", "write_behind"),
+        *("recovery_time", "cost", "prices", "replicas_of", "read_replicas"),
         *("first", "source", "uri", "consistent_hash", "p2c", "slowstart", "health_check", "max_queue"),
         *("gamma", "erlang", "weibull", "pareto", "hotset", "load_shedding"),
     }

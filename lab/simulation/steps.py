@@ -95,7 +95,7 @@ class Wait:
 
 
 class Access:
-    """One read (``get``) or write (``set``) of a cache."""
+    """One access of a cache: ``get``, ``set``, ``delete``, or one of a protection's own."""
 
     def __init__(self, *, cache: Part, operation: str, ordinal: int) -> None:
         self._cache = cache
@@ -103,27 +103,8 @@ class Access:
         self._ordinal = ordinal
 
     def run(self, request: Request, visit: Visit) -> Handling:
-        """Ask the cache under the visit number of this look-up."""
+        """Ask the cache under the visit number of this step."""
         return self._cache.handle(request.child(self._operation, child_visit(request.visit, self._ordinal)))
-
-
-class Cached:
-    """Read-through: ask the cache; on a miss (or from a cache that fails) do the work and store it."""
-
-    def __init__(self, *, get: Runnable, miss: Steps, store: Runnable) -> None:
-        self._get = get
-        self._miss = miss
-        self._store = store
-
-    def run(self, request: Request, visit: Visit) -> Handling:
-        """Get; on a miss run the miss steps and store what they gave."""
-        found = yield from self._get.run(request, visit)
-        if found is Outcome.OK:
-            return Outcome.OK
-        outcome = yield from self._miss.run(request, visit)
-        if outcome is Outcome.OK:
-            yield from self._store.run(request, visit)
-        return outcome
 
 
 class Query:

@@ -201,7 +201,7 @@ class TestSchema:
                 "bad name",
                 "one branch",
                 "autoscaler",
-                "lfu",
+                "misspelt eviction",
             ),
             *("unknown distribution", "time given as a number", "scv of zero", "number for a text", "missing scv"),
         ],

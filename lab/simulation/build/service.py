@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, assert_never
 
 from lab.scenario.components import Service as Spec
 from lab.scenario.demands import BoundStep, bound_steps
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, PublishStep, QueryStep, WaitStep
+from lab.scenario.steps import (
+    CachedStep,
+    CallStep,
+    CpuStep,
+    InvalidateStep,
+    ParallelStep,
+    PublishStep,
+    QueryStep,
+    WaitStep,
+)
+from lab.simulation.build.cached import Caching
 from lab.simulation.discipline import Classes, Stack
 from lab.simulation.event_loop import EventLoop, Loop
 from lab.simulation.interpreter import Interpreter
@@ -15,9 +25,7 @@ from lab.simulation.processor import OwnCore
 from lab.simulation.scheduled_loop import ScheduledLoop
 from lab.simulation.service import Admission, Computing, Replica
 from lab.simulation.steps import (
-    Access,
     Awaiting,
-    Cached,
     Call,
     Compute,
     Detached,
@@ -107,6 +115,13 @@ class _Wiring:
         self._event_loop = event_loop
         self._service = service
         self._process = process
+        self._caching = Caching(
+            world=world,
+            caller=(service, process),
+            event_loop=event_loop,
+            detached=self._detached,
+            awaiting=self._awaiting,
+        )
 
     def steps(self, bound: tuple[BoundStep, ...]) -> Steps:
         return Steps(tuple(self._step(step) for step in bound))
@@ -121,12 +136,9 @@ class _Wiring:
                 time_s = world.variate(bound.stream, spec.time)
                 return self._awaiting(Wait(clock=world.clock, time_s=time_s, ordinal=bound.ordinal))
             case CachedStep():
-                cache = world.part(spec.cache)
-                get, store = (
-                    self._asking(Access(cache=cache, operation=operation, ordinal=bound.ordinal))
-                    for operation in ("get", "set")
-                )
-                return Cached(get=get, miss=self.steps(bound.nested[0]), store=store)
+                return self._caching.look_up(spec.cache, bound.ordinal, self.steps(bound.nested[0]))
+            case InvalidateStep():
+                return self._caching.access(spec.cache, "delete", bound.ordinal)
             case QueryStep():
                 database = world.database_of(spec.database, self._service, self._process)
                 return self._asking(Query(database=database, query=spec.query, ordinal=bound.ordinal))
@@ -142,9 +154,11 @@ class _Wiring:
                 assert_never(spec)
 
     def _asking(self, step: Runnable) -> Runnable:
-        if self._world.fleet(self._service).mortal:
-            step = Detached(clock=self._world.clock, step=step)
-        return self._awaiting(step)
+        return self._awaiting(self._detached(step))
+
+    def _detached(self, step: Runnable) -> Runnable:
+        mortal = self._world.fleet(self._service).mortal
+        return Detached(clock=self._world.clock, step=step) if mortal else step
 
     def _awaiting(self, step: Runnable) -> Runnable:
         return Awaiting(event_loop=self._event_loop, step=step)

@@ -17,6 +17,7 @@ from lab.simulation.build.database import make_cluster, make_database
 from lab.simulation.build.load_balancer import make_load_balancer
 from lab.simulation.build.queue import make_queue
 from lab.simulation.build.service import make_replica
+from lab.simulation.cache import LocalCaches
 from lab.simulation.clock import Clock
 from lab.simulation.database import Cluster
 from lab.simulation.deployment import Deployment
@@ -91,13 +92,24 @@ class World:
             case Service():
                 return self.fleet(name).members[0]
             case Cache():
-                return self.own_part(name) or make_cache(self, name, spec)
+                return self._make_cache(name, spec)
             case Database():
                 return self.own_part(name) or make_database(self, name, spec, service=None, replica=0)
             case Queue():
                 return self.own_part(name) or make_queue(self, name, spec)
             case _:
                 assert_never(spec)
+
+    def _make_cache(self, name: str, spec: Cache) -> Part:
+        def make(replica: int) -> Part:
+            return self.own_part(name, replica) or make_cache(self, name, spec, replica=replica)
+
+        return make(0) if spec.scope == "shared" else LocalCaches(name=name, make=make)
+
+    def cache_of(self, name: str, service: str, process: int) -> Part:
+        """Return the cache as one process of a service sees it: the shared one, or that process's own."""
+        cache = self.part(name)
+        return cache.of(service, process) if isinstance(cache, LocalCaches) else cache
 
     def own_part(self, name: str, replica: int = 0) -> Part | None:
         """Return the user's own part for this component, or None if the lab's own is wanted."""

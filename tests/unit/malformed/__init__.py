@@ -106,7 +106,7 @@ _WORDS = (
         16,
         "edge.kind: there is no kind 'loadbalancer' here; did you",
     ),
-    _change("unknown kind of step", "{kind: wait, time: 20ms}", "{kind: sleep, time: 20ms}", 30, "cached, query, call"),
+    _change("unknown kind of step", "{kind: wait, time: 20ms}", "{kind: sleep, time: 20ms}", 30, "cpu, wait, cached"),
     _change(
         "unknown distribution", "kind: lognormal", "kind: normal", 29, "there is no kind 'normal' here; did you mean"
     ),
@@ -127,8 +127,7 @@ _LATER = (
     _change("diurnal rate", "kind: spike", "kind: diurnal", 5, "does not model 'diurnal' yet"),
     _change("retry budget", "attempts: 2", "attempts: 2\n    budget: 10%", 12, "does not model 'budget' yet"),
     _change("network", "timeout: 1s\n  retry", "timeout: 1s\n  network: {kind: lte}\n  retry", 10, "'network' yet"),
-    _change("stampede protection", "ttl: 20s", "stampede_protection: single_flight", 45, "'stampede_protection' yet"),
-    _change("lfu", "ttl: 20s", "eviction: lfu", 45, "items.eviction: the lab does not model 'lfu' yet"),
+    _change("write-through", "ttl: 20s", "write_through: true", 45, "'write_through' yet"),
     _change("recovery time", "metric: sojourn_time", "metric: recovery_time", 53, "does not model 'recovery_time' yet"),
 )
 
@@ -244,6 +243,67 @@ _NAMES = (
     ),
 )
 
+_CACHES = (
+    _change("misspelt eviction", "ttl: 20s", "eviction: lru_sampled", 45, "there is no eviction 'lru_sampled' here"),
+    _change(
+        "misspelt protection",
+        "ttl: 20s",
+        "stampede_protection: singleflight",
+        45,
+        "items.stampede_protection: there is no kind 'singleflight' here; did you mean 'single_flight'?",
+    ),
+    _change("protection without a unit", "ttl: 20s", "stampede_protection: {kind: lock, poll: 5}", 45, "5 has no unit"),
+    _change("two limits of a cache", "ttl: 20s", "capacity_bytes: 1MiB", 45, "capacity_bytes: stands beside capacity"),
+    _change("eviction without a limit", "capacity: 500", "eviction: fifo", 45, "eviction: has no effect, as all entri"),
+    _change("samples of lru", "ttl: 20s", "samples: 9", 45, "samples: has no effect with eviction: lru"),
+    _change(
+        "sizes without bytes",
+        "ttl: 20s",
+        "entry_sizes: {kind: uniform, low: 1KiB, high: 2KiB}",
+        45,
+        "entry_sizes: has no effect",
+    ),
+    _change("jitter without ttl", "ttl: 20s", "ttl_jitter: 10%", 45, "ttl_jitter: has no effect without a ttl"),
+    _change(
+        "early refresh without ttl",
+        "ttl: 20s",
+        "stampede_protection: early_refresh",
+        45,
+        "stampede_protection: early_refresh has no effect without a ttl",
+    ),
+    _change(
+        "lock in a process",
+        "capacity: 500",
+        "scope: replica, stampede_protection: lock",
+        45,
+        "within one process use single_flight",
+    ),
+    _change(
+        "more warm entries than keys",
+        "ttl: 20s",
+        "warm: {kind: most_popular, entries: 2001}",
+        45,
+        "warm: 2001 entries, but requests are about 2000 different keys",
+    ),
+    _change(
+        "a miss that waits for itself",
+        BASE[BASE.index("miss: [") : BASE.index("      write_item")]
+        + BASE[BASE.index("      write_item") : BASE.index("  main:")],
+        "miss: [{kind: cached, cache: items, miss: [{kind: wait, time: 1ms}]}]\n"
+        + BASE[BASE.index("      write_item") : BASE.index("  items:")]
+        + "  items: {kind: cache, stampede_protection: single_flight}\n",
+        33,
+        "read_item.2.miss.0.cache: looks the same key up again while a miss of 'items' is under way",
+    ),
+    _change(
+        "invalidates a database",
+        "{kind: wait, time: 20ms}",
+        "{kind: invalidate, cache: main}",
+        30,
+        "read_item.1.cache: 'main' is not a cache",
+    ),
+)
+
 _SHAPES = (
     _change(
         "no steps",
@@ -336,4 +396,4 @@ _YAML = (
     _change("escape of no character", "name: base", 'name: "\\UFFFFFFFF"', 1, "stands for no character"),
 )
 
-MALFORMED = (*_UNITS, *_RANGES, *_WORDS, *_LATER, *_NAMES, *_SHAPES, *_TRAPS, *_YAML)
+MALFORMED = (*_UNITS, *_RANGES, *_WORDS, *_LATER, *_NAMES, *_CACHES, *_SHAPES, *_TRAPS, *_YAML)

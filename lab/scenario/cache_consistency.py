@@ -1,0 +1,76 @@
+"""Whether the keys of a cache fit together, and whether its look-ups can end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lab.scenario.cache import SAMPLES, Cache
+from lab.scenario.components import Component
+from lab.scenario.problems import Path, Problem
+from lab.scenario.stampede import EarlyRefresh, Lock, SingleFlight, StaleWhileRevalidate
+from lab.scenario.steps import CachedStep, ParallelStep, StepSpec
+
+
+def cache_problems(cache: Cache, where: Path, *, keys: int) -> Iterator[Problem]:
+    """Yield what is wrong between the keys of a cache.
+
+    Args:
+        cache: the cache.
+        where: its path in the scenario.
+        keys: how many different keys requests are about.
+    """
+    protection = cache.stampede_protection
+    if cache.capacity is not None and cache.capacity_bytes is not None:
+        yield _problem(where, "capacity_bytes", "stands beside capacity; a cache has one limit: take one of them out")
+    if not cache.bounded and cache.eviction != "lru":
+        yield _problem(where, "eviction", "has no effect, as all entries fit; give it a capacity or capacity_bytes")
+    if not cache.eviction.startswith("sampled") and cache.samples != SAMPLES:
+        yield _problem(where, "samples", f"has no effect with eviction: {cache.eviction}, which looks at every entry")
+    if cache.entry_sizes is not None and cache.capacity_bytes is None:
+        yield _problem(where, "entry_sizes", "has no effect, as sizes count for capacity_bytes only; give that too")
+    if cache.ttl is None and cache.ttl_jitter:
+        yield _problem(where, "ttl_jitter", "has no effect without a ttl; give that too")
+    if cache.ttl is None and isinstance(protection, EarlyRefresh | StaleWhileRevalidate):
+        message = f"{protection.kind} has no effect without a ttl: entries never expire; give that too"
+        yield _problem(where, "stampede_protection", message)
+    if cache.scope == "replica" and isinstance(protection, Lock):
+        message = "a lock is for a cache that replicas share; within one process use single_flight"
+        yield _problem(where, "stampede_protection", message)
+    if cache.warm is not None and cache.warm.entries > keys:
+        message = f"{cache.warm.entries} entries, but requests are about {keys} different keys (workload.keys)"
+        yield _problem(where, "warm", message)
+
+
+def _problem(where: Path, key: str, message: str) -> Problem:
+    return Problem(path=(*where, key), message=message)
+
+
+def looked_up_twice(
+    components: Mapping[str, Component], steps: tuple[StepSpec, ...], where: Path, under_way: tuple[str, ...] = ()
+) -> Iterator[Problem]:
+    """Yield the look-ups that would wait for the very miss that they are part of.
+
+    Args:
+        components: of the scenario.
+        steps: of an endpoint.
+        where: their path in the scenario.
+        under_way: the caches whose miss these steps are part of.
+    """
+    for number, step in enumerate(steps):
+        here = (*where, number)
+        match step:
+            case CachedStep():
+                cache = components.get(step.cache)
+                protection = cache.stampede_protection if isinstance(cache, Cache) else None
+                if step.cache in under_way and isinstance(protection, SingleFlight | Lock):
+                    message = (
+                        f"looks the same key up again while a miss of {step.cache!r} is under way, and with "
+                        f"{protection.kind} would wait for itself; take one of the look-ups out"
+                    )
+                    yield Problem(path=(*here, "cache"), message=message)
+                yield from looked_up_twice(components, step.miss, (*here, "miss"), (*under_way, step.cache))
+            case ParallelStep():
+                for branch, nested in enumerate(step.branches):
+                    yield from looked_up_twice(components, nested, (*here, "branches", branch), under_way)
+            case _:
+                pass
