@@ -128,7 +128,7 @@ def _copies(scenario: Scenario, name: str) -> int:
     if isinstance(cache, Cache) and cache.scope == "shared":
         return 1
     return sum(
-        component.replicas
+        component.replicas * component.workers
         for component in scenario.components.values()
         if isinstance(component, Service)
         and any(each == name for steps in component.endpoints.values() for each, _ in _look_ups(steps, ()))

@@ -5,7 +5,7 @@ A user's own component is held to them too: ``lab.validation.laws.broken_laws(ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,8 @@ from lab.scenario.components import Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import service_behind
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import ParallelStep, QueryStep, walk
+from lab.scenario.steps import CachedStep, ParallelStep, QueryStep, StepSpec, walk
+from lab.validation.cache_laws import cache_laws
 from lab.validation.queue_laws import broken_queue_laws
 from lab.validation.scaling_laws import broken_scaling_laws
 
@@ -30,7 +31,7 @@ def broken_laws(run: Run) -> list[str]:
 
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
     are places, nobody waits while a place is free, Little's law, conservation of messages,
-    no more processes than allowed.
+    no more processes than allowed, caches serve what was stored.
     """
     scenario = Scenario.model_validate(run.scenario)
     visits, requests = run.visits, run.requests
@@ -42,6 +43,7 @@ def broken_laws(run: Run) -> list[str]:
         *_littles_law(run, visits),
         *broken_queue_laws(scenario, run),
         *broken_scaling_laws(scenario, run),
+        *cache_laws(scenario, requests, _of_the_language(run)),
     ]
 
 
@@ -90,13 +92,18 @@ def _client_time(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFram
 
 
 def _fanning_out(scenario: Scenario) -> list[str]:
-    """The services with an endpoint that does several things at once."""
-    return [
-        name
-        for name, part in scenario.components.items()
-        if isinstance(part, Service)
-        and any(isinstance(step, ParallelStep) for steps in part.endpoints.values() for step in walk(steps))
-    ]
+    """The services with an endpoint that does several things at once, and caches whose misses do (refreshes too)."""
+    found: list[str] = []
+    for name, part in scenario.components.items():
+        steps = [step for each in part.endpoints.values() for step in walk(each)] if isinstance(part, Service) else []
+        if _has_branches(steps):
+            found.append(name)
+        found += [step.cache for step in steps if isinstance(step, CachedStep) and _has_branches(walk(step.miss))]
+    return found
+
+
+def _has_branches(steps: Iterable[StepSpec]) -> bool:
+    return any(isinstance(step, ParallelStep) for step in steps)
 
 
 def _places(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[str]:

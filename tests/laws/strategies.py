@@ -30,7 +30,9 @@ LEAVES = st.one_of(
 )
 
 
-MORE_LEAVES = st.one_of(LEAVES, st.just({"kind": "publish", "queue": "jobs"}))
+MORE_LEAVES = st.one_of(
+    LEAVES, st.just({"kind": "publish", "queue": "jobs"}), st.just({"kind": "invalidate", "cache": "items"})
+)
 
 
 def _nested(steps: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -97,8 +99,36 @@ RATES = st.sampled_from(
     ["60/s", {"kind": "ramp", "start": "0/s", "end": "150/s", "over": "2s"},
      {"kind": "spike", "base": "10/s", "peak": "200/s", "at": "500ms", "rise": "0s", "hold": "500ms", "fall": "1s"}]
 )  # fmt: skip
-CACHES = st.sampled_from(
-    [{"kind": "cache"}, {"kind": "cache", "capacity": 3, "access_time": "1ms"}, {"kind": "cache", "ttl": "300ms"}]
+LIVES = st.sampled_from(
+    [
+        {},
+        {"ttl": "300ms", "ttl_jitter": "40%"},
+        {"ttl": "200ms", "stampede_protection": {"kind": "early_refresh", "beta": 2}},
+        {"ttl": "200ms", "stampede_protection": {"kind": "stale_while_revalidate", "stale_for": "200ms"}},
+        {"ttl": "200ms", "stampede_protection": "single_flight"},
+    ]
+)
+ROOMS = st.one_of(
+    st.just({}),
+    st.builds(
+        lambda room, eviction: room | {"eviction": eviction},
+        st.sampled_from(
+            [
+                {"capacity": 3},
+                {"capacity": 8, "warm": {"kind": "most_popular", "entries": 5}},
+                {"capacity_bytes": "8KiB", "entry_sizes": {"kind": "lognormal", "mean": "2KiB", "scv": 1}},
+            ]
+        ),
+        st.sampled_from(["lru", "lfu", "fifo", "random", "sampled_lru", "sampled_lfu", "noeviction"]),
+    ),
+)
+SCOPES = st.sampled_from(
+    [
+        {},
+        {"access_time": "1ms"},
+        {"scope": "replica"},
+        {"stampede_protection": {"kind": "lock", "poll": "10ms", "lock_timeout": "60ms"}},
+    ]
 )
 POOLS = st.builds(
     lambda size, overflow: {"size": size, "overflow": overflow, "timeout": "40ms"}, st.integers(1, 3), st.integers(0, 2)
@@ -113,6 +143,25 @@ PLAIN_DATABASE = {"kind": "database", "pool": {"size": 2, "overflow": 1, "timeou
 DATABASES = st.builds(
     lambda pool, server: {"kind": "database", "pool": pool, **server}, POOLS, st.one_of(st.just({}), SERVERS)
 )
+MEASURABLE_CACHES = st.sampled_from(
+    [{"kind": "cache"}, {"kind": "cache", "capacity": 3, "access_time": "1ms"}, {"kind": "cache", "ttl": "300ms"}]
+)
+CACHES = st.builds(lambda scope, room, life: {"kind": "cache"} | scope | room | life, SCOPES, ROOMS, LIVES)
+
+
+def in_tiers(steps: list[dict[str, Any]], depth: int = 0) -> list[dict[str, Any]]:
+    """Return the steps with each look-up inside a miss asking another cache: items, items_1, items_2, ..."""
+    tiers = []
+    for step in steps:
+        match step:
+            case {"kind": "cached", "miss": miss}:
+                cache = f"items_{depth}" if depth else "items"
+                tiers.append(step | {"cache": cache, "miss": in_tiers(miss, depth + 1)})
+            case {"kind": "parallel", "branches": branches}:
+                tiers.append(step | {"branches": [in_tiers(branch, depth) for branch in branches]})
+            case _:
+                tiers.append(step)
+    return tiers
 
 
 WORKERS = st.builds(
@@ -145,12 +194,13 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     """
     steps = MEASURABLE_STEPS if measurable else STEPS
     of_api, of_inner = (LIMITS if measurable else st.one_of(LIMITS, _replicas(of)) for of in (("get", "put"), ("get",)))
+    caches = MEASURABLE_CACHES if measurable else CACHES
     more = {} if measurable else {"jobs": draw(QUEUES), "worker": draw(WORKERS) | draw(SCALED_CONSUMERS)}
     leaf = {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": draw(TIMES)}]}, "overhead": draw(TIMES)}
     api = {
         "kind": "service",
         "replicas": draw(st.integers(1, 3)),
-        "endpoints": {"get": draw(steps), "put": draw(steps)},
+        "endpoints": {"get": in_tiers(draw(steps)), "put": in_tiers(draw(steps))},
     }
     return lab.Scenario.model_validate(
         {
@@ -168,7 +218,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 "api": api | draw(of_api) | ({} if measurable else draw(SCALED)),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(of_inner),
-                "items": draw(CACHES),
+                **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
                 **more,
                 "main": (PLAIN_DATABASE if measurable else draw(DATABASES))
                 | {"queries": {"one": draw(TIMES), "two": {"statement": "insert", "time": draw(TIMES)}}},

@@ -13,6 +13,7 @@ _TIME = {"kind": "lognormal", "mean": "8ms", "scv": 1.0}
 _WAIT = {"kind": "wait", "time": _TIME}
 _DATABASE = {"kind": "database", "pool": {"size": 1, "timeout": "5s"}, "queries": {"get": _TIME}}
 _CACHE = {"kind": "cache", "capacity": 5, "access_time": {"kind": "exponential", "mean": "1ms"}}
+_LOCAL = {"kind": "cache", "scope": "replica", "capacity": 2, "eviction": "random", "ttl": "2s", "ttl_jitter": "50%"}
 _SERVED = _DATABASE | {"pool": {"size": 2, "timeout": "5s"}, "cores": 1, "connect_time": "3ms"}
 _QUERY = {"kind": "query", "database": "main", "query": "get"}
 _CALLEE = {"kind": "service", "concurrency": 1, "overhead": "1ms", "endpoints": {"get": [_WAIT]}}
@@ -70,6 +71,21 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
             "main": _DATABASE,
         },
     ),
+    "two_tiers": (
+        [{"kind": "cached", "cache": "local", "miss": [{"kind": "cached", "cache": "items", "miss": [_QUERY]}]}],
+        {"main": _DATABASE, "items": _CACHE | {"eviction": "sampled_lfu"}, "local": _LOCAL},
+    ),
+    "invalidated_cache": (
+        [{"kind": "cached", "cache": "items", "miss": [_QUERY]}, {"kind": "invalidate", "cache": "items"}],
+        {"main": _DATABASE, "items": _CACHE},
+    ),
+    **{
+        f"cache_with_{protection}": (
+            [{"kind": "cached", "cache": "items", "miss": [_QUERY]}],
+            {"main": _DATABASE, "items": _CACHE | {"ttl": "300ms", "stampede_protection": protection}},
+        )
+        for protection in ("single_flight", "lock", "early_refresh", "stale_while_revalidate")
+    },
     "service": ([{"kind": "call", "target": "callee", "endpoint": "get"}], {"callee": _CALLEE}),
     "service_with_workers": (
         [{"kind": "call", "target": "callee", "endpoint": "get"}],

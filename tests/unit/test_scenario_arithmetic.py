@@ -77,6 +77,53 @@ def test_levels_of_a_spike() -> None:
     )
 
 
+def test_tiers_by_hand() -> None:
+    """100 keys at 0.1/s; each of 2 replicas holds one for 20 s (of 0.05/s half miss), the shared cache for 10 s."""
+    inner = {"kind": "cached", "cache": "shared", "miss": [{"kind": "query", "database": "main", "query": "q"}]}
+    components = {
+        "edge": {"kind": "load_balancer", "targets": "api"},
+        "api": _service({"kind": "cached", "cache": "local", "miss": [inner]}, replicas=2),
+        "local": {"kind": "cache", "scope": "replica", "ttl": "20s"},
+        "shared": {"kind": "cache", "ttl": "10s", "access_time": "1ms"},
+        "main": _DATABASE,
+    }
+    sums = arithmetic(_scenario(components, entry="edge", workload=_MANY_KEYS))
+    # 5/s come to the shared tier, 0.05/s a key: 0.5 / (1 + 0.5) hit.
+    assert sums.hit_ratios["peak"] == pytest.approx({"local": 0.5, "shared": 1 / 3})
+    assert sums.row("main", "connections").arrival_rate_per_s == pytest.approx(10 / 3)
+    assert sums.row("local", "accesses").holding_time_s == 0.0
+
+
+def test_a_tier_sees_what_the_one_before_it_misses() -> None:
+    """The most popular 9 of 100 keys stay in the first tier, so to the second all keys are equal, nearly."""
+    inner = {"kind": "cached", "cache": "shared", "miss": [_wait("1ms")]}
+    components = {
+        "api": _service({"kind": "cached", "cache": "local", "miss": [inner]}),
+        "local": {"kind": "cache", "capacity": 10, "eviction": "lfu"},
+        "shared": {"kind": "cache", "capacity": 45, "eviction": "random"},
+    }
+    workload = {"keys": {"kind": "zipf", "exponent": 3, "count": 100}}
+    ratios = arithmetic(_scenario(components, workload=workload)).hit_ratios["peak"]
+    popularity = [rank**-3 for rank in range(1, 101)]
+    assert ratios["local"] == pytest.approx(
+        (sum(popularity[:9]) + sum(p * p for p in popularity[9:]) / sum(popularity[9:])) / sum(popularity)
+    )
+    assert 0.9 < ratios["shared"] < 1.0  # keys 10 to 55 carry most of what is left
+
+
+def test_an_invalidation_costs_an_access() -> None:
+    """Two accesses of 1 ms each: the delete, and a look-up that always hits."""
+    components = {
+        "api": _service(
+            {"kind": "cached", "cache": "items", "miss": [_wait("9ms")]}, {"kind": "invalidate", "cache": "items"}
+        ),
+        "items": {"kind": "cache", "access_time": "1ms"},
+    }
+    sums = arithmetic(_scenario(components))
+    assert sums.row("items", "accesses").arrival_rate_per_s == pytest.approx(20.0)
+    assert sums.row("api", "slots").holding_time_s == pytest.approx(0.002)
+
+
 def test_a_level_that_lasts_no_time_does_not_count() -> None:
     """A step at the very end of the run, and a spike that the run does not reach."""
     api = {"api": _service(_wait("10ms"))}
@@ -124,6 +171,13 @@ def test_a_time_to_live_by_hand() -> None:
         ({"capacity": 50, "ttl": "10s"}, 0.5),
         ({"capacity": 80, "ttl": "10s"}, 0.5),
         ({"capacity": 100}, 1.0),
+        ({"capacity": 50, "eviction": "fifo"}, 0.5),
+        ({"capacity": 50, "eviction": "sampled_lru"}, 0.5),
+        ({"capacity": 50, "eviction": "noeviction"}, 0.5),
+        ({"capacity": 51, "eviction": "lfu"}, 0.5 + 0.5 / 50),  # 50 stay, one place holds one of the other 50
+        ({"capacity_bytes": "12800B"}, 0.5),  # of 256 B each
+        ({"capacity_bytes": "12800B", "entry_sizes": {"kind": "uniform", "low": "100B", "high": "412B"}}, 0.5),
+        ({"ttl": "10s", "ttl_jitter": "50%"}, 0.5),
         ({}, 1.0),
     ],
     ids=str,

@@ -222,7 +222,7 @@ def test_the_caches_of_replicas_are_flushed_together_and_asked_by_nobody_else() 
     for cache in ones:
         answer = world.clock.run(until=world.clock.process(cache.handle(Request(0, 0, "get", 0, 0))))
         assert answer is Outcome.ERROR
-    with pytest.raises(Unsupported, match="it lives in each replica"):
+    with pytest.raises(Unsupported, match="it lives in each process"):
         caches.handle(Request(0, 0, "get", 0, 0))
 
 

@@ -103,7 +103,9 @@ class Caching:
 
     def _refreshes(self, name: str) -> Refreshes:
         world = self._world
-        refreshes = Refreshes(clock=world.clock, log=world.log, named=(name, self._process), event_loop=self._event_loop)
+        refreshes = Refreshes(
+            clock=world.clock, log=world.log, named=(name, self._process), event_loop=self._event_loop
+        )
         fleet, service = world.fleet(self._service), world.scenario.components[self._service]
         assert isinstance(service, Service)  # it calls
         if fleet.mortal:

@@ -31,5 +31,5 @@ class LocalCaches:
             cache.flush()
 
     def handle(self, request: Request) -> Handling:
-        """Refuse: nobody but the processs has it."""
+        """Refuse: nobody but the processes has it."""
         raise Unsupported(f"components.{self._name}: it lives in each process (scope: replica), no other part can ask")

@@ -1,0 +1,52 @@
+"""What a cache promises: it serves what was stored, and not for longer than it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from lab.scenario.components import Cache
+from lab.scenario.scenario import Scenario
+from lab.scenario.stampede import StaleWhileRevalidate
+
+_ROUNDING_S = 1e-9
+
+
+def cache_laws(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFrame) -> Iterator[str]:
+    """Yield a sentence for each cache that served something that nobody had stored, or that was too old by then."""
+    for name, cache in scenario.components.items():
+        if isinstance(cache, Cache):
+            own = visits[(visits["component"] == name) & visits["departure_s"].notna()]
+            yield from _serves_what_was_stored(name, cache, _with_keys(own, requests))
+
+
+def _with_keys(visits: pd.DataFrame, requests: pd.DataFrame) -> pd.DataFrame:
+    keys = requests[["replication", "request", "key"]]
+    return visits[["replication", "request", "replica", "operation", "departure_s", "outcome", "hit"]].merge(
+        keys, on=["replication", "request"], how="left"
+    )
+
+
+def _serves_what_was_stored(name: str, cache: Cache, rows: pd.DataFrame) -> Iterator[str]:
+    hits = rows[rows["hit"].fillna(False).astype(bool)]
+    if hits.empty:
+        return
+    place = ["replication", "key"] if cache.scope == "shared" else ["replication", "replica", "key"]
+    stored = rows[(rows["operation"] == "set") & (rows["outcome"] == "ok")]
+    stored = stored.assign(stored_s=stored["departure_s"])[[*place, "departure_s", "stored_s"]]
+    found = pd.merge_asof(
+        hits.sort_values("departure_s"), stored.sort_values("departure_s"), on="departure_s", by=place
+    )
+    warm = np.asarray(found["key"] < (cache.warm.entries if cache.warm else 0))
+    stored_s = found["stored_s"].mask(found["stored_s"].isna() & warm, 0.0)
+    if stored_s.isna().any():
+        yield f"cache: {name} served {int(stored_s.isna().sum())} entries that nobody had stored"
+    if cache.ttl is not None:
+        protection = cache.stampede_protection
+        stale_for_s = protection.stale_for if isinstance(protection, StaleWhileRevalidate) else 0.0
+        most_s = cache.ttl * (1 + cache.ttl_jitter) + stale_for_s
+        age_s = found["departure_s"] - stored_s
+        if (age_s > most_s + _ROUNDING_S).any():
+            yield f"cache: {name} served an entry {age_s.max():.6f} s after it was stored, more than {most_s:.6f} s"
