@@ -47,6 +47,7 @@ _HOME = {
     "SojournTimeObjective": "lab.scenario.objectives",
     "SpikeRate": "lab.scenario.workload",
     "StepsRate": "lab.scenario.workload",
+    "TransactionStep": "lab.scenario.steps",
     "UniformKeys": "lab.scenario.workload",
     "WaitStep": "lab.scenario.steps",
     "ZipfKeys": "lab.scenario.workload",
@@ -80,7 +81,7 @@ if TYPE_CHECKING:
     from lab.scenario.objectives import RateObjective, RatioObjective, SojournTimeObjective
     from lab.scenario.reader import parse_scenario, read_scenario
     from lab.scenario.scenario import RunSpec, Scenario
-    from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
+    from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, TransactionStep, WaitStep
     from lab.scenario.topology import mermaid
     from lab.scenario.workload import (
         ConstantRate,

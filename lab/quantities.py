@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Annotated
 
 from pydantic import (
@@ -12,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    TypeAdapter,
     WithJsonSchema,
 )
 
@@ -31,6 +33,17 @@ class Spec(BaseModel):
     """What every part of a scenario is: frozen, and strict about unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+@cache
+def default_of(spec: type[Spec], key: str) -> object:
+    """Return the default of a key as it is inside, where a text with a unit has become a number of SI units."""
+    field = spec.model_fields[key]
+    default = field.get_default(call_default_factory=True)
+    if not field.validate_default:
+        return default
+    adapter: TypeAdapter[object] = TypeAdapter(Annotated[field.annotation, *field.metadata])  # type: ignore[arg-type]  # made at run time
+    return adapter.validate_python(default)
 
 
 def _not_negative(value: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lab.errors import Unsupported
-from lab.quantities import Spec
+from lab.quantities import Spec, default_of
 from lab.scenario.cache import Cache
 from lab.scenario.client import Client, ConstantBackoff, ExponentialBackoff, Retry
 from lab.scenario.database import Database, Pool, QuerySpec
@@ -68,9 +68,9 @@ def _unmeasurable(spec: Spec, path: str) -> Iterator[tuple[str, str]]:
     if obeyed is None:
         yield path, f"is of kind {getattr(spec, 'kind', type(spec).__name__)!r}"
         return
-    for name, field in type(spec).model_fields.items():
+    for name in type(spec).model_fields:
         value, here = getattr(spec, name), f"{path}.{name}" if path else name
-        if name in obeyed or value == field.get_default(call_default_factory=True):
+        if name in obeyed or value == default_of(type(spec), name):
             continue
         nested = list(_nested(value, here))
         if not nested:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lab.distributions import mean_s
-from lab.scenario import queue_consistency
+from lab.scenario import database_consistency, queue_consistency
 from lab.scenario.cache_consistency import cache_problems, looked_up_twice
 from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_demands
@@ -23,6 +22,7 @@ from lab.scenario.steps import (
     PublishStep,
     QueryStep,
     StepSpec,
+    TransactionStep,
     walk,
 )
 
@@ -92,33 +92,48 @@ def _dangling(scenario: Scenario) -> Iterator[Problem]:
 def _dangling_steps(scenario: Scenario, steps: tuple[StepSpec, ...], where: Path) -> Iterator[Problem]:
     for number, step in enumerate(steps):
         here = (*where, number)
-        match step:
-            case CachedStep() | InvalidateStep():
-                if not isinstance(scenario.components.get(step.cache), Cache):
-                    message = f"{shown(step.cache)} is not a cache (caches: {_known(scenario, Cache)})"
-                    yield Problem(path=(*here, "cache"), message=message)
-                if isinstance(step, CachedStep):
-                    yield from _dangling_steps(scenario, step.miss, (*here, "miss"))
-            case ParallelStep():
-                for branch, nested in enumerate(step.branches):
-                    yield from _dangling_steps(scenario, nested, (*here, "branches", branch))
-            case QueryStep():
-                yield from _dangling_query(scenario, step, here)
-            case PublishStep():
-                if not isinstance(scenario.components.get(step.queue), Queue):
-                    message = f"{shown(step.queue)} is not a queue (queues: {_known(scenario, Queue)})"
-                    yield Problem(path=(*here, "queue"), message=message)
-            case CallStep():
-                yield from _dangling_call(scenario, step, here)
-            case _:
-                pass
+        yield from _dangling_step(scenario, step, here)
+        for place, nested in _nested(step):
+            yield from _dangling_steps(scenario, nested, (*here, *place))
 
 
-def _dangling_query(scenario: Scenario, step: QueryStep, where: Path) -> Iterator[Problem]:
+def _nested(step: StepSpec) -> Iterator[tuple[Path, tuple[StepSpec, ...]]]:
+    match step:
+        case CachedStep(miss=steps):
+            yield ("miss",), steps
+        case TransactionStep(steps=steps):
+            yield ("steps",), steps
+        case ParallelStep(branches=branches):
+            yield from ((("branches", number), steps) for number, steps in enumerate(branches))
+        case _:
+            pass
+
+
+def _dangling_step(scenario: Scenario, step: StepSpec, where: Path) -> Iterator[Problem]:
+    match step:
+        case CachedStep() | InvalidateStep():
+            if not isinstance(scenario.components.get(step.cache), Cache):
+                message = f"{shown(step.cache)} is not a cache (caches: {_known(scenario, Cache)})"
+                yield Problem(path=(*where, "cache"), message=message)
+        case QueryStep() | TransactionStep():
+            yield from _dangling_database(scenario, step, where)
+        case PublishStep():
+            if not isinstance(scenario.components.get(step.queue), Queue):
+                message = f"{shown(step.queue)} is not a queue (queues: {_known(scenario, Queue)})"
+                yield Problem(path=(*where, "queue"), message=message)
+        case CallStep():
+            yield from _dangling_call(scenario, step, where)
+        case _:
+            pass
+
+
+def _dangling_database(scenario: Scenario, step: QueryStep | TransactionStep, where: Path) -> Iterator[Problem]:
     database = scenario.components.get(step.database)
     if not isinstance(database, Database):
         message = f"{shown(step.database)} is not a database (databases: {_known(scenario, Database)})"
         yield Problem(path=(*where, "database"), message=message)
+    elif isinstance(step, TransactionStep):
+        yield from database_consistency.transaction(scenario, step, where)
     elif step.query not in database.queries:
         message = f"{step.database!r} has no query {shown(step.query)} (it has: {', '.join(database.queries)})"
         yield Problem(path=(*where, "query"), message=message)
@@ -210,20 +225,13 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
             yield from queue_consistency.without_effect(scenario, name, component)
         if isinstance(component, Service):
             yield from service_problems(name, component)
-        if isinstance(component, Database) and component.pool.prefill and _opens_free(component):
-            message = (
-                "has no effect, as opening a connection costs nothing here; give a connect_time or max_connections"
-            )
-            yield Problem(path=("components", name, "pool", "prefill"), message=message)
         if isinstance(component, Service):
             for endpoint, steps in component.endpoints.items():
                 yield from looked_up_twice(scenario.components, steps, ("components", name, "endpoints", endpoint))
         if isinstance(component, Cache):
             yield from cache_problems(component, ("components", name), keys=scenario.workload.keys.count)
-
-
-def _opens_free(database: Database) -> bool:
-    return mean_s(database.connect_time) == 0 and database.max_connections is None
+        if isinstance(component, Database):
+            yield from database_consistency.without_effect(name, component)
 
 
 def _objective_names(scenario: Scenario) -> Iterator[Problem]:

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from lab.distributions import Constant, Distribution
-from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
+from lab.distributions import Constant, Distribution, mean_s
+from lab.quantities import Count, CountOrZero, PositiveDuration, Rate, Spec
 from lab.scenario.names import Name
+from lab.scenario.plans import Plan, plan_time_s
 
 _NO_TIME = Constant(mean="0s")  # type: ignore[arg-type]  # text in, seconds inside
 _HALF_A_MILLISECOND = Constant(mean="500us")  # type: ignore[arg-type]  # text in, seconds inside
@@ -46,6 +47,9 @@ class QuerySpec(Spec):
     """One kind of statement; a distribution alone is a select that takes that time."""
 
     time: Distribution = Field(description="Time that the statement holds its connection, round trip excluded.")
+    plan: Plan | None = Field(
+        default=None, description="What comes on top of time as the table grows. None: nothing, whatever its rows."
+    )
     statement: Literal["select", "insert"] = Field(
         default="select", description="What the real database is asked: a row by primary key, or a new row."
     )
@@ -75,6 +79,19 @@ class Database(Spec):
         description="Connections that the server keeps open at once; beyond it connecting fails (PostgreSQL: 100). "
         "None: no limit.",
     )
+    rows: Count | None = Field(
+        default=None,
+        description="Rows of its table at the start, for the plans; each insert that is committed adds one.",
+    )
+    row_growth: Rate = Field(
+        default="0/s", validate_default=True, description="Rows that others add, who are not in the scenario."
+    )
     queries: dict[Name, Annotated[QuerySpec, BeforeValidator(_query_from_time)]] = Field(
         min_length=1, description="Query name to its time."
     )
+
+    def statement_s_mean(self, query: str) -> float:
+        """Return the mean time of a statement at the server, with the rows of the start."""
+        spec = self.queries[query]
+        growing_s = 0.0 if spec.plan is None or self.rows is None else plan_time_s(spec.plan, self.rows)
+        return mean_s(spec.time) + growing_s

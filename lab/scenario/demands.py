@@ -5,7 +5,8 @@ The rule, stated once and used by both worlds:
 - A request to an endpoint walks a tree: the steps of that endpoint at the service behind ``entry`` (visit 0), and
   below each ``call`` the steps of the callee. The order is the written one, depth first, with the ``miss`` steps of
   a look-up and every branch of a ``parallel`` included, whether or not a request happens to take them.
-- Each ``cpu``, ``wait`` and ``query`` step is one *slot*: one time drawn from one stream. The streams are
+- Each ``cpu``, ``wait`` and ``query`` step is one *slot*: one time drawn from one stream; a ``query`` that repeats
+  is as many slots and uses, one after the other. The streams are
   ``service/endpoint/cpu``, ``service/endpoint/wait`` and ``database/query``.
 - The k-th use (k = 0, 1, ...) of one stream within one endpoint draws at visit ``child_visit(v, k)``, where v is the
   visit of that endpoint.
@@ -38,6 +39,7 @@ from lab.scenario.steps import (
     PublishStep,
     QueryStep,
     StepSpec,
+    TransactionStep,
     WaitStep,
     walk,
 )
@@ -56,7 +58,7 @@ class BoundStep:
         spec: the step as the scenario has it.
         stream: name of the stream that its time is drawn from; "" for steps without a time of their own.
         ordinal: second argument of ``child_visit``: for its own draw, for a look-up that of the cache, for a call the
-            visit of the callee; else 0.
+            visit of the callee, for a transaction that of its own draws; else 0.
         offset: number of slots before this step's (first) slot, counted from the start of its endpoint.
         nested: the miss steps (one tuple), the branches (one tuple each), or nothing.
     """
@@ -200,6 +202,10 @@ class _Binding:
                 return BoundStep(spec=step, stream="", ordinal=use, offset=offset, nested=(self.bind(step.miss),))
             case InvalidateStep():
                 return BoundStep(spec=step, stream="", ordinal=self._use(f"invalidate {step.cache}"), offset=offset)
+            case TransactionStep():
+                name = f"transaction {step.database}"
+                ordinal = (name_key(name) + self._use(name)) & _MASK
+                return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset, nested=(self.bind(step.steps),))
             case ParallelStep():
                 branches = tuple(self.bind(branch) for branch in step.branches)
                 return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=branches)
@@ -207,13 +213,15 @@ class _Binding:
                 assert_never(step)
 
     def _drawn(self, step: CpuStep | WaitStep | QueryStep, stream: str) -> BoundStep:
-        bound = BoundStep(spec=step, stream=stream, ordinal=self._use(stream), offset=self._offset)
-        self._offset += 1
+        times = step.repeat if isinstance(step, QueryStep) else 1
+        bound = BoundStep(spec=step, stream=stream, ordinal=self._use(stream, times), offset=self._offset)
+        self._offset += times
         return bound
 
-    def _use(self, name: str) -> int:
-        self._uses[name] += 1
-        return self._uses[name] - 1
+    def _use(self, name: str, times: int = 1) -> int:
+        """Count uses of a name; return the number of the first of them."""
+        self._uses[name] += times
+        return self._uses[name] - times
 
 
 def _count(scenario: Scenario, service: str, endpoint: str, counts: dict[tuple[str, str], int]) -> int:
@@ -223,11 +231,13 @@ def _count(scenario: Scenario, service: str, endpoint: str, counts: dict[tuple[s
         total = 0
         for step in walk(endpoint_steps(scenario, *place)):
             match step:
-                case CpuStep() | WaitStep() | QueryStep():
+                case CpuStep() | WaitStep():
                     total += 1
+                case QueryStep():
+                    total += step.repeat
                 case CallStep():
                     total += _count(scenario, step.target, step.endpoint, counts)
-                case CachedStep() | ParallelStep() | InvalidateStep() | PublishStep():
+                case CachedStep() | ParallelStep() | InvalidateStep() | PublishStep() | TransactionStep():
                     pass  # `walk` yields what is nested in them
                 case _:
                     assert_never(step)
@@ -251,14 +261,15 @@ def _slots(
                     distribution=step.spec.time,
                 )
             case QueryStep():
-                yield _query_slot(scenario, step.spec, stream=step.stream, visit=below)
+                for use in range(step.ordinal, step.ordinal + step.spec.repeat):
+                    yield _query_slot(scenario, step.spec, stream=step.stream, visit=child_visit(visit, use))
             case CallStep(target=target, endpoint=called):
                 callee = bound_steps(scenario, target, called)
                 name = service_name_behind(scenario, target)
                 yield from _slots(scenario, callee, service=name, endpoint=called, visit=below)
             case PublishStep():
                 pass  # what its consumers need is drawn at their own addresses, below the visit of the publishing
-            case CachedStep() | ParallelStep():
+            case CachedStep() | ParallelStep() | TransactionStep():
                 for nested in step.nested:
                     yield from _slots(scenario, nested, service=service, endpoint=endpoint, visit=visit)
             case InvalidateStep():

@@ -21,6 +21,7 @@ _NAMED_UNIONS = {
     "ConstantBackoff": "Backoff",
     "NoProtection": "StampedeProtection",
     "UniformSizes": "Sizes",
+    "ScanPlan": "Plan",
 }
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _TAGS = ("kind", "metric")

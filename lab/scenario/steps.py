@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Union
 from pydantic import Discriminator, Field
 
 from lab.distributions import Distribution
-from lab.quantities import Spec
+from lab.quantities import Count, Spec
 
 
 class CpuStep(Spec):
@@ -41,11 +41,29 @@ class InvalidateStep(Spec):
 
 
 class QueryStep(Spec):
-    """One statement on a pooled connection of a database."""
+    """One statement on a pooled connection of a database, or several one after the other (N+1)."""
 
     kind: Literal["query"] = "query"
     database: str = Field(description="Name of a database.")
     query: str = Field(description="Name of one of its queries.")
+    repeat: Count = Field(
+        default=1,
+        description="How often, one after the other: each takes a connection and a round trip of its own (on one "
+        "connection: put it in a transaction).",
+        le=500,
+    )
+
+
+class TransactionStep(Spec):
+    """Holds one connection of a database over all its steps, whatever they wait for, and ends in a commit.
+
+    Its queries of that database run on this connection. If a step fails it is rolled back. Commit and rollback are
+    statements of their own, which take a round trip.
+    """
+
+    kind: Literal["transaction"] = "transaction"
+    database: str = Field(description="Name of a database.")
+    steps: tuple[StepSpec, ...] = Field(min_length=1, description="What is done while it holds the connection.")
 
 
 class CallStep(Spec):
@@ -72,12 +90,13 @@ class ParallelStep(Spec):
 
 StepSpec = Annotated[
     Union[  # noqa: UP007  # recursive
-        CpuStep, WaitStep, CachedStep, InvalidateStep, QueryStep, CallStep, PublishStep, ParallelStep
+        CpuStep, WaitStep, CachedStep, InvalidateStep, QueryStep, TransactionStep, CallStep, PublishStep, ParallelStep
     ],
     Discriminator("kind"),
 ]
 
 CachedStep.model_rebuild()
+TransactionStep.model_rebuild()
 ParallelStep.model_rebuild()
 
 
@@ -88,6 +107,8 @@ def walk(steps: tuple[StepSpec, ...]) -> Iterator[StepSpec]:
         match step:
             case CachedStep():
                 yield from walk(step.miss)
+            case TransactionStep():
+                yield from walk(step.steps)
             case ParallelStep():
                 for branch in step.branches:
                     yield from walk(branch)

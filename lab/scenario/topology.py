@@ -18,6 +18,7 @@ from lab.scenario.steps import (
     PublishStep,
     QueryStep,
     StepSpec,
+    TransactionStep,
     WaitStep,
 )
 from lab.units import format_bytes, format_duration
@@ -141,7 +142,10 @@ def _asked(steps: tuple[StepSpec, ...], endpoint: str, *, on_miss: bool) -> Iter
             case InvalidateStep():
                 yield step.cache, f"{endpoint}: invalidate", on_miss
             case QueryStep():
-                yield step.database, f"{endpoint}: query {step.query}", on_miss
+                often = f" x {step.repeat}" if step.repeat > 1 else ""
+                yield step.database, f"{endpoint}: query {step.query}{often}", on_miss
+            case TransactionStep():
+                yield from _asked(step.steps, endpoint, on_miss=on_miss)
             case CallStep():
                 yield step.target, f"{endpoint}: call {step.endpoint}", on_miss
             case PublishStep():

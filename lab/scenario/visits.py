@@ -2,7 +2,7 @@
 
 Mean values without any waiting, one attempt a request. A look-up hits with the probability it is given; the branches
 of a ``parallel`` take as long as the longest of their means, which is a lower bound of the mean of the longest.
-Connections are open already: what opening one takes is left out.
+Connections are open already: what opening one takes is left out. Tables have the rows of the start.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from lab.scenario.steps import (
     PublishStep,
     QueryStep,
     StepSpec,
+    TransactionStep,
     WaitStep,
 )
 
@@ -121,6 +122,14 @@ def _deliveries(queue: Queue, consumer: Service) -> int:
     return most_replicas(consumer) * min(queue.prefetch, slots or queue.prefetch)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Caller:
+    """Whose steps are done: the service, and the databases of which it holds a connection by a transaction."""
+
+    service: str
+    held: tuple[str, ...] = ()
+
+
 class _Tour:
     """Adds up the visits of one client request; each method returns the mean time from its start to its end."""
 
@@ -141,40 +150,36 @@ class _Tour:
             assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
             overhead_s = mean_s(component.overhead)
             self._add(Place(component=target, resource="event_loop"), visits, overhead_s)
-            held_s = overhead_s + self._steps(endpoint_steps(self._scenario, target, endpoint), target, visits)
+            steps = endpoint_steps(self._scenario, target, endpoint)
+            held_s = overhead_s + self._steps(steps, _Caller(service=target), visits)
         self._add(place, visits, held_s)
         return held_s
 
-    def _steps(self, steps: tuple[StepSpec, ...], service: str, visits: float) -> float:
-        return sum(self._step(step, service, visits) for step in steps)
+    def _steps(self, steps: tuple[StepSpec, ...], caller: _Caller, visits: float) -> float:
+        return sum(self._step(step, caller, visits) for step in steps)
 
-    def _step(self, step: StepSpec, service: str, visits: float) -> float:
+    def _step(self, step: StepSpec, caller: _Caller, visits: float) -> float:
         match step:
             case CpuStep():
                 held_s = mean_s(step.time)
-                self.time_s[Place(component=service, resource="event_loop")] += visits * held_s
+                self.time_s[Place(component=caller.service, resource="event_loop")] += visits * held_s
                 return held_s
             case WaitStep():
                 return mean_s(step.time)
             case CachedStep():
-                return self._cached(step, service, visits)
+                return self._cached(step, caller, visits)
             case InvalidateStep():
                 return self._access(step.cache, visits)
             case QueryStep():
-                database = self._components[step.database]
-                assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
-                executed_s = mean_s(database.queries[step.query].time)
-                held_s = mean_s(database.round_trip) + executed_s
-                self._add(Place(component=step.database, resource="connections", caller=service), visits, held_s)
-                if database.cores is not None:
-                    self._add(Place(component=step.database, resource="cores"), visits, executed_s)
-                return held_s
+                return self._query(step, caller, visits * step.repeat) * step.repeat
+            case TransactionStep():
+                return self._transaction(step, caller, visits)
             case CallStep():
                 return self.call(step.target, step.endpoint, visits)
             case PublishStep():
                 return self._publish(step, visits)
             case ParallelStep():
-                return max(self._steps(branch, service, visits) for branch in step.branches)
+                return max(self._steps(branch, caller, visits) for branch in step.branches)
             case _:
                 assert_never(step)
 
@@ -188,12 +193,33 @@ class _Tour:
         self._add(Place(component=step.queue, resource="deliveries"), visits, work_s)
         return publish_s
 
-    def _cached(self, step: CachedStep, service: str, visits: float) -> float:
+    def _query(self, step: QueryStep, caller: _Caller, visits: float) -> float:
+        database = self._database(step.database)
+        executed_s = database.statement_s_mean(step.query)
+        held_s = mean_s(database.round_trip) + executed_s
+        if step.database not in caller.held:
+            self._add(Place(component=step.database, resource="connections", caller=caller.service), visits, held_s)
+        if database.cores is not None:
+            self._add(Place(component=step.database, resource="cores"), visits, executed_s)
+        return held_s
+
+    def _transaction(self, step: TransactionStep, caller: _Caller, visits: float) -> float:
+        within = _Caller(service=caller.service, held=(*caller.held, step.database))
+        held_s = self._steps(step.steps, within, visits) + mean_s(self._database(step.database).round_trip)
+        self._add(Place(component=step.database, resource="connections", caller=caller.service), visits, held_s)
+        return held_s
+
+    def _database(self, name: str) -> Database:
+        database = self._components[name]
+        assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
+        return database
+
+    def _cached(self, step: CachedStep, caller: _Caller, visits: float) -> float:
         misses = 1 - self._hit_ratios.get(step.cache, 0.0)
         self.look_ups[step.cache] += visits
         looked_up_s = self._access(step.cache, visits)
         stored_s = self._access(step.cache, visits * misses)
-        return looked_up_s + misses * (self._steps(step.miss, service, visits * misses) + stored_s)
+        return looked_up_s + misses * (self._steps(step.miss, caller, visits * misses) + stored_s)
 
     def _access(self, name: str, visits: float) -> float:
         cache = self._components[name]

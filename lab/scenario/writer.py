@@ -73,7 +73,7 @@ def _plain(value: Any, text: Any, defaults: bool) -> Any:
             return text["mean"]
         case ConstantRate():
             return text["rate"]
-        case QuerySpec(statement="select"):
+        case QuerySpec(statement="select", plan=None):
             return _plain(value.time, text["time"], defaults)
         case Spec():
             return _mapping(value, defaults)

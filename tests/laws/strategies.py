@@ -20,10 +20,24 @@ TIMES = st.sampled_from(
         {"kind": "empirical", "values": ["1ms", "2ms", "20ms"]},
     ]
 )
+QUERIES = st.builds(
+    lambda query: {"kind": "query", "database": "main", "query": query}, st.sampled_from(["one", "two"])
+)
+WAITS = st.builds(lambda time: {"kind": "wait", "time": time}, TIMES)
+TRANSACTIONS = st.builds(
+    lambda query, repeat, after: {
+        "kind": "transaction",
+        "database": "main",
+        "steps": [query | {"repeat": repeat}, *after],
+    },
+    QUERIES,
+    st.integers(1, 3),
+    st.lists(st.one_of(QUERIES, WAITS), max_size=2),
+)
 LEAVES = st.one_of(
     st.builds(lambda time: {"kind": "cpu", "time": time}, TIMES),
-    st.builds(lambda time: {"kind": "wait", "time": time}, TIMES),
-    st.builds(lambda query: {"kind": "query", "database": "main", "query": query}, st.sampled_from(["one", "two"])),
+    WAITS,
+    QUERIES,
     st.builds(
         lambda target: {"kind": "call", "target": target, "endpoint": "get"}, st.sampled_from(["inner", "balanced"])
     ),
@@ -31,7 +45,11 @@ LEAVES = st.one_of(
 
 
 MORE_LEAVES = st.one_of(
-    LEAVES, st.just({"kind": "publish", "queue": "jobs"}), st.just({"kind": "invalidate", "cache": "items"})
+    LEAVES,
+    st.just({"kind": "publish", "queue": "jobs"}),
+    st.just({"kind": "invalidate", "cache": "items"}),
+    QUERIES.map(lambda query: query | {"repeat": 3}),
+    TRANSACTIONS,
 )
 
 
@@ -140,8 +158,20 @@ SERVERS = st.builds(
     st.sampled_from([None, 4]),
 )
 PLAIN_DATABASE = {"kind": "database", "pool": {"size": 2, "overflow": 1, "timeout": "40ms"}}
+GROWING = {"rows": 1000, "row_growth": "500/s"}
+PLANS = st.sampled_from([{"kind": "scan", "time_per_row": "10us"}, {"kind": "index", "time_per_comparison": "200us"}])
 DATABASES = st.builds(
-    lambda pool, server: {"kind": "database", "pool": pool, **server}, POOLS, st.one_of(st.just({}), SERVERS)
+    lambda pool, server, time, plan: {
+        "kind": "database",
+        "pool": pool,
+        **server,
+        **(GROWING if plan else {}),
+        "queries": {"one": {"time": time, "plan": plan}, "two": {"statement": "insert", "time": time}},
+    },
+    POOLS,
+    st.one_of(st.just({}), SERVERS),
+    TIMES,
+    st.one_of(st.none(), PLANS),
 )
 MEASURABLE_CACHES = st.sampled_from(
     [{"kind": "cache"}, {"kind": "cache", "capacity": 3, "access_time": "1ms"}, {"kind": "cache", "ttl": "300ms"}]
@@ -220,8 +250,10 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 "inner": leaf | draw(of_inner),
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
                 **more,
-                "main": (PLAIN_DATABASE if measurable else draw(DATABASES))
-                | {"queries": {"one": draw(TIMES), "two": {"statement": "insert", "time": draw(TIMES)}}},
+                "main": PLAIN_DATABASE
+                | {"queries": {"one": draw(TIMES), "two": {"statement": "insert", "time": "2ms"}}}
+                if measurable
+                else draw(DATABASES),
             },
             "run": {"duration": "3s", "replications": 1, "seed": draw(st.integers(0, 99))},
         }

@@ -54,6 +54,10 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "cpu": ([{"kind": "cpu", "time": _TIME}], {}),
     "database": ([_QUERY], {"main": _DATABASE}),
     "database_with_cores": ([_QUERY], {"main": _SERVED}),
+    "transaction": (
+        [{"kind": "transaction", "database": "main", "steps": [_QUERY | {"repeat": 2}, _WAIT]}],
+        {"main": _DATABASE | {"pool": {"size": 2, "timeout": "5s"}}},
+    ),
     "cache_over_database": (
         [{"kind": "cached", "cache": "items", "miss": [_QUERY]}],
         {"main": _DATABASE, "items": _CACHE},

@@ -68,6 +68,26 @@ def test_the_cores_of_a_database_are_shared_by_all_pools() -> None:
     assert sums.saturates_first == cores
 
 
+def test_a_transaction_holds_one_connection_for_all_its_steps() -> None:
+    """3 x (1 + 19) ms of queries, 40 ms elsewhere and 1 ms to commit: 101 ms on one connection, 57 ms on a core."""
+    query = {"kind": "query", "database": "main", "query": "q", "repeat": 3}
+    steps = {"kind": "transaction", "database": "main", "steps": [query, _wait("40ms")]}
+    sums = arithmetic(_scenario({"api": _service(steps), "main": _DATABASE | {"cores": 2}}))
+    connections, cores = sums.row("main", "connections"), sums.row("main", "cores")
+    assert (connections.arrival_rate_per_s, connections.holding_time_s) == pytest.approx((10.0, 0.101))
+    assert (cores.arrival_rate_per_s, cores.offered_load) == pytest.approx((30.0, 0.57))
+    repeated = arithmetic(_scenario({"api": _service(query), "main": _DATABASE})).row("main", "connections")
+    assert (repeated.arrival_rate_per_s, repeated.holding_time_s) == pytest.approx((30.0, 0.02))
+
+
+def test_a_plan_counts_the_rows_of_the_start() -> None:
+    """100,000 rows at 55 ns are 5.5 ms, beside 2 ms of its own and 1 ms of network."""
+    queries = {"q": {"time": "2ms", "plan": {"kind": "scan", "time_per_row": "55ns"}}}
+    main = _DATABASE | {"queries": queries, "rows": 100_000, "row_growth": "1000/s"}
+    sums = arithmetic(_scenario({"api": _service({"kind": "query", "database": "main", "query": "q"}), "main": main}))
+    assert sums.row("main", "connections").holding_time_s == pytest.approx(0.0085)
+
+
 def test_levels_of_a_spike() -> None:
     """Base 10/s, peak 50/s; mean (40 x 10 + 10 x 30 + 10 x 50 + 10 x 30 + 30 x 10) / 100 = 18/s."""
     sums = arithmetic(_scenario({"api": _service(_wait("10ms"), concurrency=1)}, rate=_SPIKE))

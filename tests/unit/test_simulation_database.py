@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from lab.scenario.scenario import Scenario
 from lab.simulation.build import World
 from lab.simulation.clock import Order, Timer
 from lab.simulation.database import Cluster
@@ -36,14 +37,17 @@ def _opened(log: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(pytest.approx(time_s), value) for time_s, value in log]
 
 
+def world_with(described: Scenario, *, failing: set[str], requests: int = 1) -> World:
+    """Return a world in which these components may fail."""
+    return World(scenario=described, seed=1, replication=0, requests=requests, own={}, failing=frozenset(failing))
+
+
 def faulty(
     database: dict[str, Any], starts_s: list[float], faults: list[tuple[float, Callable[[Cluster], None]]]
 ) -> tuple[World, pd.DataFrame]:
     """Return the world and the visits of statements that one process sends at these times, under faults."""
     described = scenario({"api": service(_QUERY), "main": database})
-    world = World(
-        scenario=described, seed=1, replication=0, requests=len(starts_s), own={}, failing=frozenset({"main"})
-    )
+    world = world_with(described, failing={"main"}, requests=len(starts_s))
     part, cluster = world.database_of("main", "api", 0), world.database_server("main")
 
     def send(number: int, start_s: float, part: Part = part) -> Handling:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from lab.distributions import Constant
+from lab.distributions import Constant, Distribution
 from lab.scenario.components import Database as Spec
-from lab.scenario.components import Service
+from lab.scenario.components import QuerySpec, Service
+from lab.scenario.plans import plan_time_s
+from lab.scenario.scenario import Scenario
+from lab.scenario.steps import TransactionStep, walk
 from lab.simulation.database import Cluster, DatabaseClient, Pool, PooledDatabase, Server
-from lab.simulation.database.client import Times
+from lab.simulation.database.client import TRANSACTION, Statement, Trips
+from lab.simulation.database.table import Table
 from lab.simulation.fleet import Life, Member
 from lab.simulation.variate import Variate
 
@@ -24,7 +29,7 @@ def make_database(
     Args:
         service: whose replica; None: whatever process a user's own component stands for.
     """
-    if not world.may_fail(name) and is_plain(spec):
+    if not world.may_fail(name) and is_plain(spec) and not _holds_transactions(world.scenario, name):
         return PooledDatabase(
             clock=world.clock,
             log=world.log,
@@ -34,15 +39,25 @@ def make_database(
             queries=_query_times(world, name, spec),
         )
     client = _make_client(world, name, spec, replica)
-    if spec.max_connections is not None and service is not None:
+    if service is not None:
         _close_at_the_end(world, client, service, replica)
     return client
 
 
 def is_plain(spec: Spec) -> bool:
     """Whether pool, round trip and times are all there is to a database: then it needs no server."""
-    others = set(Spec.model_fields) - {"kind", "pool", "round_trip", "queries"}
-    return not spec.pool.prefill and all(getattr(spec, each) == Spec.model_fields[each].default for each in others)
+    limited = (spec.cores, spec.max_connections, spec.rows) != (None, None, None)
+    return not limited and _is_free(spec.connect_time)
+
+
+def _is_free(time: Distribution) -> bool:
+    return isinstance(time, Constant) and time.mean == 0
+
+
+def _holds_transactions(scenario: Scenario, name: str) -> bool:
+    services = [part for part in scenario.components.values() if isinstance(part, Service)]
+    every = (step for service in services for steps in service.endpoints.values() for step in walk(steps))
+    return any(isinstance(step, TransactionStep) and step.database == name for step in every)
 
 
 def make_cluster(world: World, name: str, spec: Spec) -> Cluster:
@@ -55,32 +70,47 @@ def make_cluster(world: World, name: str, spec: Spec) -> Cluster:
         cores=spec.cores,
         max_connections=spec.max_connections,
     )
-    return Cluster(servers=(server,))
+    table = Table(clock=world.clock, rows=spec.rows or 0, growth_per_s=spec.row_growth)
+    return Cluster(clock=world.clock, servers=(server,), table=table)
 
 
 def _make_client(world: World, name: str, spec: Spec, replica: int) -> DatabaseClient:
+    cluster = world.database_server(name)
     pool = Pool(
         clock=world.clock,
-        server=world.database_server(name).primary,
+        server=cluster.primary,
         size=spec.pool.size,
         overflow=spec.pool.overflow,
         timeout_s=spec.pool.timeout,
     )
     if spec.pool.prefill:
         pool.prefill()
-    free = isinstance(spec.connect_time, Constant) and spec.connect_time.mean == 0
     return DatabaseClient(
-        clock=world.clock,
         log=world.log,
         seen_from=(name, replica),
+        cluster=cluster,
         pool=pool,
-        times=Times(
-            round_trip=world.variate(f"{name}/round_trip", spec.round_trip),
-            connect=None
-            if free
-            else {query: world.variate(f"{name}/{query}/connect_time", spec.connect_time) for query in spec.queries},
-            queries=_query_times(world, name, spec),
+        trips=Trips(
+            round_trip=world.variate(f"{name}/round_trip", spec.round_trip), connect=_connect_times(world, name, spec)
         ),
+        statements={query: _statement(world, name, query, each) for query, each in spec.queries.items()},
+    )
+
+
+def _connect_times(world: World, name: str, spec: Spec) -> dict[str, Variate]:
+    if _is_free(spec.connect_time):
+        return {}
+    # A stream for each, as two queries of one request may stand at the same place in the call tree.
+    return {
+        each: world.variate(f"{name}/{each}/connect_time", spec.connect_time) for each in (*spec.queries, TRANSACTION)
+    }
+
+
+def _statement(world: World, name: str, query: str, spec: QuerySpec) -> Statement:
+    return Statement(
+        time=world.variate(f"{name}/{query}", spec.time),
+        plan_s=None if spec.plan is None else partial(plan_time_s, spec.plan),
+        inserts=spec.statement == "insert",
     )
 
 

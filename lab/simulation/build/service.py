@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from lab.errors import Unsupported
 from lab.scenario.components import Service as Spec
 from lab.scenario.demands import BoundStep, bound_steps
 from lab.scenario.steps import (
@@ -14,9 +15,12 @@ from lab.scenario.steps import (
     ParallelStep,
     PublishStep,
     QueryStep,
+    TransactionStep,
     WaitStep,
 )
 from lab.simulation.build.cached import Caching
+from lab.simulation.database import DatabaseClient
+from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Transaction
 from lab.simulation.discipline import Classes, Stack
 from lab.simulation.event_loop import EventLoop, Loop
 from lab.simulation.interpreter import Interpreter
@@ -122,6 +126,7 @@ class _Wiring:
             detached=self._detached,
             awaiting=self._awaiting,
         )
+        self._held: dict[str, HeldConnections] = {}  # by database: that of the transaction around the steps
 
     def steps(self, bound: tuple[BoundStep, ...]) -> Steps:
         return Steps(tuple(self._step(step) for step in bound))
@@ -140,8 +145,10 @@ class _Wiring:
             case InvalidateStep():
                 return self._caching.access(spec.cache, "delete", bound.ordinal)
             case QueryStep():
-                database = world.database_of(spec.database, self._service, self._process)
-                return self._asking(Query(database=database, query=spec.query, ordinal=bound.ordinal))
+                asked = [self._query(spec, bound.ordinal + use) for use in range(spec.repeat)]
+                return asked[0] if len(asked) == 1 else Steps(tuple(asked))
+            case TransactionStep():
+                return self._transaction(spec, bound)
             case CallStep():
                 target = world.part(spec.target)
                 return self._asking(Call(target=target, endpoint=spec.endpoint, ordinal=bound.ordinal))
@@ -152,6 +159,32 @@ class _Wiring:
                 return self._awaiting(Parallel(clock=world.clock, event_loop=event_loop, branches=branches))
             case _:
                 assert_never(spec)
+
+    def _query(self, spec: QueryStep, ordinal: int) -> Runnable:
+        if spec.database in self._held:
+            held = self._held[spec.database]
+            return self._asking(HeldQuery(held=held, query=spec.query, ordinal=ordinal))
+        database = self._world.database_of(spec.database, self._service, self._process)
+        return self._asking(Query(database=database, query=spec.query, ordinal=ordinal))
+
+    def _transaction(self, spec: TransactionStep, bound: BoundStep) -> Runnable:
+        database = self._world.database_of(spec.database, self._service, self._process)
+        if not isinstance(database, DatabaseClient):
+            raise Unsupported(
+                f"components.{spec.database}: is replaced by a component of your own, which has no connections to hold "
+                "in a transaction; take the transaction out, or let the lab's own database stand"
+            )
+        held, outer = HeldConnections(database), self._held
+        self._held = {**outer, spec.database: held}
+        steps = self.steps(bound.nested[0])
+        self._held = outer
+        return Transaction(
+            held=held,
+            steps=steps,
+            begin=self._asking(Begin(held=held, ordinal=bound.ordinal)),
+            commit=self._asking(End(held=held, ordinal=bound.ordinal, commit=True)),
+            rollback=self._asking(End(held=held, ordinal=bound.ordinal, commit=False)),
+        )
 
     def _asking(self, step: Runnable) -> Runnable:
         return self._awaiting(self._detached(step))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from lab.simulation.clock import Clock
 from lab.simulation.database.server import Server
+from lab.simulation.database.table import Table
 
 
 class Cluster:
@@ -12,10 +14,13 @@ class Cluster:
 
     Attributes:
         servers: the primary.
+        table: its rows.
     """
 
-    def __init__(self, *, servers: tuple[Server, ...]) -> None:
+    def __init__(self, *, clock: Clock, servers: tuple[Server, ...], table: Table) -> None:
+        self.clock = clock
         self.servers = servers
+        self.table = table
         self._primary = 0
 
     @property

@@ -37,6 +37,9 @@ class Pool:
     As in SQLAlchemy, connections are opened by who first needs them and pays for it, and which one is overflow shows
     only when it is given back. When a statement finds its connection broken, the whole pool is taken to be broken:
     each place is opened anew when next taken.
+
+    Attributes:
+        disposed: whether the process that kept it has ended.
     """
 
     def __init__(self, *, clock: Clock, server: Server, size: int, overflow: int, timeout_s: float) -> None:
@@ -46,7 +49,7 @@ class Pool:
         self._timeout_s = timeout_s
         self._idle: deque[Connection] = deque()
         self._broken_before = 0
-        self._disposed = False
+        self.disposed = False
 
     def prefill(self) -> None:
         """Open ``size`` connections ahead, as far as the server has room for them; costs nobody anything."""
@@ -58,8 +61,11 @@ class Pool:
                 self._idle.append(connection)
 
     def take(self) -> Generator[Event, object, Connection | None]:
-        """Return a connection, perhaps a closed one; None if the timeout ran out first."""
+        """Return a connection, perhaps a closed one; None if the timeout ran out first, or the process has ended."""
         if not (yield from self._line.enter(self._timeout_s)):
+            return None
+        if self.disposed:
+            self._line.leave()
             return None
         return self._idle.popleft() if self._idle else Connection()
 
@@ -80,7 +86,7 @@ class Pool:
         if broken:
             self._broken_before = max(self._broken_before, self.server.generation)
             self._close(connection)
-        if self._disposed:
+        if self.disposed:
             self._close(connection)
         elif connection.known and (len(self._idle) < self._size or self._line.queued):
             self._idle.append(connection)
@@ -90,7 +96,7 @@ class Pool:
 
     def dispose(self) -> None:
         """Close all connections: the process that kept them has ended."""
-        self._disposed = True
+        self.disposed = True
         while self._idle:
             self._close(self._idle.popleft())
 

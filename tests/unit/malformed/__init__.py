@@ -196,6 +196,57 @@ _NAMES = (
         "the calls go round in a circle (edge -> api -> profiles -> edge)",
     ),
     _change(
+        "plan without rows",
+        "item_by_id: {kind: exponential, mean: 15ms}",
+        "item_by_id: {time: 1ms, plan: {kind: scan}}",
+        50,
+        "queries.item_by_id.plan: grows with the rows of the table, and the database has no rows",
+    ),
+    _change(
+        "rows without a plan",
+        "    pool: {size: 4,",
+        "    rows: 100\n    pool: {size: 4,",
+        48,
+        "rows: has no effect, as",
+    ),
+    _change(
+        "growth without a plan",
+        "    pool: {size: 4,",
+        "    row_growth: 1/s\n    pool: {size: 4,",
+        48,
+        "row_growth: has no effect, as no query has a plan",
+    ),
+    _change(
+        "transaction without a query",
+        "{kind: query, database: main, query: insert_item}",
+        "{kind: transaction, database: main, steps: [{kind: wait, time: 1ms}]}",
+        35,
+        "steps: has no query of 'main', so it would hold a connection for nothing",
+    ),
+    _change(
+        "transaction of no database",
+        "{kind: query, database: main, query: insert_item}",
+        "{kind: transaction, database: items, steps: [{kind: query, database: main, query: insert_item}]}",
+        35,
+        "write_item.0.database: 'items' is not a database (databases: main)",
+    ),
+    _change(
+        "transaction in a transaction",
+        "{kind: query, database: main, query: insert_item}",
+        "{kind: transaction, database: main, steps: [{kind: transaction, database: main, steps: [{kind: query, "
+        "database: main, query: insert_item}]}]}",
+        35,
+        "steps: holds another transaction of 'main', and a connection can be in only one",
+    ),
+    _change(
+        "two statements at once on one connection",
+        "miss: [{kind: query, database: main, query: item_by_id}]",
+        "miss: [{kind: transaction, database: main, steps: [{kind: parallel, branches: [[{kind: query, database: main, "
+        "query: item_by_id}], [{kind: wait, time: 1ms}]]}]}]",
+        33,
+        "miss.0.steps.0: asks 'main' in parallel inside a transaction",
+    ),
+    _change(
         "prefill of what costs nothing",
         "{size: 4, timeout: 2s}",
         "{size: 4, prefill: true}",

@@ -1,0 +1,92 @@
+"""Whether a database and the transactions on it fit together, and whether each of its keys has an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lab.distributions import mean_s
+from lab.scenario.cache import Cache
+from lab.scenario.database import Database
+from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.stampede import StaleWhileRevalidate
+from lab.scenario.steps import CachedStep, ParallelStep, QueryStep, StepSpec, TransactionStep, walk
+
+if TYPE_CHECKING:
+    from lab.scenario.scenario import Scenario
+
+
+def without_effect(name: str, database: Database) -> Iterator[Problem]:
+    """Yield which keys of the database ``name`` do nothing, or need another one."""
+    for keys, message in (*_pool(database), *_plans(database)):
+        yield Problem(path=("components", name, *keys), message=message)
+
+
+def _pool(database: Database) -> Iterator[tuple[Path, str]]:
+    if database.pool.prefill and mean_s(database.connect_time) == 0 and database.max_connections is None:
+        yield (
+            ("pool", "prefill"),
+            "has no effect, as opening a connection costs nothing here; give a connect_time or max_connections",
+        )
+
+
+def _plans(database: Database) -> Iterator[tuple[Path, str]]:
+    planned = [query for query, spec in database.queries.items() if spec.plan is not None]
+    if planned and database.rows is None:
+        yield (
+            ("queries", planned[0], "plan"),
+            "grows with the rows of the table, and the database has no rows; give it rows too",
+        )
+    if not planned:
+        unused = {"rows": database.rows is not None, "row_growth": database.row_growth > 0}
+        for key in (key for key, given in unused.items() if given):
+            yield (key,), "has no effect, as no query has a plan whose time grows with the rows; leave it out"
+
+
+def transaction(scenario: Scenario, step: TransactionStep, where: Path) -> Iterator[Problem]:
+    """Yield what one connection cannot do of what stands inside the transaction at ``where``."""
+    inside = list(walk(step.steps))
+    if any(isinstance(each, TransactionStep) and each.database == step.database for each in inside):
+        message = f"holds another transaction of {shown(step.database)}, and a connection can be in only one at a time"
+        yield Problem(path=(*where, "steps"), message=message)
+    elif not any(_asks(each, step.database) for each in inside):
+        message = f"has no query of {shown(step.database)}, so it would hold a connection for nothing; add one"
+        yield Problem(path=(*where, "steps"), message=message)
+    for number in _at_once(step.steps, step.database):
+        message = (
+            f"asks {shown(step.database)} in parallel inside a transaction, and a connection does one statement at a "
+            "time; put the queries one after the other, or the parallel step outside"
+        )
+        yield Problem(path=(*where, "steps", number), message=message)
+    for each in inside:
+        if isinstance(each, CachedStep) and _outlives(scenario, each, step.database):
+            message = (
+                f"looks into {shown(each.cache)}, which refreshes entries in the background, where the transaction's "
+                "connection is no more; put the look-up outside, or protect the cache in another way"
+            )
+            yield Problem(path=(*where, "steps"), message=message)
+
+
+def _outlives(scenario: Scenario, step: CachedStep, database: str) -> bool:
+    """Whether the steps of a miss may go on when the request that began them has ended, and ask the database then."""
+    cache = scenario.components.get(step.cache)
+    revalidates = isinstance(cache, Cache) and isinstance(cache.stampede_protection, StaleWhileRevalidate)
+    return revalidates and any(_asks(each, database) for each in walk(step.miss))
+
+
+def _asks(step: StepSpec, database: str) -> bool:
+    return isinstance(step, QueryStep) and step.database == database
+
+
+def _at_once(steps: tuple[StepSpec, ...], database: str) -> Iterator[int]:
+    """The numbers of the steps in which queries of the database are asked in parallel."""
+    for number, step in enumerate(steps):
+        match step:
+            case ParallelStep():
+                if any(_asks(each, database) for branch in step.branches for each in walk(branch)):
+                    yield number
+            case CachedStep(miss=nested) | TransactionStep(steps=nested):
+                if any(True for _ in _at_once(nested, database)):
+                    yield number
+            case _:
+                pass
