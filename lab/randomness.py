@@ -73,13 +73,13 @@ class Stream:
         bits = splitmix64(self._key ^ splitmix64(state))
         return ((bits >> 12) + 0.5) * _TO_UNIT
 
-    def uniforms(self, count: int, visit: int = 0) -> NDArray[np.float64]:
-        """Return :meth:`uniform` for the first attempts of requests 0 .. count-1, bit for bit.
+    def uniforms(self, count: int, visit: int = 0, *, first: int = 0) -> NDArray[np.float64]:
+        """Return :meth:`uniform` for the first attempts of ``count`` requests from number ``first`` on, bit for bit.
 
         Returns:
             shape (count,), each in (0, 1).
         """
-        state = np.arange(count, dtype=np.uint64) ^ np.uint64(visit * _VISIT & _MASK)
+        state = np.arange(first, first + count, dtype=np.uint64) ^ np.uint64(visit * _VISIT & _MASK)
         bits = _splitmix64_array(np.uint64(self._key) ^ _splitmix64_array(state))
         return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * _TO_UNIT
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from lab.cli.output import objective_rows, put, put_json, put_table, run_document, run_rows, say
 from lab.errors import UsageError
 from lab.runs.run import Run
+from lab.runs.storage import check_replaceable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +29,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is in
 Check = Annotated[bool, typer.Option("--check", help="Exit with 1 if an objective is not met.")]
 Repeats = Annotated[int, typer.Option(min=1, help="How often the same schedule is sent; the spread is the noise.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores. Changes no result.")]
+KeepOption = Annotated[
+    Literal["all", "summary"], typer.Option(help="Every visit to a component, or sums of them: for long runs.")
+]
 Unstable = Annotated[bool, typer.Option("--allow-unstable", help="Simulate even what grows without bound.")]
 Port = Annotated[
     int | None, typer.Option(min=1, max=65535, help="Port of the entry on 127.0.0.1; default: a free one.")
@@ -47,6 +51,7 @@ def simulate(  # noqa: PLR0913, PLR0917  # the options of the command
     as_json: Json = False,
     check: Check = False,
     allow_unstable: Unstable = False,
+    keep: KeepOption = "all",
 ) -> None:
     """Predict: simulate a scenario, with intervals."""
     from lab.experiment.simulate import simulate as run_simulation
@@ -54,7 +59,12 @@ def simulate(  # noqa: PLR0913, PLR0917  # the options of the command
 
     _free(out, overwrite)
     run = run_simulation(
-        read_scenario(scenario), seed=seed, replications=replications, n_jobs=jobs, allow_unstable=allow_unstable
+        read_scenario(scenario),
+        seed=seed,
+        replications=replications,
+        n_jobs=jobs,
+        keep=keep,
+        allow_unstable=allow_unstable,
     )
     _finish(run, out=out, overwrite=overwrite, as_json=as_json, check=check)
 
@@ -169,10 +179,7 @@ def _free(folder: Path | None, overwrite: bool) -> None:
     """Refuse an unusable folder before the work, not after it."""
     if folder is None:
         return
-    if folder.exists() and not overwrite:
-        raise UsageError(f"{folder}: exists already; name another folder by --out, or replace it by --overwrite")
-    if folder.exists():
-        Run.load(folder)  # only a Run may be replaced; anything else is refused with the reason
+    check_replaceable(folder, overwrite=overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder.parent).close()

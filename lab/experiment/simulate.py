@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from lab.errors import DomainError, NotEnoughData, Unstable
-from lab.experiment.warm_up import found_warm_up_s
+from lab.experiment.warm_up import found_warm_up_s, possible_warm_ups_s
+from lab.runs.aggregates import Aggregates, settled
+from lab.runs.aggregator import Edges
 from lab.runs.gauges import gauges
 from lab.runs.run import Run
 from lab.runs.tables import SAMPLES, TABLES, Tables
@@ -28,6 +30,7 @@ from lab.versions import versions
 _WORTH_PARALLEL = 20_000  # requests; below it starting workers costs more than they save
 
 Frames = dict[str, pd.DataFrame]
+Keep = Literal["all", "summary"]
 
 
 class OverloadWarning(UserWarning):
@@ -42,6 +45,7 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     n_jobs: int | None = None,
     components: OwnComponents | None = None,
     replay: Run | None = None,
+    keep: Keep = "all",
     progress: bool = True,
     allow_unstable: bool = False,
 ) -> Run:
@@ -57,6 +61,8 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
             :class:`lab.simulation.build.Context` and returns an object with a ``handle(request)`` generator.
         replay: a Run whose first replication's schedule of requests is used instead of a drawn one; gives one
             replication.
+        keep: ``all`` the visits to components, or a ``summary`` of them: sums, areas and histograms that give the same
+            figures (waiting_time_s_p95 within 0.2 %) in a fraction of the memory. Requests are kept in either case.
         progress: show a progress bar on stderr.
         allow_unstable: simulate although the arithmetic says that a queue grows without bound.
 
@@ -67,12 +73,15 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     if seed is None:
         seed = scenario.run.seed if replay is None or replay.seed is None else replay.seed
     count = 1 if replay is not None else (scenario.run.replications if replications is None else replications)
+    if keep not in ("all", "summary"):
+        raise DomainError(f"keep is {keep!r}; it must be 'all' or 'summary'")
     if count < 1:
         raise DomainError(f"replications is {count}, but a prediction needs at least 1")
     scenario = scenario.with_({"run.seed": seed, "run.replications": count})
     _check_stability(scenario, allow_unstable=allow_unstable)
     schedule = None if replay is None else schedule_of(replay)
-    tasks = [(scenario, seed, number, components, schedule) for number in range(count)]
+    edges = _edges(scenario) if keep == "summary" else None
+    tasks = [(scenario, seed, number, components, schedule, edges) for number in range(count)]
     silent: dict[str, Any] = {} if progress else {"disable": True}  # not given, TQDM_DISABLE decides
     done = list(tqdm(_run_all(tasks, n_jobs), total=count, desc="predict", unit="run", **silent))
     tables = {table.name: table.stack([frames[table.name] for frames in done]) for table in TABLES}
@@ -80,11 +89,15 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     if scenario.run.warm_up == "auto":
         scenario = scenario.with_({"run.warm_up": format_duration(found_warm_up_s(requests, scenario.run.duration))})
     document = scenario.to_document()
-    tables["samples"] = SAMPLES.stack([tables["samples"], gauges(requests, tables["visits"], document)])
+    visits: pd.DataFrame | Aggregates = tables["visits"]
+    if edges is not None:
+        tables["aggregates"] = settled(tables["aggregates"], document)
+        visits = Aggregates(tables["aggregates"], document)
+    tables["samples"] = SAMPLES.stack([tables["samples"], gauges(requests, visits, document)])
     return Run(
         world="predicted",
         scenario=document,
-        tables=Tables(**tables),
+        tables=Tables.of_checked(**tables),
         seed=seed,
         provenance={
             "versions": versions("simpy", "numpy", "pandas"),
@@ -138,11 +151,24 @@ def _run_all(tasks: list[tuple[Any, ...]], n_jobs: int | None) -> Iterator[Frame
     return iter(running)
 
 
-def _one(
-    scenario: Scenario, seed: int, replication: int, components: OwnComponents | None, schedule: Schedule | None
+def _edges(scenario: Scenario) -> Edges:
+    """Where aggregates must be cut so that the warm-up can be left out, whatever it turns out to be."""
+    duration_s, warm_up = scenario.run.duration, scenario.run.warm_up
+    return Edges.of(
+        duration_s=duration_s, warm_ups_s=possible_warm_ups_s(duration_s) if warm_up == "auto" else [warm_up]
+    )
+
+
+def _one(  # a task, sent to a worker as one tuple
+    scenario: Scenario,
+    seed: int,
+    replication: int,
+    components: OwnComponents | None,
+    schedule: Schedule | None,
+    aggregate: Edges | None,
 ) -> Frames:
     """One replication as checked frames, by table name: what a worker sends back."""
     if schedule is None:
         schedule = draw_schedule(scenario, seed=seed, replication=replication)
-    observed = replicate(scenario, schedule, seed=seed, replication=replication, own=components)
+    observed = replicate(scenario, schedule, seed=seed, replication=replication, own=components, aggregate=aggregate)
     return {table.name: table.frame(getattr(observed, table.name)) for table in TABLES}

@@ -13,6 +13,11 @@ from lab.theory.warm_up import truncation_point
 _BINS = 500
 
 
+def possible_warm_ups_s(duration_s: float) -> list[float]:
+    """Return the warm-ups in seconds, ascending from 0, one of which :func:`found_warm_up_s` returns."""
+    return [math.ceil((index / _BINS * duration_s) * 1000) / 1000 for index in range(_BINS)]
+
+
 def found_warm_up_s(requests: pd.DataFrame, duration_s: float) -> float:
     """Return the warm-up in seconds that MSER-5 finds in the course of the sojourn time.
 
@@ -32,4 +37,4 @@ def found_warm_up_s(requests: pd.DataFrame, duration_s: float) -> float:
             "one; give a warm_up such as 5s, or run longer"
         )
     dropped = truncation_point(np.asarray(course))
-    return 0.0 if dropped == 0 else math.ceil((course.index[dropped] / _BINS * duration_s) * 1000) / 1000
+    return 0.0 if dropped == 0 else possible_warm_ups_s(duration_s)[course.index[dropped]]

@@ -23,7 +23,7 @@ def plot_timeline(
     *runs: Run,
     metric: str = "goodput_per_s",
     subject: str = "all",
-    bin_s: float = 1.0,
+    bin_s: float | None = None,
     labels: Sequence[str] | None = None,
     ax: Axes | None = None,
     **style: Any,
@@ -37,7 +37,7 @@ def plot_timeline(
         runs: one or more, of either world.
         metric: one of the metrics of :meth:`lab.runs.run.Run.timeline`.
         subject: ``all``, or the component for a metric of components.
-        bin_s: width of a bin in seconds.
+        bin_s: width of a bin in seconds; by default a second, or what each Run kept if it is very long.
         labels: names for the legend, one a Run.
         ax: where to draw; a new Axes by default.
         style: passed to each line.
@@ -63,7 +63,7 @@ def plot_timeline(
 def plot_hit_ratio(
     *runs: Run,
     component: str | None = None,
-    bin_s: float = 1.0,
+    bin_s: float | None = None,
     labels: Sequence[str] | None = None,
     ax: Axes | None = None,
     **style: Any,
@@ -73,7 +73,7 @@ def plot_hit_ratio(
     Args:
         runs: one or more, of either world.
         component: the cache; may be left out where there is one.
-        bin_s: width of a bin in seconds.
+        bin_s: width of a bin in seconds; by default a second, or what each Run kept if it is very long.
         labels: names for the legend, one a Run.
         ax: where to draw; a new Axes by default.
         style: passed to each line.
@@ -83,7 +83,8 @@ def plot_hit_ratio(
         NotEnoughData: a Run has no lookups.
     """
     if component is None:
-        caches = sorted({str(name) for run in runs for name in run.visits.loc[run.visits["hit"].notna(), "component"]})
+        timelines = [run.timeline(bin_s) for run in runs]
+        caches = sorted({name for each in timelines for name in each.loc[each["metric"] == "hit_ratio", "subject"]})
         if len(caches) > 1:
             raise DomainError(f"the runs have the caches {', '.join(caches)}; say which by component=")
         if not caches:
@@ -94,9 +95,10 @@ def plot_hit_ratio(
     return ax
 
 
-def _bins(run: Run, *, metric: str, subject: str, bin_s: float) -> tuple[pd.DataFrame, str]:
+def _bins(run: Run, *, metric: str, subject: str, bin_s: float | None) -> tuple[pd.DataFrame, str]:
     """Bins' middles by replication, missing where a replication has no figure; and the unit."""
-    frame = run.timeline(bin_s)
+    width_s = run.bin_s if bin_s is None else bin_s
+    frame = run.timeline(width_s)
     own = frame[(frame["metric"] == metric) & (frame["subject"] == subject)]
     if own.empty:
         there = sorted(set(frame.loc[frame["metric"] == metric, "subject"]))
@@ -104,7 +106,7 @@ def _bins(run: Run, *, metric: str, subject: str, bin_s: float) -> tuple[pd.Data
             f"{run!r} has no {metric} of {subject!r} over time; it has it for: {', '.join(there) or 'nothing'}"
         )
     wide = own.pivot(index="time_s", columns="replication", values="value")
-    wide.index = pd.Index(np.minimum(wide.index + bin_s / 2, (wide.index + run.window.end_s) / 2), name="time_s")
+    wide.index = pd.Index(np.minimum(wide.index + width_s / 2, (wide.index + run.window.end_s) / 2), name="time_s")
     return wide, str(own["unit"].iloc[0])
 
 

@@ -35,21 +35,23 @@ def _topology(run: Run) -> Iterator[Card]:
 
 
 def _over_time(runs: tuple[Run, ...]) -> Iterator[Card]:
-    known = [set(run.timeline()["metric"]) for run in runs]
+    known = [_known(run) for run in runs]
     for title, metric in (("Goodput over time", "goodput_per_s"), ("Sojourn time over time", "sojourn_time_s_p95")):
-        if all(metric in each for each in known):
+        if all((metric, "all") in each for each in known):
             figure, ax = _blank()
             plot_timeline(*runs, metric=metric, ax=ax)
             yield Card(title=title, figure=figure, caption=_READING)
-    caches = sorted({str(name) for run in runs for name in run.visits.loc[run.visits["hit"].notna(), "component"]})
-    for cache in caches:
+    for cache in sorted({subject for each in known for metric, subject in each if metric == "hit_ratio"}):
         figure, ax = _blank()
-        plot_hit_ratio(*_with_lookups(runs, cache), component=cache, ax=ax)
+        there = [run for run, each in zip(runs, known, strict=True) if ("hit_ratio", cache) in each]
+        plot_hit_ratio(*there, component=cache, ax=ax)
         yield Card(title=f"Hit ratio of {cache} over time", figure=figure, caption=_READING)
 
 
-def _with_lookups(runs: tuple[Run, ...], cache: str) -> list[Run]:
-    return [run for run in runs if ((run.visits["component"] == cache) & run.visits["hit"].notna()).any()]
+def _known(run: Run) -> set[tuple[str, str]]:
+    """Metric and subject of what the run tells over time."""
+    timeline = run.timeline()
+    return set(zip(timeline["metric"], timeline["subject"], strict=True))
 
 
 def _waits(runs: tuple[Run, ...]) -> Iterator[Card]:
@@ -66,10 +68,10 @@ def _waits(runs: tuple[Run, ...]) -> Iterator[Card]:
             figure=figure,
             caption="Mean wait of the admitted visits, with its 95 % interval over replications.",
         )
-    named = [found.component for found in (run.bottleneck() for run in runs if len(run.visits)) if not found.is_healthy]
+    named = [found.component for found in (run.bottleneck() for run in runs if run.has_visits) if not found.is_healthy]
     for component in dict.fromkeys(name for name in named if name):
         figure, ax = _blank()
-        there = [run for run in runs if (run.visits["component"] == component).any()]
+        there = [run for run in runs if ("number_waiting_mean", component) in _known(run)]
         plot_timeline(*there, metric="number_waiting_mean", subject=component, ax=ax)
         yield Card(title=f"Queue at the bottleneck, {component}", figure=figure, caption=_READING)
 

@@ -68,7 +68,7 @@ def _page_of_run(run: Run) -> Page:
                 "95 % of runs": interval_text(float(row["prediction_low"]), float(row["prediction_high"]), **style),
             }
         )
-    return _page((run,), answers=[run.bottleneck().sentence] if len(run.visits) else [], figures=figures)
+    return _page((run,), answers=[run.bottleneck().sentence] if run.has_visits else [], figures=figures)
 
 
 def _page_of_comparison(comparison: Comparison) -> Page:

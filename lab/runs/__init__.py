@@ -3,9 +3,10 @@
 from lab.runs.bottleneck import Bottleneck
 from lab.runs.objectives import ObjectiveResult
 from lab.runs.run import Run
-from lab.runs.tables import EVENTS, REQUESTS, SAMPLES, TABLES, VISITS, Tables
+from lab.runs.tables import AGGREGATES, EVENTS, REQUESTS, SAMPLES, TABLES, VISITS, Tables
 
 __all__ = [
+    "AGGREGATES",
     "EVENTS",
     "REQUESTS",
     "SAMPLES",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+Columns = pd.DataFrame | Mapping[str, Any]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def waiting_intervals(visits: pd.DataFrame) -> tuple[Floats, Floats]:
+def waiting_intervals(visits: Columns) -> tuple[Floats, Floats]:
     """Return when each visit began and ceased to wait, in seconds; infinity for one that still waits.
 
     A visit that was never admitted waits until it departs (it was refused, or gave up).
@@ -22,7 +24,7 @@ def waiting_intervals(visits: pd.DataFrame) -> tuple[Floats, Floats]:
     return begins, np.maximum(np.where(np.isnan(ends), np.inf, ends), begins)
 
 
-def service_intervals(visits: pd.DataFrame) -> tuple[Floats, Floats]:
+def service_intervals(visits: Columns) -> tuple[Floats, Floats]:
     """Return when each admitted visit was admitted and left, in seconds; infinity if it is still there.
 
     A visit holds its place (slot, connection) while the component calls others, so this is the time in which
@@ -33,6 +35,16 @@ def service_intervals(visits: pd.DataFrame) -> tuple[Floats, Floats]:
     was_admitted = ~np.isnan(admitted)
     begins, ends = admitted[was_admitted], departure[was_admitted]
     return begins, np.maximum(np.where(np.isnan(ends), np.inf, ends), begins)
+
+
+def waits_with_client_s(visits: Columns, *, client_left_s: Floats) -> Floats:
+    """Return how long each visit waited while its client was still there, in seconds.
+
+    No client waits for what is done behind a queue.
+    """
+    begins, ends = waiting_intervals(visits)
+    waited_s = np.maximum(np.minimum(ends, client_left_s) - begins, 0.0)
+    return np.where(np.asarray(visits["background"], dtype=bool), 0.0, waited_s)
 
 
 def areas(begins_s: Floats, ends_s: Floats, edges_s: Floats) -> Floats:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from lab.errors import NotEnoughData
-from lab.runs.areas import peak, waiting_intervals
+from lab.runs.aggregates import Aggregates
+from lab.runs.areas import peak, waiting_intervals, waits_with_client_s
 from lab.runs.window import Window, by_replication, request_rows, rows_of
 
 # Below this share of the sojourn time, waiting is not worth naming a culprit for.
@@ -40,7 +41,7 @@ class Bottleneck:
 
 
 def find_bottleneck(
-    *, scenario: Mapping[str, Any], requests: pd.DataFrame, visits: pd.DataFrame, window: Window
+    *, scenario: Mapping[str, Any], requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, window: Window
 ) -> Bottleneck:
     """Return where the requests of the window waited most.
 
@@ -50,53 +51,73 @@ def find_bottleneck(
     Raises:
         NotEnoughData: no request of the window finished, or the run has no visits.
     """
-    components = [str(name) for name in visits["component"].cat.categories]
+    if isinstance(visits, Aggregates):
+        components = visits.components
+    else:
+        components = [str(name) for name in visits["component"].cat.categories]
     if not components:
         raise NotEnoughData("the run has no visits, so where requests waited is not known")
-    shares = [_shares(own, rows_of(visits, number), components, window) for number, own in by_replication(requests)]
+    shares = [_shares(number, own, visits, window) for number, own in by_replication(requests)]
     means = np.mean(shares, axis=0)
     worst = int(np.argmax(means))
     if means[worst] == 0:
         return _nobody_waits()
     name = components[worst]
-    peaks, waits = [], []
-    for number, own in by_replication(requests):
-        visited = rows_of(visits, number)
-        there = visited[np.asarray(visited["component"] == name)]
-        peaks.append(peak(*waiting_intervals(there), start_s=window.start_s, end_s=window.end_s))
-        in_cohort = window.holds(np.asarray(own["intended_start_s"])[request_rows(own, there)])
-        admitted = there[in_cohort & np.asarray(there["admitted_s"].notna())]
-        if len(admitted):
-            waits.append(float(admitted["waiting_time_s"].mean()))
+    there = [_waits_at(name, number, own, visits, window) for number, own in by_replication(requests)]
+    waits = [wait_s for wait_s, _ in there if not np.isnan(wait_s)]
     return _named(
         name,
         kind_words=_for_what(scenario, name),
         share=float(means[worst]),
         waiting_time_s=float(np.mean(waits)) if waits else float("nan"),
-        peak_number=float(np.mean(peaks)),
+        peak_number=float(np.mean([highest for _, highest in there])),
     )
 
 
-def _shares(requests: pd.DataFrame, visits: pd.DataFrame, components: list[str], window: Window) -> list[float]:
+def _shares(number: int, requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, window: Window) -> list[float]:
+    """The share of one replication's sojourn time that each component takes by waiting."""
     finished = window.holds(np.asarray(requests["intended_start_s"])) & np.asarray(requests["end_s"].notna())
     sojourn = np.where(finished, np.asarray(requests["sojourn_time_s"]), 0.0)
     if not finished.any():
         raise NotEnoughData(
             "a replication has no finished request in its window, so its waits cannot be set against a sojourn time"
         )
-    visits = visits[~visits["background"]]  # no client waits for what is done behind a queue
-    rows = request_rows(requests, visits)
-    begins, ends = waiting_intervals(visits)
-    client_left = np.asarray(requests["end_s"])[rows]
-    waited = np.where(finished[rows], np.maximum(np.minimum(ends, client_left) - begins, 0.0), 0.0)
-    codes = np.asarray(visits["component"].cat.codes)
+    if isinstance(visits, Aggregates):
+        waited_s = visits.waited_s(number, window)
+    else:
+        waited_s = _waited_s(requests, rows_of(visits, number), finished, sojourn)
     total = sojourn.sum()
-    shares = []
-    for code in range(len(components)):
+    return [float(each_s / total) if total > 0 else 0.0 for each_s in waited_s]
+
+
+def _waited_s(
+    requests: pd.DataFrame, visits: pd.DataFrame, finished: np.ndarray[Any, Any], sojourn: np.ndarray[Any, Any]
+) -> list[float]:
+    """How long the finished requests waited at each component while their clients did, in seconds."""
+    rows = request_rows(requests, visits)
+    client_left = np.asarray(requests["end_s"])[rows]
+    waited = np.where(finished[rows], waits_with_client_s(visits, client_left_s=client_left), 0.0)
+    codes = np.asarray(visits["component"].cat.codes)
+    sums = []
+    for code in range(len(visits["component"].cat.categories)):
         at = codes == code
         each = np.bincount(rows[at], weights=waited[at], minlength=len(requests))
-        shares.append(float(np.minimum(each, sojourn).sum() / total) if total > 0 else 0.0)
-    return shares
+        sums.append(float(np.minimum(each, sojourn).sum()))
+    return sums
+
+
+def _waits_at(
+    name: str, number: int, requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, window: Window
+) -> tuple[float, float]:
+    """The mean wait of the admitted visits of one replication to a component (NaN: none), and most that waited."""
+    if isinstance(visits, Aggregates):
+        return visits.waiting_time_s_mean(number, name, window), visits.waiting_peak(number, name, window)
+    visited = rows_of(visits, number)
+    there = visited[np.asarray(visited["component"] == name)]
+    highest = peak(*waiting_intervals(there), start_s=window.start_s, end_s=window.end_s)
+    in_cohort = window.holds(np.asarray(requests["intended_start_s"])[request_rows(requests, there)])
+    admitted = there[in_cohort & np.asarray(there["admitted_s"].notna())]
+    return float(admitted["waiting_time_s"].mean()) if len(admitted) else float("nan"), float(highest)
 
 
 def _for_what(scenario: Mapping[str, Any], component: str) -> str:

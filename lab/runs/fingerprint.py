@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,16 @@ import pandas as pd
 _SCHEDULE = ("request", "endpoint", "key", "intended_start_s")
 
 
-def content_hash(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Return the SHA-256 (hex) of the tables' names, columns and values, whatever their layout in memory."""
+def content_hash(tables: Mapping[str, pd.DataFrame], *, unless_empty: Collection[str] = ()) -> str:
+    """Return the SHA-256 (hex) of the tables' names, columns and values, whatever their layout in memory.
+
+    Args:
+        unless_empty: tables that count only if they have rows, so that a Run without them keeps its fingerprint.
+    """
     digest = hashlib.sha256()
     for name, frame in tables.items():
+        if frame.empty and name in unless_empty:
+            continue
         digest.update(f"{name}:{len(frame)}\n".encode())
         for column in frame.columns:
             _add(digest, str(column), frame[column])

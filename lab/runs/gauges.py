@@ -7,15 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from lab.runs.aggregates import Aggregates
+from lab.runs.aggregator import usual_bin_s
 from lab.runs.tables import SAMPLES
 from lab.runs.timeline import timeline_frame
 from lab.runs.window import window_of
 
-_MOST = 10_000  # samples of one gauge in one replication
-_EVERY_S = 1.0
 
-
-def gauges(requests: pd.DataFrame, visits: pd.DataFrame, scenario: Mapping[str, Any]) -> pd.DataFrame:
+def gauges(requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, scenario: Mapping[str, Any]) -> pd.DataFrame:
     """Return ``number_waiting_mean`` and ``number_in_service_mean`` of each component as rows of the samples table.
 
     They are areas under the visits, divided by the second before ``time_s`` (a longer stretch in very long runs);
@@ -23,11 +22,11 @@ def gauges(requests: pd.DataFrame, visits: pd.DataFrame, scenario: Mapping[str, 
 
     Args:
         requests: the requests table.
-        visits: the visits table.
+        visits: the visits table, or the aggregates that were kept instead.
         scenario: the scenario document, for the duration.
     """
     whole = window_of(scenario, warm_up=False)
-    every_s = max(_EVERY_S, whole.length_s / _MOST)
+    every_s = usual_bin_s(whole.length_s)
     timeline = timeline_frame(requests=requests, visits=visits, window=whole, bin_s=every_s)
     numbers = timeline[timeline["metric"].isin(["number_waiting_mean", "number_in_service_mean"])]
     return SAMPLES.frame(

@@ -8,12 +8,12 @@ the data cannot give has no row: it is never 0.0.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lab.errors import NotEnoughData
+from lab.runs.aggregates import Aggregates
 from lab.runs.areas import areas, service_intervals, waiting_intervals
 from lab.runs.window import Window, by_replication, request_rows, rows_of
 
@@ -46,7 +46,7 @@ _QUANTILES = {"sojourn_time_s_p50": 0.5, "sojourn_time_s_p95": 0.95, "sojourn_ti
 Figures = Iterator[tuple[str, str, float]]  # metric, subject, value
 
 
-def metrics_frame(*, requests: pd.DataFrame, visits: pd.DataFrame, window: Window) -> pd.DataFrame:
+def metrics_frame(*, requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, window: Window) -> pd.DataFrame:
     """Return the figures of every replication as a tidy frame.
 
     Per endpoint and for ``all``:
@@ -61,7 +61,8 @@ def metrics_frame(*, requests: pd.DataFrame, visits: pd.DataFrame, window: Windo
 
     Args:
         requests: the requests table of one or more replications.
-        visits: the visits table.
+        visits: the visits table, or the aggregates that were kept instead: then waiting_time_s_p95 is within 0.2 % of
+            its value, the rest is the same.
         window: the stretch that counts.
 
     Returns:
@@ -70,7 +71,6 @@ def metrics_frame(*, requests: pd.DataFrame, visits: pd.DataFrame, window: Windo
     Raises:
         NotEnoughData: a replication has no request in the window.
     """
-    components = [str(name) for name in visits["component"].cat.categories]
     rows: list[tuple[int, str, str, float, str]] = []
     for replication, own in by_replication(requests):
         cohort = window.holds(np.asarray(own["intended_start_s"]))
@@ -80,9 +80,11 @@ def metrics_frame(*, requests: pd.DataFrame, visits: pd.DataFrame, window: Windo
                 f"[{window.start_s:g} s, {window.end_s:g} s), "
                 "so there is nothing to sum up; lengthen the run or shorten the warm-up"
             )
-        visited = rows_of(visits, replication)
-        visit_counts = cohort[request_rows(own, visited)]
-        figures = [*_all_requests(own, window), *_all_components(visited, visit_counts, components, window)]
+        if isinstance(visits, Aggregates):
+            of_components = visits.figures(replication, window)
+        else:
+            of_components = _all_components(own, rows_of(visits, replication), window)
+        figures = [*_all_requests(own, window), *of_components]
         rows.extend((replication, metric, subject, value, UNITS[metric]) for metric, subject, value in figures)
     if not rows:
         raise NotEnoughData("the run has no requests, so there is nothing to sum up")
@@ -118,10 +120,9 @@ def _of_requests(requests: pd.DataFrame, subject: str, window: Window) -> Figure
             yield metric, subject, float(value)
 
 
-def _all_components(
-    visits: pd.DataFrame, counts: np.ndarray[Any, Any], components: list[str], window: Window
-) -> Figures:
-    for component in components:
+def _all_components(requests: pd.DataFrame, visits: pd.DataFrame, window: Window) -> Figures:
+    counts = window.holds(np.asarray(requests["intended_start_s"]))[request_rows(requests, visits)]
+    for component in (str(name) for name in visits["component"].cat.categories):
         own = np.asarray(visits["component"] == component)
         yield from _of_visits(visits[own & counts], component)
         yield from _numbers_present(visits[own], component, window)

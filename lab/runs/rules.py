@@ -21,6 +21,9 @@ def check_rules(name: str, frame: pd.DataFrame) -> None:
             _check_requests(frame)
         case "visits":
             _check_visits(frame)
+        case "aggregates":
+            _refuse(name, frame, frame["begin_s"] < 0, "begins before the schedule's zero")
+            _refuse(name, frame, frame["value"] < 0, "has a negative value")
         case _:
             _refuse(name, frame, frame["time_s"] < 0, "time_s is negative: times run from the schedule's zero")
 

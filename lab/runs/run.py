@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +11,10 @@ from typing import Any, Literal, Self, cast
 import pandas as pd
 
 from lab.errors import DomainError, NotEnoughData, RunStorageError
+from lab.runs.aggregates import Aggregates
+from lab.runs.aggregator import usual_bin_s
 from lab.runs.bottleneck import Bottleneck, find_bottleneck
+from lab.runs.documents import plain_json
 from lab.runs.fingerprint import content_hash, schedule_hash
 from lab.runs.html import run_card
 from lab.runs.metrics import ALL, metrics_frame, per_replication
@@ -38,7 +40,7 @@ class Run:
         world: where it was observed.
         scenario: the whole scenario document, defaults filled in, quantities with units (``300ms``,
             ``0.1%``).
-        tables: requests, visits, samples and events (also as properties of the Run).
+        tables: requests, visits (or aggregates of them), samples and events (also as properties of the Run).
         seed: of the draws; None where nothing was drawn.
         provenance: JSON values: versions, and for a measurement host, binaries, generator lateness, validity.
         unobserved: what this world cannot observe, each with the reason.
@@ -58,14 +60,15 @@ class Run:
         if self.world not in ("predicted", "measured"):
             raise DomainError(f"world is {self.world!r}; it must be 'predicted' or 'measured'")
         for name in ("scenario", "provenance"):
-            object.__setattr__(self, name, _plain(getattr(self, name), name))
+            object.__setattr__(self, name, plain_json(getattr(self, name), name))
         object.__setattr__(self, "unobserved", tuple(str(what) for what in self.unobserved))
         window_of(self.scenario)
-        strangers = set(self.visits["replication"]) - set(self.requests["replication"])
-        if strangers:
-            raise DomainError(f"visits table: replication {min(strangers)} has visits but no requests")
+        for table in ("visits", "aggregates"):
+            strangers = set(getattr(self.tables, table)["replication"]) - set(self.requests["replication"])
+            if strangers:
+                raise DomainError(f"{table} table: replication {min(strangers)} has visits but no requests")
         for replication, own in by_replication(self.requests):
-            request_rows(own, rows_of(self.visits, replication))
+            request_rows(own, rows_of(self.tables.visits, replication))
 
     @property
     def name(self) -> str:
@@ -79,8 +82,35 @@ class Run:
 
     @property
     def visits(self) -> pd.DataFrame:
-        """One row a visit of an attempt to a component."""
+        """One row a visit of an attempt to a component.
+
+        Raises:
+            NotEnoughData: the Run kept aggregates of its visits alone.
+        """
+        if self.is_summary:
+            raise NotEnoughData(
+                f"{self!r} kept sums of its visits and not their rows, so this cannot be told; simulate with keep='all'"
+            )
         return self.tables.visits
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether it kept aggregates of its visits instead of their rows."""
+        return not self.tables.aggregates.empty
+
+    @property
+    def has_visits(self) -> bool:
+        """Whether anything is known of visits to components."""
+        return not (self.tables.visits.empty and self.tables.aggregates.empty)
+
+    @property
+    def bin_s(self) -> float:
+        """Width in seconds of the bins in which it is followed: a second, or more in runs of many hours."""
+        return usual_bin_s(self.window.end_s)
+
+    @cached_property
+    def _visited(self) -> pd.DataFrame | Aggregates:
+        return Aggregates(self.tables.aggregates, self.scenario) if self.is_summary else self.tables.visits
 
     @property
     def samples(self) -> pd.DataFrame:
@@ -126,11 +156,12 @@ class Run:
         """
         if warm_up:
             return self._metrics.copy()
-        return metrics_frame(requests=self.requests, visits=self.visits, window=window_of(self.scenario, warm_up=False))
+        whole = window_of(self.scenario, warm_up=False)
+        return metrics_frame(requests=self.requests, visits=self._visited, window=whole)
 
     @cached_property
     def _metrics(self) -> pd.DataFrame:
-        return metrics_frame(requests=self.requests, visits=self.visits, window=self.window)
+        return metrics_frame(requests=self.requests, visits=self._visited, window=self.window)
 
     def per_replication(self, metric: str, subject: str = ALL) -> pd.Series[float]:
         """Return one figure's values (SI units), indexed by replication.
@@ -163,23 +194,30 @@ class Run:
 
     def bottleneck(self) -> Bottleneck:
         """Return where requests wait most; see :func:`lab.runs.bottleneck.find_bottleneck`."""
-        return find_bottleneck(scenario=self.scenario, requests=self.requests, visits=self.visits, window=self.window)
+        return find_bottleneck(scenario=self.scenario, requests=self.requests, visits=self._visited, window=self.window)
 
-    def timeline(self, bin_s: float = 1.0) -> pd.DataFrame:
+    def timeline(self, bin_s: float | None = None) -> pd.DataFrame:
         """Return the figures of each bin from time 0 to the duration.
 
         What they are: :func:`lab.runs.timeline.timeline_frame`.
+
+        Args:
+            bin_s: width of a bin in seconds; :attr:`bin_s` by default.
+
+        Raises:
+            NotEnoughData: the Run kept aggregates in other bins than these.
         """
         whole = window_of(self.scenario, warm_up=False)
-        return timeline_frame(requests=self.requests, visits=self.visits, window=whole, bin_s=bin_s)
+        width_s = self.bin_s if bin_s is None else bin_s
+        return timeline_frame(requests=self.requests, visits=self._visited, window=whole, bin_s=width_s)
 
     def to_pandas(self) -> dict[str, pd.DataFrame]:
-        """Return copies of the four tables by name."""
+        """Return copies of the tables by name."""
         return {name: frame.copy() for name, frame in self.tables.as_dict().items()}
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of the tables' content."""
-        return content_hash(self.tables.as_dict())
+        return content_hash(self.tables.as_dict(), unless_empty=("aggregates",))
 
     def schedule_fingerprint(self) -> str:
         """Return the SHA-256 (hex) of what the first replication was sent: two Runs that share it are paired.
@@ -220,7 +258,7 @@ class Run:
             return cls(
                 world=cast(World, header["world"]),
                 scenario=header["scenario"],
-                tables=Tables(**tables),
+                tables=Tables.of_checked(**tables),
                 seed=header["seed"],
                 provenance=header["provenance"],
                 unobserved=tuple(header["unobserved"]),
@@ -231,8 +269,8 @@ class Run:
             ) from error
 
     def __repr__(self) -> str:
-        counts = (len(self.replications), len(self.requests), len(self.visits))
-        sizes = "{} replication(s), {} requests, {} visits".format(*counts)
+        visits = "aggregates of their visits" if self.is_summary else f"{len(self.tables.visits)} visits"
+        sizes = f"{len(self.replications)} replication(s), {len(self.requests)} requests, {visits}"
         return f"Run({self.name!r}, {self.world}, {sizes})"
 
     def _repr_html_(self) -> str | None:
@@ -249,14 +287,4 @@ class Run:
             return None  # notebooks then fall back on repr, which holds for any Run
 
     def _closing(self) -> str:
-        return self.bottleneck().sentence if len(self.visits) else ""
-
-
-def _plain(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A deep copy in plain JSON types, so that what is saved is what was there."""
-    try:
-        return dict(json.loads(json.dumps(document, allow_nan=False)))
-    except (TypeError, ValueError) as error:
-        raise DomainError(
-            f"{name}: is not plain JSON ({error}); give text, finite numbers, lists and mappings"
-        ) from error
+        return self.bottleneck().sentence if self.has_visits else ""

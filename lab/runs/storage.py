@@ -22,7 +22,8 @@ from lab.runs.tables import TABLES, Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_ADDED = {"aggregates": 2}  # tables that older versions lack: version 1 had none of these
 RUN_FILE = "run.json"
 
 
@@ -41,7 +42,7 @@ def save_folder(
         RunStorageError: the folder exists, or the disk refuses.
     """
     folder = Path(os.path.abspath(folder))
-    _refuse_existing(folder, overwrite=overwrite)
+    check_replaceable(folder, overwrite=overwrite)
     partial = folder.parent / f".{folder.name}.partial-{os.getpid()}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -59,13 +60,20 @@ def save_folder(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
+def check_replaceable(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that must not be written over: worth knowing before a long run, not after it.
+
+    Only what has a run.json may be replaced, or an empty folder, and only if that is asked for.
+
+    Raises:
+        RunStorageError: it exists and must stay.
+    """
     if not os.path.lexists(folder):
         return
     if not overwrite:
         raise RunStorageError(
             f"{folder}: exists already, and a Run is never mixed with another; choose another folder or pass "
-            "overwrite=True"
+            "overwrite=True (--overwrite)"
         )
     is_run = (
         folder.is_dir() and not folder.is_symlink() and ((folder / RUN_FILE).is_file() or not any(folder.iterdir()))
@@ -175,12 +183,13 @@ def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     folder = Path(folder)
     header = _read_header(folder)
     manifest = header.pop("tables", None)
-    header.pop("schema_version")
+    version = header.pop("schema_version")
     if not isinstance(manifest, dict):
         raise RunStorageError(
             f"{folder / RUN_FILE}: has no list of tables, so the Run cannot be checked for completeness; save it again"
         )
-    return header, {table.name: _read_table(folder, table, manifest.get(table.name)) for table in TABLES}
+    there = [table for table in TABLES if _ADDED.get(table.name, 1) <= version]
+    return header, {table.name: _read_table(folder, table, manifest.get(table.name)) for table in there}
 
 
 def _read_header(folder: Path) -> dict[str, Any]:
@@ -193,9 +202,9 @@ def _read_header(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RunStorageError(f"{file}: cannot be read ({error}); save the Run again") from error
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if version != SCHEMA_VERSION:
+    if version not in range(1, SCHEMA_VERSION + 1):
         raise RunStorageError(
-            f"{file}: has schema_version {version!r}, but this version of the lab reads {SCHEMA_VERSION}; "
+            f"{file}: has schema_version {version!r}, but this version of the lab reads 1 to {SCHEMA_VERSION}; "
             "save the Run again with it"
         )
     return dict(document)

@@ -1,4 +1,4 @@
-"""The four tables of a Run: names, types, units and rules of their columns, the same in both worlds.
+"""The tables of a Run: names, types, units and rules of their columns, the same in both worlds.
 
 A table is built once, by :meth:`Table.frame`, which refuses what is missing, unknown or impossible and puts
 rows and labels into one canonical order. Hence equal content is equal byte for byte, whichever engine wrote
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -74,9 +75,17 @@ class Table:
         return self.frame({name: [] for name in self.names})
 
     def stack(self, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-        """Return the rows of several frames of this table (say one a replication) as one checked frame."""
+        """Return the rows of several frames of this table (say one a replication) as one checked frame.
+
+        Args:
+            frames: made by :meth:`frame`, so their rows are checked already; what they say together is checked where
+                their replications overlap.
+        """
+        frames = [frame for frame in frames if len(frame)]
         if not frames:
             return self.empty()
+        if len(frames) == 1:
+            return frames[0]
         stacked: dict[str, Any] = {}
         for column in self.columns:
             parts = [frame[column.name] for frame in frames]
@@ -86,6 +95,9 @@ class Table:
                 )
             else:
                 stacked[column.name] = pd.concat(parts, ignore_index=True)
+        replications = [(frame["replication"].iloc[0], frame["replication"].iloc[-1]) for frame in frames]
+        if all(before[1] < after[0] for before, after in pairwise(replications)):
+            return pd.DataFrame(stacked, columns=list(self.names), copy=False)
         return self.frame(stacked)
 
     def _in_order(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -199,12 +211,33 @@ EVENTS = Table(
     ),
 )
 
-TABLES = (REQUESTS, VISITS, SAMPLES, EVENTS)
+QUANTITIES = (
+    *("visits", "admitted", "waiting_time_s", "waiting_time_bucket", "waiting_with_client_s", "waiting_peak"),
+    *("served", "service_time_s", "looked_up", "hits"),
+    *("waiting_area_s", "service_area_s", "looked_up_then", "hits_then"),
+)
+
+AGGREGATES = Table(
+    name="aggregates",
+    ordered_by=("replication", "component", "quantity", "begin_s", "bucket"),
+    columns=(
+        _REPLICATION,
+        _COMPONENT,
+        Column(name="quantity", kind="label", allowed=QUANTITIES, meaning="what was added up instead of kept"),
+        _seconds("begin_s", "where the block of intended starts, or the bin of the clock, begins"),
+        Column(name="bucket", kind="int64", meaning="of a histogram of waiting times, else 0"),
+        Column(name="value", kind="float64", meaning="the sum, count, area or peak, in SI units"),
+    ),
+)
+
+TABLES = (REQUESTS, VISITS, SAMPLES, EVENTS, AGGREGATES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tables:
-    """The four tables of one Run; construction checks each and puts it into canonical order.
+    """The tables of one Run; construction checks each and puts it into canonical order.
+
+    A Run has either visits or aggregates of them (see :mod:`lab.runs.aggregator`).
 
     Raises:
         DomainError: a table's columns or values are not as declared.
@@ -214,10 +247,25 @@ class Tables:
     visits: pd.DataFrame = field(default_factory=VISITS.empty)
     samples: pd.DataFrame = field(default_factory=SAMPLES.empty)
     events: pd.DataFrame = field(default_factory=EVENTS.empty)
+    aggregates: pd.DataFrame = field(default_factory=AGGREGATES.empty)
 
     def __post_init__(self) -> None:
         for table in TABLES:
             object.__setattr__(self, table.name, table.frame(getattr(self, table.name)))
+        self._check_visits_or_aggregates()
+
+    @classmethod
+    def of_checked(cls, **frames: pd.DataFrame) -> Self:
+        """Return the tables of frames that :meth:`Table.frame` or :meth:`Table.stack` made, without checking again."""
+        tables = object.__new__(cls)
+        for table in TABLES:
+            object.__setattr__(tables, table.name, frames.get(table.name, table.empty()))
+        tables._check_visits_or_aggregates()
+        return tables
+
+    def _check_visits_or_aggregates(self) -> None:
+        if len(self.visits) and len(self.aggregates):
+            raise DomainError("a Run keeps its visits or aggregates of them, never both; leave one table empty")
 
     def as_dict(self) -> dict[str, pd.DataFrame]:
         """Return the frames by table name, in the tables' order."""

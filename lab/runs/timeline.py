@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lab.errors import DomainError, NotEnoughData
+from lab.runs.aggregates import Aggregates
 from lab.runs.areas import areas, service_intervals, waiting_intervals
 from lab.runs.metrics import ALL
 from lab.runs.window import Window, by_replication, rows_of
@@ -31,7 +32,9 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Series = Iterator[tuple[str, str, Floats]]  # metric, subject, one value a bin (NaN where there is none)
 
 
-def timeline_frame(*, requests: pd.DataFrame, visits: pd.DataFrame, window: Window, bin_s: float) -> pd.DataFrame:
+def timeline_frame(
+    *, requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, window: Window, bin_s: float
+) -> pd.DataFrame:
     """Return the figures of each replication and bin.
 
     Arrivals count where they were meant to start, answers (throughput, goodput, errors) where they came, and
@@ -41,7 +44,7 @@ def timeline_frame(*, requests: pd.DataFrame, visits: pd.DataFrame, window: Wind
 
     Args:
         requests: the requests table.
-        visits: the visits table.
+        visits: the visits table, or the aggregates that were kept instead.
         window: the stretch to cut into bins.
         bin_s: width of a bin in seconds, > 0; the last may be narrower, and rates take its true width.
 
@@ -51,17 +54,16 @@ def timeline_frame(*, requests: pd.DataFrame, visits: pd.DataFrame, window: Wind
 
     Raises:
         DomainError: the bin is not a positive number, or is so small that there are more than a million.
-        NotEnoughData: the run has no requests.
+        NotEnoughData: the run has no requests, or kept aggregates of wider bins than these.
     """
     edges = bin_edges(window, bin_s)
-    components = [str(name) for name in visits["component"].cat.categories]
     frames = []
     for replication, own in by_replication(requests):
-        visited = rows_of(visits, replication)
-        for metric, subject, values in (
-            *_of_requests(own, edges),
-            *_of_components(visited, components, edges),
-        ):
+        if isinstance(visits, Aggregates):
+            of_components = visits.over_time(replication, edges)
+        else:
+            of_components = _of_components(rows_of(visits, replication), edges)
+        for metric, subject, values in (*_of_requests(own, edges), *of_components):
             there = ~np.isnan(values)
             columns = {"time_s": edges[:-1][there], "value": values[there]}
             frames.append(
@@ -104,9 +106,9 @@ def _of_requests(requests: pd.DataFrame, edges: Floats) -> Series:
     yield "sojourn_time_s_p95", ALL, p95
 
 
-def _of_components(visits: pd.DataFrame, components: list[str], edges: Floats) -> Series:
+def _of_components(visits: pd.DataFrame, edges: Floats) -> Series:
     widths = np.diff(edges)
-    for component in components:
+    for component in (str(name) for name in visits["component"].cat.categories):
         own = visits[np.asarray(visits["component"] == component)]
         yield "number_waiting_mean", component, areas(*waiting_intervals(own), edges) / widths
         yield "number_in_service_mean", component, areas(*service_intervals(own), edges) / widths

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lab.simulation.request import Outcome, Request
 
+if TYPE_CHECKING:
+    from lab.simulation.columns import Asked
+
+_MANY_STEPS = 10_000
 _NAN = math.nan
 
 
@@ -58,7 +65,7 @@ class Visit:
         self.waiting_time_s = now_s - self.arrival_s
 
     def close(self, now_s: float, outcome: Outcome) -> Outcome:
-        """Note the end, and return how it was."""
+        """Note the end, and return how it was. From then on the row is final: it may be taken down at any time."""
         self.departure_s = now_s
         self.outcome = outcome
         return outcome
@@ -69,25 +76,84 @@ class Visit:
         return self.close(now_s, outcome)
 
 
+class Newcomers:
+    """The visits to one component, each handed out once; none is missed when the log is taken down."""
+
+    def __init__(self, visits: list[Visit], component: str) -> None:
+        self._visits = visits
+        self._component = component
+        self._looked_at = 0
+        self._found: list[Visit] = []
+
+    def take(self) -> list[Visit]:
+        """Return those that began since the last time, in that order."""
+        self.look()
+        found, self._found = self._found, []
+        return found
+
+    def look(self) -> None:
+        """Find those that began since the last look."""
+        visits, component = self._visits, self._component
+        for place in range(self._looked_at, len(visits)):
+            if visits[place].component == component:
+                self._found.append(visits[place])
+        self._looked_at = len(visits)
+
+    def start_over(self) -> None:
+        """Take all that the log now holds for looked at."""
+        self._looked_at = len(self._visits)
+
+
 class Log:
     """Everything that one replication observed, in the order in which it began.
 
     Attributes:
-        visits: one a visit of an attempt to a part.
+        visits: one a visit of an attempt to a part; in a run those that are not taken down yet.
+        requests: the clients' requests that are not taken down yet; whoever makes one appends it.
         events: (time in seconds, component, kind, detail as JSON text).
         gauges: by (component, replica, gauge) the steps of its value: (time in seconds, value from then on).
     """
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
+        self.requests: list[Asked] = []
+        self._take: Callable[[float], None] | None = None
+        self._every = self._at_most = sys.maxsize
+        self._gauge_every_s = 0.0
+        self._watched: list[Newcomers] = []
         self.events: list[tuple[float, str, str, str]] = []
         self.gauges: dict[tuple[str, int, str], list[tuple[float, float]]] = {}
 
     def open_visit(self, request: Request, component: str, replica: int, now_s: float) -> Visit:
         """Return a new row for a request that arrives at a part now."""
+        visits = self.visits
+        if len(visits) >= self._at_most:
+            self._take_down(now_s)
         visit = Visit(request, component, replica, now_s)
-        self.visits.append(visit)
+        visits.append(visit)
         return visit
+
+    def take_down(self, take: Callable[[float], None], *, every: int, gauge_every_s: float = 0.0) -> None:
+        """Have ``take`` called with the time whenever ``every`` more visits have begun; it removes what it takes.
+
+        Args:
+            gauge_every_s: of a gauge that has many steps, keep but the last in each stretch of this length.
+        """
+        self._take, self._every, self._at_most, self._gauge_every_s = take, every, every, gauge_every_s
+
+    def newcomers(self, component: str) -> Newcomers:
+        """Return what gives the visits to a component as they come, for a part that watches another."""
+        self._watched.append(newcomers := Newcomers(self.visits, component))
+        return newcomers
+
+    def _take_down(self, now_s: float) -> None:
+        assert self._take is not None  # or there is no limit
+        for newcomers in self._watched:
+            newcomers.look()
+        self._take(now_s)
+        for newcomers in self._watched:
+            newcomers.start_over()
+        self._at_most = len(self.visits) + self._every
 
     def event(self, component: str, kind: str, time_s: float, **detail: object) -> None:
         """Note that something happened to a component: a fault, a decision, a change of state.
@@ -126,7 +192,12 @@ class Log:
         {('api', -1, 'replicas_ready'): [(0.0, 2), (9.0, 4)]}
         """
         steps = self.gauges.setdefault((component, replica, name), [])
-        if steps and steps[-1][0] == time_s:
+        if steps and (steps[-1][0] == time_s or self._too_close(steps, time_s)):
             steps.pop()
         if not steps or steps[-1][1] != value:
             steps.append((time_s, value))
+
+    def _too_close(self, steps: list[tuple[float, float]], time_s: float) -> bool:
+        """Tell whether a gauge of many steps has one already in the stretch of this time."""
+        every_s = self._gauge_every_s
+        return every_s > 0 and len(steps) >= _MANY_STEPS and steps[-1][0] // every_s == time_s // every_s

@@ -6,35 +6,21 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
+from lab.runs.aggregator import Edges
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
 from lab.simulation.build import OwnComponents, World
 from lab.simulation.client import Clients, Journey
 from lab.simulation.clock import Order, Timer
-from lab.simulation.log import Log, Visit
+from lab.simulation.columns import Columns, Recorder
+from lab.simulation.log import Log
 
 _COLLECT_EVERY = 20_000  # new objects
-Columns = dict[str, list[Any]]
-
-_REQUEST_FIELDS = ("number", "endpoint", "key", "intended_start_s", "start_s", "end_s", "outcome", "attempts")
-_VISIT_FIELDS = (
-    "request",
-    "attempt",
-    "component",
-    "replica",
-    "operation",
-    "arrival_s",
-    "admitted_s",
-    "departure_s",
-    "waiting_time_s",
-    "service_time_s",
-    "outcome",
-    "hit",
-    "background",
-)
+_AT_ONCE = 10_000  # requests of a schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +29,19 @@ class Observed:
 
     requests: Columns
     visits: Columns
+    aggregates: Columns
     samples: Columns
     events: Columns
 
 
-def replicate(
-    scenario: Scenario, schedule: Schedule, *, seed: int, replication: int, own: OwnComponents | None = None
+def replicate(  # what is run, on which luck, and what is kept of it
+    scenario: Scenario,
+    schedule: Schedule,
+    *,
+    seed: int,
+    replication: int,
+    own: OwnComponents | None = None,
+    aggregate: Edges | None = None,
 ) -> Observed:
     """Return what one replication of the scenario observes under a schedule of requests.
 
@@ -56,30 +49,52 @@ def replicate(
 
     Args:
         own: the user's own parts by component name.
+        aggregate: keep aggregates of the visits instead of their rows, in these blocks and bins.
     """
+    duration_s = scenario.run.duration
     world = World(scenario=scenario, seed=seed, replication=replication, requests=len(schedule), own=own or {})
+    log = world.log
     clients = Clients(
         clock=world.clock,
-        log=world.log,
+        log=log,
         spec=scenario.client,
         entry=world.part(scenario.entry),
         draws=(world.stream("client/backoff"), world.unless_free("client/round_trip", scenario.client.round_trip)),
     )
+    recorder = Recorder(log=log, gave_up_s=clients.gave_up_s, edges=aggregate)
+    journeys = _journeys(schedule, log)
     world.start_autoscalers()
-    starts, keys = schedule.intended_start_s.tolist(), schedule.key.tolist()
-    journeys = [
-        Journey(number, endpoint, key, start_s)
-        for number, (endpoint, key, start_s) in enumerate(zip(schedule.endpoint, keys, starts, strict=True))
-    ]
     with _rarer_collections():
         world.clock.process(clients.arrive(journeys))
-        world.clock.run(until=Timer(world.clock, scenario.run.duration, Order.EXPIRY))
+        world.clock.run(until=Timer(world.clock, duration_s, Order.EXPIRY))
+        for _ in journeys:
+            pass  # those that were to start after the end
+        requests, visits, aggregates = recorder.finish(duration_s)
         return Observed(
-            requests=_requests(journeys, replication),
-            visits=_visits(world.log.visits, clients.gave_up_s, replication),
-            samples=_samples(world.log, replication),
-            events=_events(world.log, replication),
+            requests=_of(replication, requests),
+            visits=_of(replication, visits),
+            aggregates=_of(replication, aggregates),
+            samples=_of(replication, _samples(log)),
+            events=_of(replication, _events(log)),
         )
+
+
+def _journeys(schedule: Schedule, log: Log) -> Iterator[Journey]:
+    """Make the requests of a schedule one by one, each noted in the log."""
+    for first in range(0, len(schedule), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        starts, keys = schedule.intended_start_s[some].tolist(), schedule.key[some].tolist()
+        for number, (endpoint, key, start_s) in enumerate(
+            zip(schedule.endpoint[some], keys, starts, strict=True), start=first
+        ):
+            journey = Journey(number, endpoint, key, start_s)
+            log.requests.append(journey)
+            yield journey
+
+
+def _of(replication: int, columns: Columns) -> Columns:
+    rows = len(next(iter(columns.values())))
+    return {"replication": np.full(rows, replication, dtype=np.int32), **columns}
 
 
 @contextmanager
@@ -96,48 +111,15 @@ def _rarer_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _requests(journeys: list[Journey], replication: int) -> Columns:
-    columns = _columns(journeys, _REQUEST_FIELDS)
-    columns["request"] = columns.pop("number")
-    columns["replication"] = [replication] * len(journeys)
-    ends, starts = columns["end_s"], columns["intended_start_s"]
-    columns["sojourn_time_s"] = [end_s - start_s for end_s, start_s in zip(ends, starts, strict=True)]
-    return columns
-
-
-def _visits(visits: list[Visit], gave_up_s: dict[tuple[int, int], float], replication: int) -> Columns:
-    columns = _columns(visits, _VISIT_FIELDS)
-    columns["replication"] = [replication] * len(visits)
-    columns["abandoned"] = [_abandoned(visit, gave_up_s) for visit in visits] if gave_up_s else [False] * len(visits)
-    return columns
-
-
-def _abandoned(visit: Visit, gave_up_s: dict[tuple[int, int], float]) -> bool:
-    """Tell whether the client had given up before the visit ended."""
-    if visit.background:
-        return False  # nobody waited for it in the first place
-    given_up_s = gave_up_s.get((visit.request, visit.attempt))
-    return given_up_s is not None and not visit.departure_s <= given_up_s
-
-
-def _samples(log: Log, replication: int) -> Columns:
+def _samples(log: Log) -> Columns:
     rows = [(time_s, *gauge, value) for gauge, steps in log.gauges.items() for time_s, value in steps]
-    return _transposed(rows, ("time_s", "component", "replica", "gauge", "value"), replication)
+    return _transposed(rows, ("time_s", "component", "replica", "gauge", "value"))
 
 
-def _events(log: Log, replication: int) -> Columns:
-    return _transposed(log.events, ("time_s", "component", "kind", "detail"), replication)
+def _events(log: Log) -> Columns:
+    return _transposed(log.events, ("time_s", "component", "kind", "detail"))
 
 
-def _transposed(rows: list[Any], names: tuple[str, ...], replication: int) -> Columns:
+def _transposed(rows: list[Any], names: tuple[str, ...]) -> Columns:
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    return {"replication": [replication] * len(rows)} | {
-        name: list(column) for name, column in zip(names, columns, strict=True)
-    }
-
-
-def _columns(rows: list[Any], fields: tuple[str, ...]) -> Columns:
-    if not rows:
-        return {field: [] for field in fields}
-    values = zip(*map(attrgetter(*fields), rows), strict=True)
-    return {field: list(column) for field, column in zip(fields, values, strict=True)}
+    return {name: list(column) for name, column in zip(names, columns, strict=True)}

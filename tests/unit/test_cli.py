@@ -122,6 +122,15 @@ def test_show_draws_the_topology_fills_in_defaults_and_does_the_arithmetic(call)
     assert "arithmetic" in json.loads(call("show", FIRST_SPIKE, "--json")[1])
 
 
+def test_a_summary_is_kept_where_it_is_asked_for(call, small: Path, tmp_path: Path) -> None:
+    """`--keep summary` writes a Run without visits, with the same figures on stdout."""
+    code, out, _ = call("simulate", small, "--keep", "summary", "--out", tmp_path / "run", "--json")
+    assert code == 0
+    assert lab.Run.load(tmp_path / "run").is_summary
+    full = json.loads(call("simulate", small, "--json")[1])["figures"]
+    assert [row["metric"] for row in json.loads(out)["figures"]] == [row["metric"] for row in full]
+
+
 def test_the_printed_schema_is_the_committed_one(call) -> None:
     """Editors use the committed file."""
     code, out, _ = call("schema")

@@ -57,6 +57,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     third = Run.load(one).save(tmp_path / "third")
     assert _bytes(one) == _bytes(other) == _bytes(third)
     assert sorted(_bytes(one)) == [
+        "aggregates.parquet",
         "events.parquet",
         "requests.parquet",
         "run.json",
@@ -206,7 +207,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 99}, "has schema_version 99, but this version of the lab reads 1"),
+        ({"schema_version": 99}, "has schema_version 99, but this version of the lab reads 1 to 2"),
         ({"tables": None}, "has no list of tables"),
         ({"tables": {}}, "does not list the table requests"),
         ({"scenario": None}, "do not make a Run"),
@@ -221,7 +222,7 @@ def test_a_wrong_header_is_refused(saved: Path, changes: dict, message: str) -> 
         Run.load(saved)
 
 
-@pytest.mark.parametrize("name", ["requests", "visits", "samples", "events"])
+@pytest.mark.parametrize("name", ["requests", "visits", "samples", "events", "aggregates"])
 def test_a_missing_table_is_named(saved: Path, name: str) -> None:
     """A Run without one of its files is not whole."""
     (saved / f"{name}.parquet").unlink()

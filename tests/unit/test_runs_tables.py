@@ -154,4 +154,4 @@ def test_tables_check_what_they_are_given() -> None:
     """A Tables object cannot hold an unchecked frame, and empty tables need not be given."""
     with pytest.raises(DomainError, match="requests table: lacks"):
         Tables(requests=pd.DataFrame({"request": [1]}))
-    assert [len(frame) for frame in Tables(requests=REQUESTS.empty()).as_dict().values()] == [0, 0, 0, 0]
+    assert [len(frame) for frame in Tables(requests=REQUESTS.empty()).as_dict().values()] == [0] * 5

@@ -6,6 +6,7 @@ import pytest
 
 import lab
 from lab.simulation.log import Log
+from lab.simulation.request import Request
 from tests.unit.backends import scenario, service, waiting
 
 
@@ -76,3 +77,27 @@ def test_an_input_that_json_cannot_hold_is_refused_where_it_is_recorded() -> Non
     """An infinite input would not be read back; the part that records it must say what it means."""
     with pytest.raises(ValueError, match="JSON"):
         Log().event("api", "scale_up", 1.0, utilisation=float("inf"))
+
+
+def test_who_watches_a_component_misses_no_visit_when_the_log_is_taken_down() -> None:
+    """Visits 0 to 9 go to two parts; the log is emptied every three, and of those to `api` each is seen once."""
+    log = Log()
+    log.take_down(lambda _: log.visits.clear(), every=3)
+    newcomers, seen = log.newcomers("api"), []
+    for number in range(10):
+        log.open_visit(Request(number, 0, "get", 0, 0), "api" if number % 2 else "main", 0, float(number))
+        if number % 4 == 3:
+            seen.append([visit.request for visit in newcomers.take()])
+    assert [*seen, [visit.request for visit in newcomers.take()]] == [[1, 3], [5, 7], [9]]
+
+
+def test_a_gauge_of_many_steps_is_thinned_only_if_asked_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four steps a second, of which the first three stay as they are, and then the last of each second."""
+    monkeypatch.setattr("lab.simulation.log._MANY_STEPS", 3)
+    log, whole = Log(), Log()
+    log.take_down(lambda _: None, every=3, gauge_every_s=1.0)
+    for step in range(12):
+        for each in (log, whole):
+            each.gauge("jobs", -1, "queue_depth", step / 4, step)
+    assert log.gauges["jobs", -1, "queue_depth"] == [(0.0, 0), (0.25, 1), (0.75, 3), (1.75, 7), (2.75, 11)]
+    assert len(whole.gauges["jobs", -1, "queue_depth"]) == 12

@@ -46,21 +46,14 @@ class CpuTimes:
     """
 
     def __init__(self, *, log: Log, name: str, workers: int) -> None:
-        self._log = log
         self._workers = workers
-        self._component = f"{name}.event_loop"
-        self._seen = 0
+        self._new = log.newcomers(f"{name}.event_loop")
         self._running: list[Visit] = []
         self._ended_s: dict[int, float] = defaultdict(float)
 
     def read(self, now_s: float) -> dict[int, float]:
         """Return the CPU time in seconds by the index of the replica."""
-        visits = self._log.visits
-        for place in range(self._seen, len(visits)):
-            visit = visits[place]
-            if visit.component == self._component and visit.operation != "turn":
-                self._running.append(visit)
-        self._seen = len(visits)
+        self._running += [visit for visit in self._new.take() if visit.operation != "turn"]
         running = []
         for visit in self._running:
             if visit.outcome is Outcome.IN_FLIGHT:
@@ -83,20 +76,15 @@ class Waiting:
     """
 
     def __init__(self, *, log: Log, name: str, unsettled: bool) -> None:
-        self._log = log
-        self._name = name
+        self._new = log.newcomers(name)
         self._unsettled = unsettled
-        self._seen = 0
         self._waiting: list[Visit] = []
 
     def read(self) -> int:
         """Return how many there are."""
-        visits = self._log.visits
-        new = [visits[place] for place in range(self._seen, len(visits)) if visits[place].component == self._name]
-        self._seen = len(visits)
         self._waiting = [
             visit
-            for visit in self._waiting + new
+            for visit in self._waiting + self._new.take()
             if visit.outcome is Outcome.IN_FLIGHT and (self._unsettled or math.isnan(visit.admitted_s))
         ]
         return len(self._waiting)
