@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lab.scenario import database_consistency, queue_consistency
+from lab.scenario import balancer_consistency, database_consistency, queue_consistency
 from lab.scenario.cache_consistency import cache_problems, looked_up_twice
 from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_demands
@@ -221,6 +221,8 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
         message = "is what the figures call all endpoints together; choose another name"
         yield Problem(path=("workload", "endpoints", ALL), message=message)
     for name, component in scenario.components.items():
+        if isinstance(component, LoadBalancer):
+            yield from balancer_consistency.without_effect(scenario, name, component)
         if isinstance(component, Queue):
             yield from queue_consistency.without_effect(scenario, name, component)
         if isinstance(component, Service):

@@ -68,10 +68,7 @@ def _shape(name: str, component: Component) -> str:
 def _limits(component: Component) -> Iterator[str]:
     match component:
         case LoadBalancer():
-            yield component.algorithm
-            if component.max_connections_per_server is not None:
-                yield f"{component.max_connections_per_server} a server"
-                yield f"queue {format_duration(component.queue_timeout)}"
+            yield from _balancer_limits(component)
         case Service():
             yield from _of_service(component)
         case Cache():
@@ -120,6 +117,27 @@ def _cache_limits(cache: Cache) -> Iterator[str]:
         yield f"ttl {format_duration(cache.ttl)}"
     if not isinstance(cache.stampede_protection, NoProtection):
         yield cache.stampede_protection.kind
+
+
+def _balancer_limits(balancer: LoadBalancer) -> Iterator[str]:
+    yield _algorithm(balancer)
+    if balancer.max_connections_per_server is not None:
+        yield f"{balancer.max_connections_per_server} a server"
+        yield f"queue {format_duration(balancer.queue_timeout)}"
+    if balancer.health_check is not None:
+        yield f"checks every {format_duration(balancer.health_check.interval)}"
+
+
+def _algorithm(balancer: LoadBalancer) -> str:
+    said: str = balancer.algorithm
+    if balancer.algorithm == "random":
+        said = f"random of {balancer.draws}"
+    elif balancer.algorithm == "uri":
+        said = f"uri, {balancer.hash_type.replace('_', '-')}"
+    if balancer.weights is not None:
+        said += f" by {':'.join(str(weight) for weight in balancer.weights[:_MOST_LABELS])}"
+        said += " ..." * (len(balancer.weights) > _MOST_LABELS)
+    return said
 
 
 def _arrows(name: str, service: Service) -> Iterator[str]:

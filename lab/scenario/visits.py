@@ -91,8 +91,11 @@ def servers(scenario: Scenario, place: Place) -> int | None:
     component = scenario.components[place.component]
     match component:
         case LoadBalancer():
-            limit = component.max_connections_per_server
-            return None if limit is None else limit * most_replicas(service_behind(scenario, place.component))
+            limit, replicas = (
+                component.max_connections_per_server,
+                most_replicas(service_behind(scenario, place.component)),
+            )
+            return None if limit is None else limit * sum(component.weight(slot) > 0 for slot in range(replicas))
         case Service():
             processes = most_replicas(component) * component.workers
             if place.resource == "event_loop":

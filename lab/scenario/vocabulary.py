@@ -16,7 +16,7 @@ _NOT_YET = frozenset(
         *("budget", "retry_budget", "hedge", "hedging", "circuit_breaker", "bulkhead", "rate_limit", "rate_limiter"),
         *("network", "lte", "wifi", "write_through", "write_behind"),
         *("recovery_time", "cost", "prices", "replicas_of", "read_replicas"),
-        *("first", "source", "uri", "consistent_hash", "p2c", "slowstart", "health_check", "max_queue"),
+        *("source", "hash_balance_factor", "min_connections", "full_connections", "retry_on", "sticky"),
         *("gamma", "erlang", "weibull", "pareto", "hotset", "load_shedding"),
     }
 )

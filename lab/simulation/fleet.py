@@ -5,12 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 from simpy import Interrupt
 from simpy.events import Event, Process
 
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.request import Handling, Outcome, Part, Request
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """What runs in a process that can be stopped and let go on."""
+
+    def freeze(self) -> None:
+        """Stop."""
+        ...
+
+    def thaw(self) -> None:
+        """Go on."""
+        ...
+
+
+def _stoppable(part: Part) -> Stoppable:
+    if not isinstance(part, Stoppable):
+        raise TypeError(f"{type(part).__name__} can be neither frozen nor thawed: it lacks freeze() and thaw()")
+    return part
 
 
 class Life(StrEnum):
@@ -39,6 +59,7 @@ class Member:
         started_s: when it was started.
         ready_s: since when it takes requests; infinity while it boots.
         answered: how many requests it has answered; counted only where processes can end.
+        frozen: whether it is stopped.
     """
 
     __slots__ = (
@@ -49,6 +70,7 @@ class Member:
         "_request_time_s",
         "_under_way",
         "answered",
+        "frozen",
         "handle",
         "index",
         "life",
@@ -76,6 +98,7 @@ class Member:
         self._changed_s = self.started_s = clock.now
         self.answered = 0
         self.ready_s = math.inf
+        self.frozen = False
         self.index = index
         self.part = part
         self.life = Life.BOOTING
@@ -90,7 +113,7 @@ class Member:
     @property
     def answers(self) -> bool:
         """Whether a health check of it succeeds: it listens, and its event loop still turns."""
-        return self.listens
+        return self.listens and not self.frozen
 
     @property
     def under_way(self) -> int:
@@ -116,6 +139,16 @@ class Member:
         """Return the time that its requests have been under way until now, summed over them (an area)."""
         self._account()
         return self._request_time_s
+
+    def freeze(self) -> None:
+        """Stop the process: it still listens, as the system accepts connections for it, but answers nothing."""
+        self.frozen = True
+        _stoppable(self.part).freeze()
+
+    def thaw(self) -> None:
+        """Let the process go on."""
+        self.frozen = False
+        _stoppable(self.part).thaw()
 
     def kill(self) -> None:
         """End all work in the process at once."""

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from lab.runs.run import Run
 from lab.scenario.components import Database, LoadBalancer, Queue, Service
-from lab.scenario.demands import service_behind
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CachedStep, ParallelStep, QueryStep, StepSpec, walk
+from lab.validation.balancer_laws import broken_balancer_laws
 from lab.validation.cache_laws import cache_laws
+from lab.validation.numbers import numbers_over_time
 from lab.validation.queue_laws import broken_queue_laws
 from lab.validation.scaling_laws import broken_scaling_laws
 
@@ -30,8 +31,8 @@ def broken_laws(run: Run) -> list[str]:
     """Return a sentence with numbers for each law that a predicted Run breaks; none is as it should be.
 
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
-    are places, nobody waits while a place is free, Little's law, conservation of messages,
-    no more processes than allowed, caches serve what was stored.
+    are places, nobody waits while a place is free, first come first served before a balancer, Little's law,
+    conservation of messages, no more processes than allowed, caches serve what was stored.
     """
     scenario = Scenario.model_validate(run.scenario)
     visits, requests = run.visits, run.requests
@@ -108,14 +109,14 @@ def _has_branches(steps: Iterable[StepSpec]) -> bool:
 
 def _places(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[str]:
     """Never more in service than places; nobody waits while a place of that replica is free."""
-    yield from _shared_queues(scenario, visits, end_s)
+    yield from broken_balancer_laws(scenario, visits, end_s)
     for component, rows in visits.groupby("component", observed=True):
         places, strict = _places_of(scenario, str(component))
         if places is None:
             continue
         placed = rows[rows["replica"] >= 0]  # the rest was never given a server
         for (replication, replica), own in placed.groupby(["replication", "replica"]):
-            busy, waiting, span_s = _numbers(own, end_s)
+            busy, waiting, span_s = numbers_over_time(own, end_s)
             where = f"{component}/{replica} in replication {replication}"
             if busy.max(initial=0) > places:
                 yield f"places: {int(busy.max())} in service at {where}, which has {places} places"
@@ -124,31 +125,11 @@ def _places(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[
                 yield f"idle server: somebody waited for {idle_s:.9f} s at {where} while a place was free"
 
 
-def _shared_queues(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[str]:
-    """Nobody waits at a balancer while one of its servers has room, unless it chooses at random.
-
-    Where processes come and go, the balancer may know of a server only later, or think that a dead one lives.
-    """
-    for name, part in scenario.components.items():
-        if not isinstance(part, LoadBalancer) or part.max_connections_per_server is None or part.algorithm == "random":
-            continue
-        if processes_end(scenario, part.targets):
-            continue
-        places = part.max_connections_per_server * service_behind(scenario, name).replicas
-        for replication, own in visits[visits["component"] == name].groupby("replication"):
-            busy, waiting, span_s = _numbers(own, end_s)
-            idle_s = float(span_s[(waiting > 0) & (busy < places)].sum())
-            if idle_s > _TOLERANCE_S * len(own):
-                yield (
-                    f"idle server: somebody waited for {idle_s:.9f} s at {name} in replication {replication} while a "
-                    "server had room"
-                )
-
-
 def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
     """The places of one replica, and whether whoever waits there can have any of them.
 
-    A load balancer's queue is for all its servers; each worker of a replica has a queue of its own.
+    A load balancer's queue is for all its servers, unless the key decides; each worker of a replica has a queue of its
+    own.
     """
     name = component.removesuffix(".event_loop")
     if name != component:
@@ -163,8 +144,8 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
             # Its rows tell the calling replica's index alone, so the pools of several services count together.
             callers = _callers(scenario, name)
             return (pool.size + pool.overflow) * callers, callers == 1
-        case LoadBalancer(max_connections_per_server=places):
-            return places, False
+        case LoadBalancer(max_connections_per_server=places, algorithm=algorithm, targets=targets):
+            return places, algorithm == "uri" and not processes_end(scenario, targets)
         case Queue(partitions=None, prefetch=places) | Queue(partitions=places):
             return places, False
         case _:
@@ -178,23 +159,6 @@ def _callers(scenario: Scenario, database: str) -> int:
         [step for steps in endpoints for step in walk(steps) if isinstance(step, QueryStep)] for endpoints in every
     )
     return sum(any(step.database == database for step in steps) for steps in asked)
-
-
-def _numbers(visits: pd.DataFrame, end_s: float) -> tuple[Floats, Floats, Floats]:
-    """Number in service and number waiting between one event and the next, and how long that lasted (s)."""
-    arrival = visits["arrival_s"].to_numpy()
-    departure = visits["departure_s"].fillna(end_s).to_numpy()
-    admitted = visits["admitted_s"].to_numpy()
-    served = ~np.isnan(admitted)
-    left_queue = np.where(served, admitted, departure)
-    times = np.concatenate([arrival, left_queue, admitted[served], departure[served]])
-    n, m = len(arrival), int(served.sum())
-    waiting = np.concatenate([np.ones(n), -np.ones(n), np.zeros(2 * m)])
-    busy = np.concatenate([np.zeros(2 * n), np.ones(m), -np.ones(m)])
-    order = np.argsort(times, kind="stable")
-    span_s = np.diff(times[order], append=end_s)
-    lasting = span_s > 0  # within one instant the order of events is theirs to choose
-    return np.cumsum(busy[order])[lasting], np.cumsum(waiting[order])[lasting], span_s[lasting]
 
 
 def _littles_law(run: Run, visits: pd.DataFrame) -> Iterator[str]:

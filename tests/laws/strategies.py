@@ -108,6 +108,48 @@ EDGE = st.builds(
     st.one_of(st.none(), st.integers(1, 6)),
     st.sampled_from([None, "30ms"]),
 )
+_CHOICES = st.one_of(
+    st.builds(lambda weights: {"algorithm": "roundrobin", "weights": weights}, st.sampled_from([None, [1], [3]])),
+    st.builds(lambda limit: {"algorithm": "leastconn", "max_queue": limit}, st.sampled_from([None, 1, 4])),
+    st.builds(lambda draws: {"algorithm": "random", "draws": draws}, st.integers(1, 3)),
+    st.just({"algorithm": "first"}),
+    st.builds(
+        lambda hash_type, limit: {"algorithm": "uri", "hash_type": hash_type, "max_queue": limit},
+        st.sampled_from(["map_based", "consistent"]),
+        st.sampled_from([None, 2]),
+    ),
+)
+_CHECKS = st.one_of(
+    st.none(),
+    st.builds(
+        lambda fall, marked: {"interval": "200ms", "fall": fall, "fast_interval": "50ms", "on_marked_down": marked},
+        st.integers(1, 3),
+        st.sampled_from(["keep_sessions", "shutdown_sessions"]),
+    ),
+)
+
+
+@st.composite
+def edges(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a load balancer before ``api`` with keys that the reference backend does not know."""
+    connections = draw(st.one_of(st.none(), st.integers(1, 6)))
+    choice = draw(_CHOICES)
+    if connections is None:
+        choice.pop("max_queue", None)
+    return choice | {
+        "kind": "load_balancer",
+        "targets": "api",
+        "max_connections_per_server": connections,
+        "queue_timeout": "50ms",
+        "connect_timeout": draw(st.sampled_from([None, "20ms"])),
+        "retries": draw(st.integers(0, 3)),
+        "redispatch": draw(st.booleans()),
+        "server_timeout": draw(st.sampled_from([None, "30ms"])),
+        "health_check": draw(_CHECKS),
+        "slow_start": None if connections is None else draw(st.sampled_from([None, "2s"])),
+    }
+
+
 CLIENTS = st.builds(
     lambda timeout, attempts: {"timeout": timeout, "retry": {"attempts": attempts}},
     st.sampled_from([None, "20ms", "200ms"]),
@@ -244,7 +286,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
             "client": draw(CLIENTS),
             "entry": "edge",
             "components": {
-                "edge": draw(EDGE),
+                "edge": draw(EDGE if measurable else edges()),
                 "api": api | draw(of_api) | ({} if measurable else draw(SCALED)),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(of_inner),

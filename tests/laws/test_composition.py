@@ -34,6 +34,17 @@ _FRONTS: dict[str, dict[str, Any]] = {
     "bounded_load_balancer": {
         "edge": {"kind": "load_balancer", "targets": "api", "algorithm": "random", "server_timeout": "10s"}
     },
+    "hashing_load_balancer": {
+        "edge": {
+            "kind": "load_balancer",
+            "targets": "api",
+            "algorithm": "uri",
+            "hash_type": "consistent",
+            "max_connections_per_server": 1,
+            "max_queue": 20,
+            "queue_timeout": "5s",
+        }
+    },
 }
 _FRONTS["autoscaled"] = {
     "edge": _FRONTS["load_balancer"]["edge"] | {"max_connections_per_server": 2},

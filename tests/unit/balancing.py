@@ -34,6 +34,7 @@ class Rig:
     replicas: int = 2
     time: str = "100ms"
     edge: dict[str, Any] = field(default_factory=dict)
+    faulty: bool = False  # whether its processes can be frozen
 
     def __post_init__(self) -> None:
         parts = {
@@ -45,7 +46,9 @@ class Rig:
         self.clock, self.log = self.world.clock, self.world.log
         spec = described.components["api"]
         self.fleet = Fleet(
-            clock=self.clock, make=lambda index: make_replica(self.world, "api", spec, index), mortal=True
+            clock=self.clock,
+            make=lambda index: make_replica(self.world, "api", spec, index, faulty=self.faulty),
+            mortal=True,
         )
         for _ in range(self.replicas):
             self.fleet.start()

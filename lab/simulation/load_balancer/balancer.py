@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from simpy.events import Event
+from simpy.events import AnyOf, Event
 
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.load_balancer.backend import Backend
+from lab.simulation.load_balancer.health import Shutdowns
 from lab.simulation.load_balancer.server import AGAIN, Server
 from lab.simulation.log import Log, Visit
 from lab.simulation.request import Handling, Outcome, Request
@@ -20,32 +21,35 @@ Search = Generator[Event, object, Server | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connecting:
-    """What is done when a server refuses the connection, and how long its answer may take; times in seconds.
+    """What is done when a server refuses the connection, and what ends the wait for its answer; times in seconds.
 
     Attributes:
         retries: further attempts to connect.
         redispatch: whether another server may be tried.
         connect_timeout_s: bounds the pause before the same server is tried again, which is 1 s otherwise.
-        any_other: whether the algorithm takes turns or draws lots, so that any other server will do at once.
+        by_key: whether the algorithm wants one certain server, so that another is no better at once.
         server_timeout_s: longest wait for an answer; None: for ever.
+        shutdowns: tells of each server that is taken down, if that ends what is under way there.
     """
 
     retries: int
     redispatch: bool
-    connect_timeout_s: float
-    any_other: bool
+    connect_timeout_s: float | None
+    by_key: bool
     server_timeout_s: float | None
+    shutdowns: Shutdowns | None = None
 
     @property
     def pause_s(self) -> float:
         """HAProxy's turn-around."""
-        return min(self.connect_timeout_s, _LONGEST_PAUSE_S)
+        return min(self.connect_timeout_s or _LONGEST_PAUSE_S, _LONGEST_PAUSE_S)
 
     def redispatches(self, server: Server, *, failures: int, usable: int) -> bool:
         """Whether the next attempt may go to another server than the one that has just refused."""
         if not self.redispatch:
             return False
-        return not server.up or failures == self.retries or (self.any_other and usable > 1)
+        running = server.up and server.warm_since_s is None
+        return not running or failures == self.retries or (usable > 1 and not self.by_key)
 
 
 class LoadBalancer:
@@ -86,6 +90,7 @@ class LoadBalancer:
         self._backend = backend
         self._connecting = connecting
         self._forward_time = forward_time
+        self._shutdowns = connecting.shutdowns
 
     def handle(self, request: Request) -> Handling:
         """Forward the request to a server that accepts it, now or when one has room, and pass its answer on."""
@@ -100,21 +105,33 @@ class LoadBalancer:
 
     def _exchange(self, server: Server, request: Request, visit: Visit) -> Handling:
         """Send the request over the connection, and wait for the answer."""
-        clock, member, limit_s = self._clock, server.member, self._connecting.server_timeout_s
+        clock, member = self._clock, server.member
         visit.admit(clock.now)
         visit.replica = member.index
         member.connect()
         if self._forward_time is not None:
             visit.service_time_s = self._forward_time(request)
             yield clock.timeout(visit.service_time_s)
-        if limit_s is None:
+        if self._connecting.server_timeout_s is None and self._shutdowns is None:
             outcome = yield from member.handle(request)
         else:
-            answer = clock.process(member.handle(request))
-            yield answer | Timer(clock, limit_s, Order.EXPIRY)
-            outcome = Outcome(str(answer.value)) if answer.processed else Outcome.TIMEOUT
+            outcome = yield from self._bounded(server, member.handle(request))
         member.disconnect()
         return outcome
+
+    def _bounded(self, server: Server, handling: Handling) -> Handling:
+        """Wait for the answer as long as that is allowed, or until the server is taken down if that ends it."""
+        clock, limit_s = self._clock, self._connecting.server_timeout_s
+        answer = clock.process(handling)
+        ends: list[Event] = [answer]
+        if limit_s is not None:
+            ends.append(Timer(clock, limit_s, Order.EXPIRY))
+        if self._shutdowns is not None:
+            ends.append(self._shutdowns.next(server))
+        yield AnyOf(clock, ends)
+        if answer.processed:
+            return Outcome(str(answer.value))
+        return Outcome.TIMEOUT if limit_s is not None and ends[1].processed else Outcome.ERROR
 
     def _connect(self, request: Request) -> Search:
         """Return a server that accepts the connection, with one of its slots taken, or None."""
@@ -127,7 +144,7 @@ class LoadBalancer:
                 return None
             if rule.redispatches(server, failures=failures, usable=backend.usable):
                 backend.release(server)
-                if not rule.any_other or backend.usable <= 1:
+                if backend.usable <= 1:
                     yield self._clock.timeout(rule.pause_s)
                 server = yield from self._assign(request, server)
             else:

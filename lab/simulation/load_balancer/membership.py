@@ -26,7 +26,7 @@ class Membership:
         new_server: makes a server from the process and its slot.
 
     Attributes:
-        added: called with each server that is added while the balancer runs, before anything is sent there.
+        added: all called with each server that is added while the balancer runs, before anything is sent there.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Membership:
         self._new_server = new_server
         self._servers: dict[Member, Server] = {}
         self._slots = 0
-        self.added: Callable[[Server], None] = lambda _: None
+        self.added: list[Callable[[Server], None]] = []
 
     def start(self, members: list[Member]) -> None:
         """Put the first processes into service."""
@@ -70,7 +70,8 @@ class Membership:
             before = before.replaces
         if before is None:
             server = self._enlist(member)
-            self.added(server)
+            for told in self.added:
+                told(server)
             self._backend.add(server)
             self._note("server_added", server)
         else:

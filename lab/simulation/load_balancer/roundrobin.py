@@ -13,7 +13,8 @@ class RoundRobin:
     or after the pointer is found by arithmetic: for 1,000 servers these are 34 words.
 
     Source: HAProxy 2.8, src/lb_fwrr.c: with equal weights its tree is a ring, in which a full server is passed over and
-    keeps its place.
+    keeps its place. (When servers are full at the end of 16 rounds, HAProxy puts those in another order; here the ring
+    stays as it is.)
     """
 
     def __init__(self) -> None:

@@ -17,30 +17,50 @@ class Server:
     Attributes:
         slot: its number among all servers that the balancer ever had, in the order of their coming.
         member: the process at the address.
-        weight: the effective weight, in sixteenths of the configured one.
-        limit: most requests under way at once.
+        full_weight: the configured weight, in sixteenths.
+        weight: the one in effect, less than that during a slow start.
+        full_limit: the configured limit of requests under way at once; infinity where there is none.
+        limit: the one in effect.
         served: requests sent there and not seen to end.
         queue: who waits for this very server; some may have gone meanwhile.
         queued: how many of them still wait.
         up: what the health checks say; at first, that it is.
         draining: it takes nothing new and goes when its work is done.
         usable: whether new requests may be sent there.
+        warm_since_s: when its slow start began, or None if it is not in one.
         entry: which of the entries in an algorithm's own order is the valid one.
     """
 
-    __slots__ = ("draining", "entry", "limit", "member", "queue", "queued", "served", "slot", "up", "usable", "weight")
+    __slots__ = (
+        "draining",
+        "entry",
+        "full_limit",
+        "full_weight",
+        "limit",
+        "member",
+        "queue",
+        "queued",
+        "served",
+        "slot",
+        "up",
+        "usable",
+        "warm_since_s",
+        "weight",
+    )
 
     def __init__(self, member: Member, *, slot: int, weight: int = 1, limit: int | None = None) -> None:
         self.slot = slot
         self.member = member
-        self.weight = weight * WEIGHT_SCALE
-        self.limit: float = math.inf if limit is None else limit
+        self.full_weight = self.weight = weight * WEIGHT_SCALE
+        self.full_limit: float = math.inf if limit is None else limit
+        self.limit = self.full_limit
         self.served = 0
         self.queue: deque[Place] = deque()
         self.queued = 0
         self.up = True
         self.draining = False
         self.usable = weight > 0
+        self.warm_since_s: float | None = None
         self.entry = 0
 
     @property

@@ -1,0 +1,279 @@
+"""How HAProxy 2.8.25 chooses: its sequences, written down from the real one, and its rules worked out by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+
+import pytest
+
+from lab.simulation.clock import Clock
+from lab.simulation.fleet import Fleet
+from lab.simulation.load_balancer.algorithm import Algorithm
+from lab.simulation.load_balancer.backend import Backend
+from lab.simulation.load_balancer.hashed import HashMap, HashRing
+from lab.simulation.load_balancer.leastconn import LeastConnections
+from lab.simulation.load_balancer.roundrobin import RoundRobin
+from lab.simulation.load_balancer.server import Server
+from lab.simulation.load_balancer.weighted import WeightedRoundRobin
+from lab.simulation.request import Handling, Outcome, Request
+from tests.unit.backends import observe, scenario, service, waiting
+from tests.unit.balancing import Rig
+
+
+class Nothing:
+    """Answers at once."""
+
+    def handle(self, request: Request) -> Handling:
+        """Answer."""
+        yield from ()
+        return Outcome.OK
+
+
+def _backend(algorithm: Algorithm, weights: Iterable[int], limit: int | None = None) -> Backend:
+    clock = Clock()
+    fleet = Fleet(clock=clock, make=lambda _: Nothing(), mortal=False)
+    backend = Backend(clock=clock, algorithm=algorithm, queue_timeout_s=1.0, max_queue=None)
+    for slot, weight in enumerate(weights):
+        backend.add(Server(fleet.start(), slot=slot, weight=weight, limit=limit))
+    return backend
+
+
+def _pick(backend: Backend, key: int = 0) -> int | None:
+    server = backend.choose(Request(0, 0, "get", key, 0))
+    if server is not None:
+        backend.take(server)
+    return None if server is None else server.slot
+
+
+def _idle_picks(backend: Backend, count: int) -> str:
+    """Choose so often, each request done before the next."""
+    picked = []
+    for _ in range(count):
+        picked.append(_pick(backend))
+        backend.release(backend.servers[picked[-1]])
+    return "".join(str(slot + 1) for slot in picked)
+
+
+def test_weighted_turns_are_those_of_haproxy() -> None:
+    """Measured with weights 5, 2, 1: five, two and one turn in eight, spread."""
+    assert _idle_picks(_backend(WeightedRoundRobin(), [5, 2, 1]), 40) == "11211312" * 5
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_weighted_turns_at_equal_weights_are_plain_turns(count: int) -> None:
+    """Both ways go round the ring, over many of HAProxy's rounds."""
+    plain, weighted = _backend(RoundRobin(), [1] * count), _backend(WeightedRoundRobin(), [7] * count)
+    assert _idle_picks(plain, 500) == _idle_picks(weighted, 500)
+
+
+def test_weighted_turns_follow_a_change_of_weight() -> None:
+    """A server whose weight falls from 3 to 1 beside one of 1 has every other turn from then on."""
+    backend = _backend(WeightedRoundRobin(), [3, 1])
+    assert Counter(_idle_picks(backend, 40)) == {"1": 30, "2": 10}
+    backend.servers[0].weight = 16
+    backend.update(backend.servers[0])
+    _idle_picks(backend, 8)
+    assert Counter(_idle_picks(backend, 40)) == {"1": 20, "2": 20}
+
+
+def test_weighted_turns_of_a_server_that_comes_back() -> None:
+    """While it is down the others share; when it is up again it has its share within a round, and no more."""
+    backend = _backend(WeightedRoundRobin(), [2, 1, 1])
+    backend.servers[0].up = False
+    backend.update(backend.servers[0])
+    assert Counter(_idle_picks(backend, 20)) == {"2": 10, "3": 10}
+    backend.servers[0].up = True
+    backend.update(backend.servers[0])
+    _idle_picks(backend, 8)
+    assert Counter(_idle_picks(backend, 40)) == {"1": 20, "2": 10, "3": 10}
+
+
+@pytest.mark.parametrize("algorithm", [RoundRobin, WeightedRoundRobin])
+def test_roundrobin_passes_over_a_full_server_as_haproxy_does(algorithm: type[RoundRobin | WeightedRoundRobin]) -> None:
+    """Measured: limit 1, the first server takes 0.6 s, the others 50 ms, a request every 0.1 s."""
+    backend = _backend(algorithm(), [1, 1, 1], 1)
+    picked, ends = [], {0: 6, 1: 0.5, 2: 0.5}
+    until: dict[int, float] = {}
+    for now in range(14):
+        for slot in [slot for slot, end in until.items() if end <= now]:
+            backend.release(backend.servers[slot])
+            del until[slot]
+        slot = _pick(backend)
+        until[slot] = now + ends[slot]
+        picked.append(slot + 1)
+    assert "".join(map(str, picked)) == "12323231232323"
+
+
+def test_leastconn_by_weight_piles_up_as_in_haproxy() -> None:
+    """Measured with weights 5, 2, 1 and requests that take long: idle servers first, then the lowest key."""
+    backend = _backend(LeastConnections(), [5, 2, 1])
+    assert "".join(str(_pick(backend) + 1) for _ in range(24)) == "123111211121132111211321"
+
+
+def test_leastconn_takes_idle_servers_in_turn_whatever_their_weight() -> None:
+    """Measured with weights 5, 2, 1 and requests one by one."""
+    assert _idle_picks(_backend(LeastConnections(), [5, 2, 1]), 12) == "123" * 4
+
+
+def test_leastconn_counts_who_waits_for_a_server() -> None:
+    """Measured: limit 1, max_queue 1, 7 requests of 0.5 s at two servers: the queues fill evenly, then that of all."""
+    parts = {
+        "edge": {
+            "kind": "load_balancer",
+            "targets": "api",
+            "algorithm": "leastconn",
+            "max_connections_per_server": 1,
+            "max_queue": 1,
+            "queue_timeout": "5s",
+        },
+        "api": service(waiting("500ms"), replicas=2),
+    }
+    requests, visits = observe(scenario(parts, entry="edge"), [number * 0.02 for number in range(7)])
+    assert requests["end_s"].tolist() == pytest.approx([0.5, 0.52, 1.0, 1.02, 1.5, 1.52, 2.0])
+    assert visits[visits["component"] == "edge"]["replica"].tolist() == [0, 1, 0, 1, 0, 1, 0]
+
+
+def test_leastconn_forgets_the_entries_that_no_longer_hold() -> None:
+    """However long it runs, its heap stays as small as the number of servers asks for."""
+    algorithm = LeastConnections()
+    backend = _backend(algorithm, [1, 1, 1])
+    for _ in range(6):
+        _pick(backend)
+    for _ in range(2000):
+        backend.release(backend.servers[_pick(backend) or 0])
+    assert len(algorithm._heap) <= 64 + 4 * 3
+
+
+def test_the_first_free_server_takes_it_all() -> None:
+    """Limit 2: the second server is used only while the first is full."""
+    rig = Rig(edge={"algorithm": "first", "max_connections_per_server": 2})
+    rig.send(0.0, 0.01, 0.02, 0.11, 0.3)
+    assert [answer.replica for answer in rig.run()] == [0, 0, 1, 0, 0]
+
+
+def test_a_key_has_its_server_and_waits_for_it() -> None:
+    """Requests for one key queue at its server, though the other idles; beyond max_queue 503 at once (measured)."""
+    edge = {"algorithm": "uri", "max_connections_per_server": 1, "max_queue": 1}
+    rig = Rig(edge=edge, time="500ms")
+    rig.send(0.0, 0.02, 0.04, keys=[7, 7, 7])
+    answers = rig.run()
+    assert [(answer.end_s, answer.outcome) for answer in answers] == [
+        (0.5, Outcome.OK),
+        (1.0, Outcome.OK),
+        (0.04, Outcome.REJECTED),
+    ]
+    assert answers[0].replica == answers[1].replica
+
+
+@pytest.mark.parametrize("hash_type", ["map_based", "consistent"])
+def test_steady_and_changing_fleets_serve_keys_alike(hash_type: str) -> None:
+    """The quick way for a fleet that never changes gives the very same rows as the whole one."""
+    edge = {"algorithm": "uri", "hash_type": hash_type, "max_connections_per_server": 1, "queue_timeout": "150ms"}
+    starts_s, keys = [number * 0.03 for number in range(30)], [number % 5 for number in range(30)]
+    rig = Rig(replicas=3, edge=edge)
+    rig.send(*starts_s, keys=keys)
+    parts = {"edge": {"kind": "load_balancer", "targets": "api"} | edge, "api": service(waiting("100ms"), replicas=3)}
+    requests, _ = observe(scenario(parts, entry="edge"), starts_s, keys=keys)
+    answers = rig.run()
+    assert [answer.end_s for answer in answers] == pytest.approx(requests["end_s"].tolist())
+    assert [answer.outcome.value for answer in answers] == requests["outcome"].tolist()
+    assert {"ok", "rejected"} == set(requests["outcome"])
+
+
+def _homes(backend: Backend, keys: int) -> list[int]:
+    return [server.slot for key in range(keys) if (server := backend.choose(Request(0, 0, "get", key, 0)))]
+
+
+def test_the_table_of_a_hash_gives_shares_by_weight() -> None:
+    """Weights 3 and 1: three quarters of 4,000 keys, within four standard deviations."""
+    share = _homes(_backend(HashMap(), [3, 1]), 4000).count(0) / 4000
+    assert abs(share - 0.75) < 4 * (0.75 * 0.25 / 4000) ** 0.5
+
+
+def test_a_lost_server_moves_nearly_every_key_of_a_table() -> None:
+    """From five to four servers a key stays with probability 1/5: that both remainders are the same."""
+    backend = _backend(HashMap(), [1] * 5)
+    before = _homes(backend, 5000)
+    backend.servers[4].up = False
+    backend.update(backend.servers[4])
+    after = _homes(backend, 5000)
+    stayed = sum(one == other for one, other in zip(before, after, strict=True)) / 5000
+    assert abs(stayed - 0.2) < 4 * (0.2 * 0.8 / 5000) ** 0.5
+
+
+def test_a_lost_server_moves_its_own_keys_alone_on_a_ring() -> None:
+    """Nobody else's key moves, and when it is back every key is where it was."""
+    backend = _backend(HashRing(), [1] * 5)
+    before = _homes(backend, 5000)
+    backend.servers[2].up = False
+    backend.update(backend.servers[2])
+    after = _homes(backend, 5000)
+    assert 2 in before
+    assert 2 not in after
+    assert [slot for slot in before if slot != 2] == [new for old, new in zip(before, after, strict=True) if old != 2]
+    backend.servers[2].up = True
+    backend.update(backend.servers[2])
+    assert _homes(backend, 5000) == before
+
+
+def test_shares_of_a_ring_are_the_arcs_of_its_points() -> None:
+    """16 points a server make uneven arcs; 256 times as many make them even."""
+    few = Counter(_homes(_backend(HashRing(), [1] * 4), 8000))
+    many = Counter(_homes(_backend(HashRing(), [256] * 4), 8000))
+    assert max(few.values()) > 1.15 * min(few.values())
+    assert max(many.values()) < 1.15 * min(many.values())
+
+
+def test_the_nearest_point_on_either_side_decides() -> None:
+    """Walking the ring once round, the owner changes half-way between two points and nowhere else."""
+    algorithm = HashRing()
+    backend = _backend(algorithm, [1, 1])
+    points = algorithm._points
+    assert points == sorted(points)
+    assert len(points) == 32
+    for (low, high), (left, right) in zip(pairwise(points), pairwise(algorithm._owners), strict=True):
+        middle = (low + high) // 2
+        assert algorithm.at(low) is left
+        assert algorithm.at(middle) is left
+        assert algorithm.at(middle + 1) is right
+    assert backend.usable == 2
+
+
+def test_weight_zero_gets_nothing() -> None:
+    """With every algorithm that there is."""
+    for algorithm in ("roundrobin", "leastconn", "random", "first", "uri"):
+        rig = Rig(replicas=3, edge={"algorithm": algorithm, "weights": [1, 0, 2]})
+        rig.send(*(number * 0.01 for number in range(60)), keys=list(range(60)))
+        assert {answer.replica for answer in rig.run()} <= {0, 2}, algorithm
+
+
+def test_random_draws_by_weight() -> None:
+    """One draw, weights 3 and 1: three quarters, within four standard deviations."""
+    rig = Rig(edge={"algorithm": "random", "draws": 1, "weights": [3, 1]}, time="1ms")
+    rig.send(*(number * 0.01 for number in range(900)))
+    share = [answer.replica for answer in rig.run()].count(0) / 900
+    assert abs(share - 0.75) < 4 * (0.75 * 0.25 / 900) ** 0.5
+
+
+def test_random_compares_by_weight_and_the_later_draw_wins_a_tie() -> None:
+    """Many draws see every server: 1 under way at weight 2 is less than 1 at weight 1, more than 0."""
+    rig = Rig(replicas=3, edge={"algorithm": "random", "draws": 40, "weights": [2, 1, 1]}, time="10s")
+    rig.send(0.0, 0.1, 0.2, 0.3)
+    replicas = [answer.replica for answer in rig.run()]
+    assert sorted(replicas[:3]) == [0, 1, 2]
+    assert replicas[3] == 0
+
+
+def test_a_full_server_that_was_drawn_sends_the_request_to_the_queue() -> None:
+    """One draw of two servers, one of them full: about half of the requests wait, though the other has room."""
+    waited = 0
+    for number in range(200):
+        rig = Rig(edge={"algorithm": "random", "draws": 1, "max_connections_per_server": 1}, time="100ms")
+        request = Request(number, 0, "get", 0, 0)
+        server = rig.balancer._backend.choose(request)
+        rig.servers[0].served = 1
+        waited += server is rig.servers[0]
+        assert (rig.balancer._backend.choose(request) is None) == (server is rig.servers[0])
+    assert 70 < waited < 130
