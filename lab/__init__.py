@@ -17,14 +17,22 @@ _HOME = {
     "Cache": "lab.scenario.components",
     "CachedStep": "lab.scenario.steps",
     "CallStep": "lab.scenario.steps",
+    "CircuitBreaker": "lab.scenario.client",
     "Client": "lab.scenario.client",
+    "ClosedWorkload": "lab.scenario.workload",
     "Comparison": "lab.validation.comparison",
     "ConstantBackoff": "lab.scenario.client",
-    "ConstantRate": "lab.scenario.workload",
+    "ConstantRate": "lab.scenario.arrivals",
     "Context": "lab.simulation.build",
     "CpuStep": "lab.scenario.steps",
     "Database": "lab.scenario.components",
+    "DecorrelatedBackoff": "lab.scenario.client",
+    "DiurnalRate": "lab.scenario.arrivals",
     "ExponentialBackoff": "lab.scenario.client",
+    "Herd": "lab.scenario.arrivals",
+    "HotKey": "lab.scenario.keys",
+    "Journey": "lab.scenario.workload",
+    "JourneyRequest": "lab.scenario.workload",
     "LabError": "lab.errors",
     "LoadBalancer": "lab.scenario.components",
     "OpenWorkload": "lab.scenario.workload",
@@ -34,23 +42,27 @@ _HOME = {
     "QuerySpec": "lab.scenario.components",
     "Queue": "lab.scenario.components",
     "QueryStep": "lab.scenario.steps",
-    "RampRate": "lab.scenario.workload",
+    "RampRate": "lab.scenario.arrivals",
     "RateObjective": "lab.scenario.objectives",
-    "RateStep": "lab.scenario.workload",
+    "RateStep": "lab.scenario.arrivals",
     "RatioObjective": "lab.scenario.objectives",
+    "ReplayWorkload": "lab.scenario.workload",
     "Request": "lab.simulation.request",
     "Retry": "lab.scenario.client",
+    "RetryBudget": "lab.scenario.client",
     "Run": "lab.runs.run",
     "RunSpec": "lab.scenario.scenario",
     "Scenario": "lab.scenario.scenario",
     "Service": "lab.scenario.components",
+    "SessionsWorkload": "lab.scenario.workload",
     "SojournTimeObjective": "lab.scenario.objectives",
-    "SpikeRate": "lab.scenario.workload",
-    "StepsRate": "lab.scenario.workload",
+    "SpikeRate": "lab.scenario.arrivals",
+    "StepsRate": "lab.scenario.arrivals",
+    "SumRate": "lab.scenario.arrivals",
     "TransactionStep": "lab.scenario.steps",
-    "UniformKeys": "lab.scenario.workload",
+    "UniformKeys": "lab.scenario.keys",
     "WaitStep": "lab.scenario.steps",
-    "ZipfKeys": "lab.scenario.workload",
+    "ZipfKeys": "lab.scenario.keys",
     "arithmetic": "lab.scenario.arithmetic",
     "compare": "lab.validation.compare",
     "difference": "lab.experiment.paired",
@@ -76,22 +88,39 @@ if TYPE_CHECKING:
     from lab.report import write_report
     from lab.runs.run import Run
     from lab.scenario.arithmetic import arithmetic
-    from lab.scenario.client import Client, ConstantBackoff, ExponentialBackoff, Retry
+    from lab.scenario.arrivals import (
+        ConstantRate,
+        DiurnalRate,
+        Herd,
+        RampRate,
+        RateStep,
+        SpikeRate,
+        StepsRate,
+        SumRate,
+    )
+    from lab.scenario.client import (
+        CircuitBreaker,
+        Client,
+        ConstantBackoff,
+        DecorrelatedBackoff,
+        ExponentialBackoff,
+        Retry,
+        RetryBudget,
+    )
     from lab.scenario.components import Cache, Database, LoadBalancer, Pool, QuerySpec, Queue, Service
+    from lab.scenario.keys import HotKey, UniformKeys, ZipfKeys
     from lab.scenario.objectives import RateObjective, RatioObjective, SojournTimeObjective
     from lab.scenario.reader import parse_scenario, read_scenario
     from lab.scenario.scenario import RunSpec, Scenario
     from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, TransactionStep, WaitStep
     from lab.scenario.topology import mermaid
     from lab.scenario.workload import (
-        ConstantRate,
+        ClosedWorkload,
+        Journey,
+        JourneyRequest,
         OpenWorkload,
-        RampRate,
-        RateStep,
-        SpikeRate,
-        StepsRate,
-        UniformKeys,
-        ZipfKeys,
+        ReplayWorkload,
+        SessionsWorkload,
     )
     from lab.scenario.writer import to_yaml, write_scenario
     from lab.simulation.build import Context

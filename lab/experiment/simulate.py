@@ -18,11 +18,13 @@ from lab.runs.aggregator import Edges
 from lab.runs.gauges import gauges
 from lab.runs.run import Run
 from lab.runs.tables import SAMPLES, TABLES, Tables
-from lab.scenario.arithmetic import arithmetic
+from lab.scenario.arithmetic import Arithmetic, arithmetic
+from lab.scenario.recording import recording_of
 from lab.scenario.scenario import Scenario
-from lab.scenario.schedule import Schedule, draw_schedule
-from lab.scenario.workload import rate_points
+from lab.scenario.schedule import Schedule
+from lab.scenario.workload import ReplayWorkload
 from lab.simulation.build import OwnComponents
+from lab.simulation.build.clients import schedule_of_run
 from lab.simulation.replicate import replicate
 from lab.units import format_duration
 from lab.versions import versions
@@ -69,6 +71,7 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     Raises:
         Unstable: a queue would grow without bound; the message shows the arithmetic.
         Unsupported: something that the lab does not model.
+        ScenarioError: a recorded schedule cannot be read.
     """
     if seed is None:
         seed = scenario.run.seed if replay is None or replay.seed is None else replay.seed
@@ -78,12 +81,14 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     if count < 1:
         raise DomainError(f"replications is {count}, but a prediction needs at least 1")
     scenario = scenario.with_({"run.seed": seed, "run.replications": count})
-    _check_stability(scenario, allow_unstable=allow_unstable)
+    figures = arithmetic(scenario)
+    _check_stability(figures, allow_unstable=allow_unstable)
     schedule = None if replay is None else schedule_of(replay)
     edges = _edges(scenario) if keep == "summary" else None
     tasks = [(scenario, seed, number, components, schedule, edges) for number in range(count)]
     silent: dict[str, Any] = {} if progress else {"disable": True}  # not given, TQDM_DISABLE decides
-    done = list(tqdm(_run_all(tasks, n_jobs), total=count, desc="predict", unit="run", **silent))
+    requests_at_most = figures.rates_per_s["peak"] * scenario.run.duration * count
+    done = list(tqdm(_run_all(tasks, n_jobs, requests_at_most), total=count, desc="predict", unit="run", **silent))
     tables = {table.name: table.stack([frames[table.name] for frames in done]) for table in TABLES}
     requests = tables["requests"]
     if scenario.run.warm_up == "auto":
@@ -103,8 +108,16 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
             "versions": versions("simpy", "numpy", "pandas"),
             "own_components": sorted(components or {}),
             "replayed_schedule": None if replay is None else replay.schedule_fingerprint(),
+            **_recording(scenario),
         },
     )
+
+
+def _recording(scenario: Scenario) -> dict[str, Any]:
+    """Which recording was replayed: the path may differ from machine to machine, the hash does not."""
+    if not isinstance(scenario.workload, ReplayWorkload):
+        return {}
+    return {"recording_sha256": recording_of(scenario).sha256}
 
 
 def schedule_of(run: Run) -> Schedule:
@@ -116,7 +129,8 @@ def schedule_of(run: Run) -> Schedule:
     requests = run.requests[run.requests["replication"] == run.requests["replication"].min()]
     if requests.empty or not np.array_equal(requests["request"], np.arange(len(requests))):
         raise NotEnoughData(
-            "the Run does not hold a whole schedule: its first replication must have requests 0, 1, 2 and so on"
+            "the Run does not hold a whole schedule: its first replication must have requests 0, 1, 2 and so on (those "
+            "of users and sessions have gaps: save its intended_start_s, endpoint and key and use a replay workload)"
         )
     return Schedule(
         intended_start_s=requests["intended_start_s"].to_numpy(),
@@ -125,25 +139,21 @@ def schedule_of(run: Run) -> Schedule:
     )
 
 
-def _check_stability(scenario: Scenario, *, allow_unstable: bool) -> None:
-    findings = arithmetic(scenario).findings
-    unstable = [finding.sentence for finding in findings if finding.severity == "unstable"]
+def _check_stability(figures: Arithmetic, *, allow_unstable: bool) -> None:
+    unstable = [finding.sentence for finding in figures.findings if finding.severity == "unstable"]
     if unstable and not allow_unstable:
         raise Unstable(
             "\n".join(unstable) + "\nBound the queue (a backlog, a queue timeout), add capacity, or ask for it "
             "with allow_unstable=True (--allow-unstable)"
         )
-    for finding in findings:
+    for finding in figures.findings:
         if finding.severity == "overload":
             warnings.warn(finding.sentence, OverloadWarning, stacklevel=3)
 
 
-def _run_all(tasks: list[tuple[Any, ...]], n_jobs: int | None) -> Iterator[Frames]:
-    scenario = tasks[0][0]
-    points = rate_points(scenario.workload.arrival_rate, scenario.run.duration)
-    peak_rate = max(rate for _, rate in points)
+def _run_all(tasks: list[tuple[Any, ...]], n_jobs: int | None, requests: float) -> Iterator[Frames]:
     jobs = min(len(tasks), n_jobs or os.cpu_count() or 1)
-    if jobs == 1 or (n_jobs is None and peak_rate * scenario.run.duration * len(tasks) < _WORTH_PARALLEL):
+    if jobs == 1 or (n_jobs is None and requests < _WORTH_PARALLEL):
         return (_one(*task) for task in tasks)
     from joblib import Parallel, delayed  # here, to keep importing the lab quick
 
@@ -169,6 +179,6 @@ def _one(  # a task, sent to a worker as one tuple
 ) -> Frames:
     """One replication as checked frames, by table name: what a worker sends back."""
     if schedule is None:
-        schedule = draw_schedule(scenario, seed=seed, replication=replication)
+        schedule = schedule_of_run(scenario, seed=seed, replication=replication)
     observed = replicate(scenario, schedule, seed=seed, replication=replication, own=components, aggregate=aggregate)
     return {table.name: table.frame(getattr(observed, table.name)) for table in TABLES}

@@ -7,22 +7,24 @@ from collections.abc import Iterator, Mapping
 from lab.errors import Unsupported
 from lab.quantities import Spec, default_of
 from lab.scenario.cache import Cache
-from lab.scenario.client import Client, ConstantBackoff, ExponentialBackoff, Retry
+from lab.scenario.client import Client, ConstantBackoff, DecorrelatedBackoff, ExponentialBackoff, Retry
 from lab.scenario.database import Database, Pool, QuerySpec
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import Service
 from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
-from lab.scenario.workload import OpenWorkload
+from lab.scenario.workload import OpenWorkload, ReplayWorkload
 
 # The keys that the reference backend and its load generator obey. Every other key must be left at its default.
 _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     Scenario: ("name", "question", "facts", "assumptions", "not_modelled", "entry", "objectives", "run"),
     OpenWorkload: ("kind", "arrival_rate", "endpoints", "keys"),
+    ReplayWorkload: ("kind", "file"),
     Client: ("timeout", "round_trip"),
     Retry: ("attempts",),
     ConstantBackoff: ("kind", "delay", "jitter"),
     ExponentialBackoff: ("kind", "base", "cap", "factor", "jitter"),
+    DecorrelatedBackoff: ("kind", "base", "cap"),
     LoadBalancer: (
         *("kind", "targets", "algorithm", "max_connections_per_server", "queue_timeout", "server_timeout"),
         "forward_time",

@@ -11,10 +11,11 @@ from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Component, Database, LoadBalancer, Service
 from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
+from lab.scenario.mix import key_count
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
 from lab.scenario.steps import CachedStep, CallStep, CpuStep, InvalidateStep, ParallelStep, QueryStep, WaitStep
-from lab.simulation.client import retry_delay_s
+from lab.simulation.client import retry_delays_s
 from lab.simulation.request import Request
 from lab.simulation.variate import Variate
 
@@ -72,7 +73,7 @@ def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
             return {
                 "kind": "database",
                 "pool": {"size": pool.size, "overflow": pool.overflow, "timeout_s": pool.timeout},
-                "rows": max(_FEWEST_ROWS, scenario.workload.keys.count),
+                "rows": max(_FEWEST_ROWS, key_count(scenario)),
                 "queries": {query: {"statement": each.statement} for query, each in spec.queries.items()},
             }
         case _:
@@ -141,7 +142,7 @@ def schedule_table(scenario: Scenario, schedule: Schedule, *, seed: int, replica
     def stream(name: str) -> Stream:
         return Stream(seed=seed, replication=replication, name=name)
 
-    slots = {endpoint: demand_slots(scenario, endpoint) for endpoint in scenario.workload.endpoints}
+    slots = {endpoint: demand_slots(scenario, endpoint) for endpoint in dict.fromkeys(schedule.endpoint)}
     variates = {
         (slot.stream, slot.distribution): Variate(
             stream=stream(slot.stream), distribution=slot.distribution, requests=len(schedule)
@@ -158,10 +159,7 @@ def schedule_table(scenario: Scenario, schedule: Schedule, *, seed: int, replica
             for slot in slots[endpoint]
         ]
 
-    delays = [
-        [retry_delay_s(scenario.client, backoffs, number=number, retry=retry) for retry in range(1, attempts)]
-        for number in range(len(schedule))
-    ]
+    delays = [retry_delays_s(scenario.client, backoffs, number=number) for number in range(len(schedule))]
     table = pa.table(
         {
             "request": pa.array(range(len(schedule)), pa.int64()),

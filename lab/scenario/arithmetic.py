@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lab.errors import NotEnoughData
 from lab.scenario.bounded import queue_is_bounded
+from lab.scenario.closed_bounds import ClosedBounds, closed_bounds
 from lab.scenario.hits import hit_ratios
+from lab.scenario.mix import request_rate_points, requests_expected
 from lab.scenario.scenario import Scenario
 from lab.scenario.visits import Place, Resource, servers, visits
-from lab.scenario.workload import rate_points
+from lab.scenario.workload import ClosedWorkload
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Level = Literal["base", "mean", "peak"]
 CacheState = Literal["cold", "warm"]
-Severity = Literal["unstable", "overload", "cold_overload"]
+Severity = Literal["unstable", "overload", "cold_overload", "saturated"]
 
 _FULL = 1 - 1e-12  # 0.1 x 10 is full, whatever its last bit
 
@@ -72,7 +74,8 @@ class Finding:
     Attributes:
         component: name of the component.
         severity: ``unstable``: the mean arrival rate of the run is too much and nothing bounds the queue;
-            ``overload``: the peak is too much; ``cold_overload``: the peak is too much while the caches are cold.
+            ``overload``: the peak is too much; ``cold_overload``: the peak is too much while the caches are cold;
+            ``saturated``: of a closed population: so many users that they wait for one another.
         sentence: the arithmetic in words.
     """
 
@@ -159,9 +162,12 @@ def arithmetic(scenario: Scenario) -> Arithmetic:
     """Return what the arrivals of a scenario ask of each of its parts.
 
     Assumes independent requests for the hit ratios (Che's approximation for a full cache, a renewal argument
-    for times to live; the lower of both where both apply) and replicas that share the work evenly.
+    for times to live; the lower of both where both apply) and replicas that share the work evenly. The requests of a
+    session count at its arrival; those of a herd without jitter in the mean alone. The rate of a closed population is
+    the upper bound of its throughput at every level, so that no part of it can be asked for more than it can do.
     """
-    rates: dict[Level, float] = _rates(scenario)
+    bounds = closed_bounds(scenario) if isinstance(scenario.workload, ClosedWorkload) else None
+    rates = _rates(scenario, bounds)
     warm: dict[Level, dict[str, float]] = {level: hit_ratios(scenario, rate) for level, rate in rates.items()}
     rows = tuple(
         row
@@ -174,18 +180,19 @@ def arithmetic(scenario: Scenario) -> Arithmetic:
         rates_per_s=rates,
         rows=rows,
         hit_ratios=warm,
-        findings=tuple(_findings(scenario, rows, rates)),
+        findings=tuple(_saturation(bounds) if bounds else _findings(scenario, rows, rates)),
         unused=tuple(name for name in scenario.components if name not in reached),
     )
 
 
-def _rates(scenario: Scenario) -> dict[Level, float]:
-    points = rate_points(scenario.workload.arrival_rate, scenario.run.duration)
+def _rates(scenario: Scenario, bounds: ClosedBounds | None) -> dict[Level, float]:
+    if bounds is not None:
+        return dict.fromkeys(("base", "mean", "peak"), bounds.throughput_per_s)
+    points = request_rate_points(scenario)
     # A jump lasts no time, so a level that is only touched in passing does not count.
-    spans = [(later_s - s, before, after) for (s, before), (later_s, after) in pairwise(points) if later_s > s]
-    levels = [level for _, before, after in spans for level in (before, after)]
-    mean = sum(span_s * (before + after) / 2 for span_s, before, after in spans) / scenario.run.duration
-    return {"base": min(levels), "mean": mean, "peak": max(levels)}
+    levels = [level for (s, before), (later_s, after) in pairwise(points) if later_s > s for level in (before, after)]
+    mean = requests_expected(scenario) / scenario.run.duration
+    return {"base": min(levels), "mean": mean, "peak": max(*levels, mean)}
 
 
 def _rows(
@@ -227,6 +234,18 @@ def _findings(scenario: Scenario, rows: tuple[Row, ...], rates: dict[Level, floa
             warm = f"warm caches bring it down to {_share(peak.utilisation)}"
             said = f"at the peak with cold caches, {_work(cold, rates)}; {warm}"
             yield Finding(component=place.component, severity="cold_overload", sentence=f"{place}: {said}")
+
+
+def _saturation(bounds: ClosedBounds) -> Iterator[Finding]:
+    enough = bounds.saturation_population
+    if bounds.bottleneck is None or enough is None or bounds.population <= enough:
+        return
+    said = (
+        f"{bounds.population} users who think for {bounds.think_time_s:.4g} s and are answered after "
+        f"{bounds.response_time_s * 1000:.4g} ms could ask for {bounds.unhindered_per_s:.4g}/s, but "
+        f"{bounds.capacity_per_s:.4g}/s fill it: beyond {enough:.4g} users each one more only waits longer"
+    )
+    yield Finding(component=bounds.bottleneck.component, severity="saturated", sentence=f"{bounds.bottleneck}: {said}")
 
 
 def _work(row: Row, rates: dict[Level, float]) -> str:

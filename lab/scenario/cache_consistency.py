@@ -11,13 +11,13 @@ from lab.scenario.stampede import EarlyRefresh, Lock, SingleFlight, StaleWhileRe
 from lab.scenario.steps import CachedStep, ParallelStep, StepSpec
 
 
-def cache_problems(cache: Cache, where: Path, *, keys: int) -> Iterator[Problem]:
+def cache_problems(cache: Cache, where: Path, *, keys: int | None) -> Iterator[Problem]:
     """Yield what is wrong between the keys of a cache.
 
     Args:
         cache: the cache.
         where: its path in the scenario.
-        keys: how many different keys requests are about.
+        keys: how many different keys requests are about; None where a recording tells.
     """
     protection = cache.stampede_protection
     if cache.capacity is not None and cache.capacity_bytes is not None:
@@ -36,7 +36,7 @@ def cache_problems(cache: Cache, where: Path, *, keys: int) -> Iterator[Problem]
     if cache.scope == "replica" and isinstance(protection, Lock):
         message = "a lock is for a cache that replicas share; within one process use single_flight"
         yield _problem(where, "stampede_protection", message)
-    if cache.warm is not None and cache.warm.entries > keys:
+    if cache.warm is not None and keys is not None and cache.warm.entries > keys:
         message = f"{cache.warm.entries} entries, but requests are about {keys} different keys (workload.keys)"
         yield _problem(where, "warm", message)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, assert_never
 
-from pydantic import Discriminator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, field_validator, model_validator
 
 from lab.distributions import Constant, Distribution
-from lab.quantities import Count, Duration, Number, PositiveDuration, Spec
+from lab.quantities import Count, Duration, Number, PositiveDuration, Ratio, Spec
 
 Jitter = Literal["none", "full", "equal"]
+Failure = Literal["timeout", "rejected", "error"]
+Scope = Literal["shared", "per_client"]
+
+_SCOPE = "shared: one for all, as in a service that calls a backend; per_client: one a user or session, as in an app."
 
 
 class ConstantBackoff(Spec):
@@ -20,6 +25,11 @@ class ConstantBackoff(Spec):
     jitter: Jitter = Field(
         default="none", description="none: the delay; full: even in (0, delay); equal: even in (delay/2, delay)."
     )
+
+
+def _ordered(backoff: ExponentialBackoff | DecorrelatedBackoff) -> None:
+    if backoff.cap < backoff.base:
+        raise ValueError(f"cap ({backoff.cap:g} s) must not be less than base ({backoff.base:g} s)")
 
 
 class ExponentialBackoff(Spec):
@@ -34,13 +44,49 @@ class ExponentialBackoff(Spec):
     )
 
     @model_validator(mode="after")
-    def _ordered(self) -> ExponentialBackoff:
-        if self.cap < self.base:
-            raise ValueError(f"cap ({self.cap:g} s) must not be less than base ({self.base:g} s)")
+    def _in_order(self) -> ExponentialBackoff:
+        _ordered(self)
         return self
 
 
-Backoff = Annotated[ConstantBackoff | ExponentialBackoff, Discriminator("kind")]
+class DecorrelatedBackoff(Spec):
+    """Each wait even between base and three times the wait before it (at first: three times base), up to a cap.
+
+    Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+
+    kind: Literal["decorrelated"] = "decorrelated"
+    base: PositiveDuration = Field(description="The shortest wait.")
+    cap: PositiveDuration = Field(description="The longest wait.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> DecorrelatedBackoff:
+        _ordered(self)
+        return self
+
+
+Backoff = Annotated[ConstantBackoff | ExponentialBackoff | DecorrelatedBackoff, Discriminator("kind")]
+
+
+class RetryBudget(Spec):
+    """A purse of tokens that retries are paid from; ``10%`` alone is short for that ratio.
+
+    Each request puts ``ratio`` of a token in, each retry takes one out, and no more than ``burst`` are ever in it. It
+    is full at the start, so that the first failures of a client are retried. A retry that cannot be paid is not made:
+    the request ends there. In a total outage attempts grow by the ratio instead of by the number of attempts.
+
+    Of the same kind: Finagle's RetryBudget (a ratio of 20 %; deposits expire after 10 s and a reserve of 10/s is added
+    over time, where here the burst bounds both) and the client retry ratio of Google's SRE book (10 %). gRPC's
+    throttle and AWS' standard mode pay by success instead of by request, which is stricter in an outage.
+    """
+
+    ratio: Ratio = Field(description="What a request puts in: retries per request in the long run.")
+    burst: Count = Field(default=10, description="The most tokens saved; as many are there at the start.")
+    scope: Scope = Field(default="shared", description=_SCOPE)
+
+
+def _budget_from_ratio(value: Any) -> Any:
+    return value if value is None or isinstance(value, Mapping | RetryBudget) else {"ratio": value}
 
 
 class Retry(Spec):
@@ -51,6 +97,51 @@ class Retry(Spec):
         default=ConstantBackoff(delay="0s"),  # type: ignore[arg-type]  # text in, seconds inside
         description="The wait between attempts.",
     )
+    retry_on: tuple[Failure, ...] = Field(
+        default=("timeout", "rejected", "error"), min_length=1, description="After which outcomes to try again."
+    )
+    budget: Annotated[RetryBudget | None, BeforeValidator(_budget_from_ratio)] = Field(
+        default=None, description="What bounds the retries of many requests together; none: nothing does."
+    )
+
+    @field_validator("retry_on")
+    @classmethod
+    def _once(cls, retry_on: tuple[Failure, ...]) -> tuple[Failure, ...]:
+        if len(set(retry_on)) < len(retry_on):
+            raise ValueError(f"{', '.join(retry_on)} names an outcome twice; name each once")
+        return retry_on
+
+
+class CircuitBreaker(Spec):
+    """Stops asking a backend that fails, and asks a few times after a while whether it is well again.
+
+    Rules and defaults of resilience4j's CircuitBreaker with a count-based window. A timeout, a rejection and an error
+    are failures; resilience4j's slow calls (by default those above 60 s) are not modelled. A request of which nothing
+    was sent is rejected; one whose retry is held back ends as its last attempt did.
+    """
+
+    window: Count = Field(default=100, description="How many of the last attempts are looked at.")
+    minimum: Count = Field(
+        default=100, description="Ended attempts below which it stays closed; never more than the window."
+    )
+    failure_ratio: Ratio = Field(
+        default="50%",
+        validate_default=True,
+        description="The share of failures among them from which on it opens.",
+    )
+    open_for: Duration = Field(
+        default="60s",
+        validate_default=True,
+        description="How long it lets nothing through before it tries again.",
+    )
+    half_open: Count = Field(default=10, description="How many attempts it then lets through to decide.")
+    scope: Scope = Field(default="shared", description=_SCOPE)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> CircuitBreaker:
+        if self.failure_ratio == 0:
+            raise ValueError("failure_ratio is 0%, so it would open without any failure; give more")
+        return self
 
 
 class Client(Spec):
@@ -59,11 +150,28 @@ class Client(Spec):
     timeout: PositiveDuration | None = Field(
         default=None, description="How long an attempt may take before the client gives it up; none: for ever."
     )
+    deadline: PositiveDuration | None = Field(
+        default=None,
+        description="How long a request may take over all attempts: an attempt under way is given up then, and a retry "
+        "that would start later is not waited for; none: for ever.",
+    )
     retry: Retry | None = Field(default=None, description="Trying again; none: one attempt only.")
+    circuit_breaker: CircuitBreaker | None = Field(
+        default=None, description="Not asking a backend that fails; none: always asking."
+    )
     round_trip: Distribution = Field(
         default=Constant(mean="0s"),  # type: ignore[arg-type]  # text in, seconds inside
         description="Network and client time of each attempt, there and back, spent before the entry sees it.",
     )
+
+    @model_validator(mode="after")
+    def _patient(self) -> Client:
+        if self.timeout is not None and self.deadline is not None and self.timeout > self.deadline:
+            raise ValueError(
+                f"timeout ({self.timeout:g} s) has no effect beyond the deadline ({self.deadline:g} s); shorten it or "
+                "leave it out"
+            )
+        return self
 
     @property
     def attempts(self) -> int:
@@ -71,21 +179,28 @@ class Client(Spec):
         return self.retry.attempts if self.retry else 1
 
 
-def backoff_delay_s(backoff: Backoff, *, retry: int, uniform: float) -> float:
+def backoff_delay_s(backoff: Backoff, *, retry: int, uniform: float, previous_s: float | None = None) -> float:
     """Return the wait in seconds before retry number ``retry`` (1 is the first).
 
     Args:
         backoff: how the waits grow, and how chance moves them.
         retry: 1 or more.
         uniform: the addressed draw in (0, 1) that the jitter uses.
+        previous_s: the wait before the previous retry, which a decorrelated wait grows from; none before the first.
 
     >>> backoff_delay_s(ExponentialBackoff(base="100ms", cap="2s", jitter="none"), retry=3, uniform=0.5)
     0.4
     """
-    if isinstance(backoff, ConstantBackoff):
-        delay_s = backoff.delay
-    else:
-        delay_s = min(backoff.cap, backoff.base * backoff.factor ** (retry - 1))
+    match backoff:
+        case ConstantBackoff():
+            delay_s = backoff.delay
+        case ExponentialBackoff():
+            delay_s = min(backoff.cap, backoff.base * backoff.factor ** (retry - 1))
+        case DecorrelatedBackoff():
+            before_s = backoff.base if previous_s is None else previous_s
+            return min(backoff.cap, backoff.base + (3 * before_s - backoff.base) * uniform)
+        case _:
+            assert_never(backoff)
     match backoff.jitter:
         case "none":
             return delay_s

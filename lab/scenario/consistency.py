@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lab.scenario import balancer_consistency, database_consistency, queue_consistency
+from lab.scenario.asking import asked_problems, client_problems
 from lab.scenario.cache_consistency import cache_problems, looked_up_twice
 from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_demands
+from lab.scenario.mix import named_endpoints, named_keys
 from lab.scenario.objectives import RatioObjective
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.replicas import most_replicas, replicas_text
@@ -29,7 +31,6 @@ from lab.scenario.steps import (
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
 
-ALL = "all"
 CLIENT = "client"  # the rows of a Run that tell of the way between client and entry
 MOST_COMPONENTS = 200
 MOST_DEMANDS = 500  # they travel in one header, and HAProxy's buffer for all headers is 16 KiB
@@ -81,12 +82,7 @@ def _dangling(scenario: Scenario) -> Iterator[Problem]:
                 yield from queue_consistency.dangling(scenario, name, component)
             case Cache() | Database():
                 pass
-    if entry is not None:
-        for endpoint in scenario.workload.endpoints:
-            if endpoint not in entry.endpoints:
-                known = ", ".join(entry.endpoints)
-                message = f"the entry {scenario.entry!r} has no endpoint of this name (it has: {known})"
-                yield Problem(path=("workload", "endpoints", endpoint), message=message)
+    yield from asked_problems(scenario, entry)
 
 
 def _dangling_steps(scenario: Scenario, steps: tuple[StepSpec, ...], where: Path) -> Iterator[Problem]:
@@ -217,9 +213,7 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
     if CLIENT in scenario.components:
         message = "is what the lab calls whoever sends the requests; choose another name"
         yield Problem(path=("components", CLIENT), message=message)
-    if ALL in scenario.workload.endpoints:
-        message = "is what the figures call all endpoints together; choose another name"
-        yield Problem(path=("workload", "endpoints", ALL), message=message)
+    yield from client_problems(scenario)
     for name, component in scenario.components.items():
         if isinstance(component, LoadBalancer):
             yield from balancer_consistency.without_effect(scenario, name, component)
@@ -231,16 +225,17 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
             for endpoint, steps in component.endpoints.items():
                 yield from looked_up_twice(scenario.components, steps, ("components", name, "endpoints", endpoint))
         if isinstance(component, Cache):
-            yield from cache_problems(component, ("components", name), keys=scenario.workload.keys.count)
+            yield from cache_problems(component, ("components", name), keys=named_keys(scenario.workload))
         if isinstance(component, Database):
             yield from database_consistency.without_effect(name, component)
 
 
 def _objective_names(scenario: Scenario) -> Iterator[Problem]:
+    names = named_endpoints(scenario.workload)
     for number, objective in enumerate(scenario.objectives):
         endpoint = objective.endpoint
-        if endpoint is not None and endpoint not in scenario.workload.endpoints:
-            message = f"clients never call {shown(endpoint)} (they call: {', '.join(scenario.workload.endpoints)})"
+        if endpoint is not None and names and endpoint not in names:
+            message = f"clients never call {shown(endpoint)} (they call: {', '.join(names)})"
             yield Problem(path=("objectives", number, "endpoint"), message=message)
         cache = objective.component if isinstance(objective, RatioObjective) else None
         if cache is not None and not isinstance(scenario.components.get(cache), Cache):

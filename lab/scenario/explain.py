@@ -11,10 +11,10 @@ from pydantic_core import ErrorDetails
 
 from lab.distributions import Constant
 from lab.quantities import Spec
+from lab.scenario.arrivals import ConstantRate
 from lab.scenario.components import QuerySpec
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.vocabulary import unknown_word
-from lab.scenario.workload import ConstantRate
 
 _DISCRIMINATORS = ("kind", "metric")
 

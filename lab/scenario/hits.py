@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
 from lab.scenario.cache import Cache
 from lab.scenario.components import Service
+from lab.scenario.mix import popularity
 from lab.scenario.scenario import Scenario
 from lab.scenario.sizes import mean_bytes
 from lab.scenario.steps import CachedStep, ParallelStep, StepSpec
 from lab.scenario.visits import visits
-from lab.scenario.workload import Keys, UniformKeys, ZipfKeys
-from lab.theory import che, fifo_random_cache, perfect_lfu, ttl_cache, zipf
+from lab.theory import che, fifo_random_cache, perfect_lfu, ttl_cache
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,12 +37,13 @@ def hit_ratios(scenario: Scenario, rate_per_s: float) -> dict[str, float]:
       requests; behind a call of another service it is taken to see the popularity of all keys.
     - Protections against stampedes: a stale answer counts as a miss here (somebody must do the work), and early
       refreshes and invalidations come on top.
+    - A key that becomes hot during the run: popularity is that at the start.
 
     Args:
         scenario: whose caches.
         rate_per_s: arrival rate of client requests, 0 or above.
     """
-    popularity = _popularity(scenario.workload.keys)
+    shares = popularity(scenario)
     before = _before(scenario)
     ratios: dict[str, float] = {}
     # How often a cache is looked into hangs on the hits of the caches before it, so go round until nothing moves.
@@ -51,7 +52,7 @@ def hit_ratios(scenario: Scenario, rate_per_s: float) -> dict[str, float]:
         by_key: dict[str, Ratios] = {}
         new: dict[str, float] = {}
         for name in sorted(look_ups, key=lambda name: (len(before[name]), name)):  # tiers from the outside
-            seen = popularity
+            seen = shares
             for outer in before[name]:
                 seen = seen * (1 - by_key[outer])
             if not seen.any():  # nothing is ever missed there
@@ -64,16 +65,6 @@ def hit_ratios(scenario: Scenario, rate_per_s: float) -> dict[str, float]:
             return new
         ratios = new
     return ratios
-
-
-def _popularity(keys: Keys) -> NDArray[Any]:
-    match keys:
-        case UniformKeys():
-            return zipf.probabilities(exponent=0.0, count=keys.count)
-        case ZipfKeys():
-            return zipf.probabilities(exponent=keys.exponent, count=keys.count)
-        case _:
-            assert_never(keys)
 
 
 def _before(scenario: Scenario) -> dict[str, tuple[str, ...]]:
@@ -100,19 +91,19 @@ def _look_ups(steps: tuple[StepSpec, ...], outer: tuple[str, ...]) -> Iterator[t
                 pass
 
 
-def _by_key(scenario: Scenario, name: str, popularity: Ratios, rate_per_s: float) -> Ratios:
+def _by_key(scenario: Scenario, name: str, shares: Ratios, rate_per_s: float) -> Ratios:
     """The hit ratio of each key: by room or by life, whichever makes fewer hits in all."""
     cache = scenario.components[name]
     assert isinstance(cache, Cache)  # the consistency check of the scenario has seen to it
-    bounds = [np.ones(len(popularity))]
-    if cache.bounded and _entries(cache) < np.count_nonzero(popularity):
-        bounds.append(_by_room(cache, popularity))
+    bounds = [np.ones(len(shares))]
+    if cache.bounded and _entries(cache) < np.count_nonzero(shares):
+        bounds.append(_by_room(cache, shares))
     if cache.ttl is not None:
         # Nobody comes before an entry is too old when nobody comes at all.
-        rates = popularity * rate_per_s / _copies(scenario, name)
-        none = np.zeros(len(popularity))
+        rates = shares * rate_per_s / _copies(scenario, name)
+        none = np.zeros(len(shares))
         bounds.append(ttl_cache.hit_ratios(request_rates_per_s=rates, ttl_s=cache.ttl) if rates.any() else none)
-    return min(bounds, key=lambda bound: float(popularity @ bound))
+    return min(bounds, key=lambda bound: float(shares @ bound))
 
 
 def _entries(cache: Cache) -> float:
@@ -135,24 +126,24 @@ def _copies(scenario: Scenario, name: str) -> int:
     )
 
 
-def _by_room(cache: Cache, popularity: Ratios) -> Ratios:
+def _by_room(cache: Cache, shares: Ratios) -> Ratios:
     entries = int(_entries(cache))
     match cache.eviction:
         # What was asked for first is distributed like what was asked for last, so refusing is as good as LRU.
         case "lru" | "sampled_lru" | "noeviction":
-            return che.hit_ratios(request_rates_per_s=popularity, capacity=entries)
+            return che.hit_ratios(request_rates_per_s=shares, capacity=entries)
         case "fifo" | "random":
-            return fifo_random_cache.hit_ratios(request_rates_per_s=popularity, capacity=entries)
+            return fifo_random_cache.hit_ratios(request_rates_per_s=shares, capacity=entries)
         case "lfu" | "sampled_lfu":
-            return _least_frequently_used(popularity, entries)
+            return _least_frequently_used(shares, entries)
         case _:
             assert_never(cache.eviction)
 
 
-def _least_frequently_used(popularity: Ratios, entries: int) -> Ratios:
+def _least_frequently_used(shares: Ratios, entries: int) -> Ratios:
     """The most popular stay, but for one place, which goes to whatever was missed last (the policy A0)."""
     if entries == 0:
-        return np.zeros(len(popularity))
-    stay = perfect_lfu.hit_ratios(request_rates_per_s=popularity, capacity=entries - 1)
-    missed = popularity * (1 - stay)
+        return np.zeros(len(shares))
+    stay = perfect_lfu.hit_ratios(request_rates_per_s=shares, capacity=entries - 1)
+    missed = shares * (1 - stay)
     return np.where(stay > 0, stay, missed / missed.sum())

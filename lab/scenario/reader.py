@@ -21,15 +21,16 @@ def read_scenario(path: FilePath | str) -> Scenario:
             with ``FILE:LINE: key.path:``.
     """
     source = str(path)
-    return parse_scenario(_text(FilePath(path), source), source=source)
+    return parse_scenario(_text(FilePath(path), source), source=source, folder=FilePath(path).parent)
 
 
-def parse_scenario(text: str, *, source: str = "<text>") -> Scenario:
+def parse_scenario(text: str, *, source: str = "<text>", folder: FilePath | None = None) -> Scenario:
     """Return the scenario that a YAML text describes.
 
     Args:
         text: YAML.
         source: what to call the text in messages.
+        folder: where the files that it names are; the working directory if not given.
 
     Raises:
         ScenarioError: the text is not YAML, or not a valid scenario; each problem begins with
@@ -44,7 +45,7 @@ def parse_scenario(text: str, *, source: str = "<text>") -> Scenario:
         message = f"{source}:1: a scenario is a mapping (name:, workload:, entry:, components:, run:), this is {what}"
         raise ScenarioError(message)
     try:
-        scenario = Scenario.model_validate(document.value)
+        scenario = Scenario.model_validate(document.value, context={"folder": folder})
     except ScenarioError as error:
         raise _located(document, _problems_of(error), source) from error
     if document.faults:

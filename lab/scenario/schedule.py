@@ -1,14 +1,14 @@
 """The schedule of requests: who asks for what, when. Both worlds are driven by it.
 
-Arrivals are a Poisson process whose rate follows the scenario. The gaps are addressed draws in units of
-expected arrivals, so a variant with another rate sees the same luck.
+What comes by chance is a Poisson process whose rate follows the scenario. The gaps are addressed draws in units of
+expected arrivals, so a variant with another rate sees the same luck. A herd has its own draws beside it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from lab.distributions import discrete_quantiles
 from lab.errors import Unsupported
 from lab.randomness import Stream
+from lab.scenario.arrivals import ArrivalRate, Points, arrivals_expected, chance_points, herds
+from lab.scenario.key_draws import KeyDraws
+from lab.scenario.recording import recording_of
 from lab.scenario.scenario import Scenario
-from lab.scenario.workload import Keys, UniformKeys, rate_points
+from lab.scenario.workload import OpenWorkload, ReplayWorkload
 
 _MOST_REQUESTS = 20_000_000
 
@@ -44,36 +47,65 @@ def draw_schedule(scenario: Scenario, *, seed: int, replication: int) -> Schedul
     """Return the schedule of one replication: a pure function of scenario, seed and replication.
 
     Raises:
-        Unsupported: the workload asks for more requests than one replication can hold.
+        Unsupported: the workload asks for more requests than one replication can hold, or when its clients ask depends
+            on the answers that they get.
+        ScenarioError: a recording cannot be read.
     """
     workload = scenario.workload
 
     def stream(name: str) -> Stream:
         return Stream(seed=seed, replication=replication, name=name)
 
-    points = rate_points(workload.arrival_rate, scenario.run.duration)
-    starts = _arrival_times(points, stream("workload/arrivals"))
-    count = len(starts)
+    if isinstance(workload, ReplayWorkload):
+        recorded = recording_of(scenario)
+        return Schedule(intended_start_s=recorded.intended_start_s, endpoint=recorded.endpoint, key=recorded.key)
+    if not isinstance(workload, OpenWorkload):
+        raise Unsupported(
+            f"workload.kind: in a {workload.kind} workload the answers decide when clients ask again, so there is no "
+            "schedule before the run; use an open or a replay workload"
+        )
+    starts = draw_arrivals(workload.arrival_rate, scenario.run.duration, stream)
     names = list(workload.endpoints)
     choose = discrete_quantiles(list(workload.endpoints.values()))
-    endpoints = tuple(names[choose(u)] for u in stream("workload/endpoints").uniforms(count).tolist())
-    return Schedule(
-        intended_start_s=starts, endpoint=endpoints, key=_keys(workload.keys, stream("workload/keys"), count)
-    )
+    endpoints = tuple(names[choose(u)] for u in stream("workload/endpoints").uniforms(len(starts)).tolist())
+    return Schedule(intended_start_s=starts, endpoint=endpoints, key=KeyDraws(workload.keys, stream).column(starts))
 
 
-def _arrival_times(points: list[tuple[float, float]], stream: Stream) -> NDArray[np.float64]:
+def draw_arrivals(rate: ArrivalRate, duration_s: float, stream: Callable[[str], Stream]) -> NDArray[np.float64]:
+    """Return the arrivals before ``duration_s`` in order, shape (n,).
+
+    Args:
+        rate: how they run over time.
+        duration_s: length of the run.
+        stream: gives the stream of a name.
+
+    Raises:
+        Unsupported: more than one replication can hold.
+    """
+    expected = arrivals_expected(rate, duration_s)
+    if expected > _MOST_REQUESTS:
+        raise Unsupported(
+            f"workload.arrival_rate: {expected:,.0f} requests are expected in one replication, more than the "
+            f"{_MOST_REQUESTS:,} that the lab simulates; shorten run.duration or scale the rate down"
+        )
+    starts = _arrival_times(chance_points(rate, duration_s), stream("workload/arrivals"))
+    crowds = [
+        herd.at + herd.jitter * stream(f"workload/herd/{number}").uniforms(herd.clients)
+        for number, herd in enumerate(herds(rate))
+    ]
+    if not crowds:
+        return starts
+    every = np.concatenate([starts, *crowds])
+    return np.sort(every[every < duration_s])
+
+
+def _arrival_times(points: Points, stream: Stream) -> NDArray[np.float64]:
     """Return the Poisson arrivals of a rate given by its corner points, by inverting its integral."""
     times_s, rates = (np.array(column) for column in zip(*points, strict=True))
     spans_s = np.diff(times_s)
     areas = spans_s * (rates[1:] + rates[:-1]) / 2
     ends = np.cumsum(areas)
     expected = float(ends[-1])
-    if expected > _MOST_REQUESTS:
-        raise Unsupported(
-            f"workload.arrival_rate: {expected:,.0f} requests are expected in one replication, more than the "
-            f"{_MOST_REQUESTS:,} that the lab simulates; shorten run.duration or scale the rate down"
-        )
     enough = int(expected + 10 * math.sqrt(expected) + 20)
     gaps = [-math.log1p(-uniform) for uniform in stream.uniforms(enough).tolist()]
     passed = np.cumsum(gaps)
@@ -84,18 +116,3 @@ def _arrival_times(points: list[tuple[float, float]], stream: Stream) -> NDArray
     root = np.sqrt(np.maximum(start * start + 2 * slope * within, 0.0))
     arrivals: NDArray[np.float64] = times_s[:-1][segment] + 2 * within / (start + root)
     return arrivals
-
-
-def _keys(keys: Keys, stream: Stream, count: int) -> NDArray[np.int64]:
-    uniforms = stream.uniforms(count)
-    if isinstance(keys, UniformKeys):
-        return np.minimum((uniforms * keys.count).astype(np.int64), keys.count - 1)
-    cumulative = _zipf_cumulative(keys.exponent, keys.count)
-    ranks: NDArray[np.int64] = np.searchsorted(cumulative, uniforms * cumulative[-1], side="right")
-    return np.minimum(ranks, keys.count - 1)
-
-
-@lru_cache(maxsize=8)
-def _zipf_cumulative(exponent: float, count: int) -> NDArray[np.float64]:
-    weights = [rank**-exponent for rank in range(1, count + 1)]
-    return np.cumsum(weights)

@@ -18,6 +18,8 @@ _NAMED_UNIONS = {
     "LoadBalancer": "Component",
     "SojournTimeObjective": "Objective",
     "UniformKeys": "Keys",
+    "ZipfKeys": "StillKeys",
+    "OpenWorkload": "Workload",
     "ConstantBackoff": "Backoff",
     "NoProtection": "StampedeProtection",
     "UniformSizes": "Sizes",
@@ -98,6 +100,12 @@ def _add_short_forms(definitions: _Schema) -> None:
     kinds = [definitions[name]["properties"]["kind"]["const"] for name in _members(definitions["StampedeProtection"])]
     word = {"description": "The protection of this kind with its defaults.", "enum": kinds}
     _allow(definitions, "StampedeProtection", word)
+    ratio = definitions["RetryBudget"]["properties"]["ratio"]
+    definitions["RetryBudgetInFull"] = definitions.pop("RetryBudget")
+    definitions["RetryBudget"] = {
+        "description": "A ratio alone, or more.",
+        "anyOf": [_text(ratio, "Retries per request in the long run."), {"$ref": "#/$defs/RetryBudgetInFull"}],
+    }
     definitions["QueryWithTime"] = definitions.pop("QuerySpec")
     definitions["QuerySpec"] = {
         "description": "A time alone, or a statement with its time.",

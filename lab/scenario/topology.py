@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from lab.scenario.components import Cache, Component, Database, LoadBalancer, Queue, Service
+from lab.scenario.mix import named_endpoints
 from lab.scenario.replicas import replicas_text
 from lab.scenario.scenario import Scenario
 from lab.scenario.stampede import NoProtection
@@ -33,7 +34,9 @@ def mermaid(scenario: Scenario) -> str:
     """
     lines = ["flowchart LR", '    clients(["clients"])']
     lines += [f"    {_node(name)}{_shape(name, component)}" for name, component in scenario.components.items()]
-    lines.append(_arrow("clients", _node(scenario.entry), list(scenario.workload.endpoints), dotted=False))
+    lines.append(
+        _arrow("clients", _node(scenario.entry), named_endpoints(scenario.workload) or ["replay"], dotted=False)
+    )
     for name, component in scenario.components.items():
         if isinstance(component, LoadBalancer):
             lines.append(f"    {_node(name)} --> {_node(component.targets)}")

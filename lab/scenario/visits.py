@@ -15,6 +15,7 @@ from typing import Literal, assert_never
 from lab.distributions import mean_s
 from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_steps, service_behind
+from lab.scenario.mix import request_mix
 from lab.scenario.replicas import most_replicas
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import (
@@ -62,11 +63,13 @@ class Visits:
         count: visits a request, by place.
         time_s: time held a request, by place.
         look_ups: look-ups a request, by cache.
+        response_time_s: from the entry to the answer, if nobody waits.
     """
 
     count: Mapping[Place, float]
     time_s: Mapping[Place, float]
     look_ups: Mapping[str, float]
+    response_time_s: float
 
 
 def visits(scenario: Scenario, *, hit_ratios: Mapping[str, float]) -> Visits:
@@ -77,10 +80,12 @@ def visits(scenario: Scenario, *, hit_ratios: Mapping[str, float]) -> Visits:
         hit_ratios: by cache, 0 to 1; a cache that is not named always misses.
     """
     tour = _Tour(scenario, hit_ratios)
-    for endpoint, share in scenario.workload.endpoints.items():
-        if share > 0:
-            tour.call(scenario.entry, endpoint, share)
-    return Visits(count=tour.count, time_s=tour.time_s, look_ups=tour.look_ups)
+    response_time_s = sum(
+        share * tour.call(scenario.entry, endpoint, share)
+        for endpoint, share in request_mix(scenario).items()
+        if share > 0
+    )
+    return Visits(count=tour.count, time_s=tour.time_s, look_ups=tour.look_ups, response_time_s=response_time_s)
 
 
 def servers(scenario: Scenario, place: Place) -> int | None:

@@ -11,9 +11,9 @@ _LONGEST_WORD = 100  # finding close matches of longer ones would take long
 _NOT_YET = frozenset(
     {
         *("knative", "step_scaling", "faults", "crash", "slow_down", "partition"),
-        *("restart_after", "closed", "sessions", "partly_open", "replay", "diurnal", "think_time", "users_online"),
+        *("restart_after", "partly_open", "users_online"),
         *("worker", "job", "dead_letter", "rebalance", "batch", "message_priority"),
-        *("budget", "retry_budget", "hedge", "hedging", "circuit_breaker", "bulkhead", "rate_limit", "rate_limiter"),
+        *("retry_budget", "hedge", "hedging", "bulkhead", "rate_limit", "rate_limiter"),
         *("network", "lte", "wifi", "write_through", "write_behind"),
         *("recovery_time", "cost", "prices", "replicas_of", "read_replicas"),
         *("source", "hash_balance_factor", "min_connections", "full_connections", "retry_on", "sticky"),

@@ -1,95 +1,34 @@
-"""Who asks for what, when: arrivals, the mix of endpoints and the keys."""
+"""Who asks for what, when: the kinds of workload."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Annotated, Literal, assert_never
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, ValidationInfo, field_validator
 
-from lab.quantities import Count, Duration, Number, PositiveDuration, Rate, Ratio, Spec
+from lab.distributions import Constant, Distribution, mean_s
+from lab.quantities import Count, Duration, Ratio, Spec
+from lab.scenario.arrivals import ArrivalRate
+from lab.scenario.keys import Keys, UniformKeys
 from lab.scenario.names import Name
 
 _ROUNDING = 1e-9  # 33.3% + 33.3% + 33.4% is not 1 to the last bit
 
 
-class ConstantRate(Spec):
-    """Arrivals at one rate; ``50/s`` alone is short for it."""
-
-    kind: Literal["constant"] = "constant"
-    rate: Rate = Field(description="Mean arrivals per time.")
-
-
-class RampRate(Spec):
-    """A rate that moves in a straight line, and stays at its end."""
-
-    kind: Literal["ramp"] = "ramp"
-    start: Rate = Field(description="The rate at the start.")
-    end: Rate = Field(description="The rate at the end of the ramp, and from then on.")
-    over: PositiveDuration = Field(description="How long the ramp takes.")
+def _whole(shares: Mapping[str, float]) -> None:
+    total = sum(shares.values())
+    if abs(total - 1) > _ROUNDING:
+        listed = " + ".join(f"{name} {share * 100:g}%" for name, share in shares.items())
+        raise ValueError(f"{listed} = {total * 100:g}%, but the shares must sum to 100%")
 
 
-class RateStep(Spec):
-    """One step of a staircase."""
-
-    at: Duration = Field(description="When this rate begins.")
-    rate: Rate = Field(description="The rate from then on.")
+def _mix(endpoints: dict[str, float]) -> dict[str, float]:
+    _whole(endpoints)
+    return endpoints
 
 
-class StepsRate(Spec):
-    """A staircase of rates."""
-
-    kind: Literal["steps"] = "steps"
-    steps: tuple[RateStep, ...] = Field(min_length=1, description="The steps; the first is at 0s.")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> StepsRate:
-        times = [step.at for step in self.steps]
-        if times[0] != 0:
-            raise ValueError("the first step must be at 0s, or the rate before it is unknown")
-        if any(later <= earlier for earlier, later in pairwise(times)):
-            raise ValueError("the steps must be in order of time, each later than the one before")
-        return self
-
-
-class SpikeRate(Spec):
-    """A base rate with one spike: up in a straight line, held, down again."""
-
-    kind: Literal["spike"] = "spike"
-    base: Rate = Field(description="The rate before and after.")
-    peak: Rate = Field(description="The rate while the spike holds.")
-    at: Duration = Field(description="When the rise begins.")
-    rise: Duration = Field(description="How long the rise takes.")
-    hold: Duration = Field(description="How long the peak holds.")
-    fall: Duration = Field(description="How long the fall takes.")
-
-
-def _constant_from_text(value: object) -> object:
-    return {"kind": "constant", "rate": value} if isinstance(value, str) else value
-
-
-ArrivalRate = Annotated[
-    Annotated[ConstantRate | RampRate | StepsRate | SpikeRate, Discriminator("kind")],
-    BeforeValidator(_constant_from_text),
-]
-
-
-class UniformKeys(Spec):
-    """Every key as popular as the other."""
-
-    kind: Literal["uniform"] = "uniform"
-    count: Count = Field(description="How many keys there are.")
-
-
-class ZipfKeys(Spec):
-    """A few keys are asked for most: the k-th most popular with weight k^-exponent."""
-
-    kind: Literal["zipf"] = "zipf"
-    exponent: Annotated[Number, Field(ge=0, le=5)] = Field(description="0 is uniform; web about 0.8 to 1.")
-    count: Count = Field(description="How many keys there are.")
-
-
-Keys = Annotated[UniformKeys | ZipfKeys, Discriminator("kind")]
+Endpoints = Annotated[dict[Name, Ratio], Field(min_length=1), AfterValidator(_mix)]
 
 
 class OpenWorkload(Spec):
@@ -97,60 +36,115 @@ class OpenWorkload(Spec):
 
     kind: Literal["open"]
     arrival_rate: ArrivalRate = Field(description="Arrivals over time.")
-    endpoints: dict[Name, Ratio] = Field(min_length=1, description="The mix: endpoint to share; sums to 100%.")
+    endpoints: Endpoints = Field(description="The mix: endpoint to share; sums to 100%.")
     keys: Keys = Field(
         default=UniformKeys(count=1), description="Which item a request is about, and how popular each is."
     )
 
-    @field_validator("endpoints")
-    @classmethod
-    def _whole(cls, endpoints: dict[str, float]) -> dict[str, float]:
-        total = sum(endpoints.values())
-        if abs(total - 1) > _ROUNDING:
-            shares = " + ".join(f"{name} {share * 100:g}%" for name, share in endpoints.items())
-            raise ValueError(f"{shares} = {total * 100:g}%, but the shares must sum to 100%")
-        return endpoints
 
+class ClosedWorkload(Spec):
+    """So many users who each ask, wait for the answer, think, and ask again.
 
-Workload = OpenWorkload
+    They ask for less when answers are slow, so no queue grows without bound, and an overload hides: a load test of this
+    kind shows short waits where an open workload of the same rate collapses (Schroeder, Wierman, Harchol-Balter,
+    NSDI 2006).
 
-
-def rate_points(rate: ArrivalRate, duration_s: float) -> list[tuple[float, float]]:
-    """Return the arrival rate as corner points (time in s, rate per s), straight lines between.
-
-    A jump is two points at one time. The first point is at 0, the last at ``duration_s``.
+    Constant think times lock users into step: once their requests have sorted themselves out they never meet again,
+    and no queue is ever seen. Give think times a spread, such as an exponential one.
     """
-    match rate:
-        case ConstantRate():
-            points = [(0.0, rate.rate)]
-        case RampRate():
-            points = [(0.0, rate.start), (rate.over, rate.end)]
-        case StepsRate():
-            points = []
-            for step in rate.steps:
-                if points:
-                    points.append((step.at, points[-1][1]))
-                points.append((step.at, step.rate))
-        case SpikeRate():
-            points = [(0.0, rate.base)]
-            time_s = rate.at
-            points.append((time_s, rate.base))
-            for span_s, level in ((rate.rise, rate.peak), (rate.hold, rate.peak), (rate.fall, rate.base)):
-                time_s += span_s
-                points.append((time_s, level))
-        case _:
-            assert_never(rate)
-    return _cut(points, duration_s)
+
+    kind: Literal["closed"]
+    population: Count = Field(description="How many users there are.", le=1_000_000)
+    think_time: Distribution = Field(description="From an answer (or giving up) to the user's next request.")
+    ramp_up: Duration = Field(
+        default="0s",
+        validate_default=True,
+        description="The users start evenly spread over this time, each with a request; 0s: all at once.",
+    )
+    endpoints: Endpoints = Field(description="The mix: endpoint to share; sums to 100%.")
+    keys: Keys = Field(
+        default=UniformKeys(count=1), description="Which item a request is about, and how popular each is."
+    )
+
+    @field_validator("think_time")
+    @classmethod
+    def _takes_time(cls, think_time: Distribution) -> Distribution:
+        if mean_s(think_time) <= 0:
+            raise ValueError(
+                "a user who never thinks and is turned away at once would ask for ever at one moment; write a short "
+                "time, such as 1ms"
+            )
+        return think_time
 
 
-def _cut(points: list[tuple[float, float]], duration_s: float) -> list[tuple[float, float]]:
-    kept: list[tuple[float, float]] = []
-    for time_s, level in points:
-        if time_s > duration_s:
-            before_s, before = kept[-1]
-            share = (duration_s - before_s) / (time_s - before_s)
-            kept.append((duration_s, before + share * (level - before)))
-            return kept
-        kept.append((time_s, level))
-    kept.append((duration_s, kept[-1][1]))
-    return kept
+class JourneyRequest(Spec):
+    """One request of a journey."""
+
+    endpoint: str = Field(description="What is asked for.")
+    think_time: Distribution = Field(
+        default=Constant(mean="0s"),  # type: ignore[arg-type]  # text in, seconds inside
+        description="Time before it: since the answer to the request before, or since the session's arrival.",
+    )
+
+
+class Journey(Spec):
+    """What a session asks for, one request after another."""
+
+    share: Ratio = Field(
+        default="100%",
+        validate_default=True,
+        description="The share of sessions that make this journey; sums to 100%.",
+    )
+    requests: tuple[JourneyRequest, ...] = Field(min_length=1, max_length=1000, description="The requests, in order.")
+
+
+class SessionsWorkload(Spec):
+    """Clients who arrive by themselves (Poisson, or as a herd), make a journey of several requests, and leave.
+
+    Partly open: how many come does not depend on the answers, how soon they ask again does.
+    """
+
+    kind: Literal["sessions"]
+    arrival_rate: ArrivalRate = Field(description="Arrivals of sessions over time.")
+    journeys: dict[Name, Journey] = Field(min_length=1, description="What they ask for: a journey or several.")
+    on_failure: Literal["abandon", "go_on"] = Field(
+        default="abandon", description="After a request that failed for good: abandon the session, or go on with it."
+    )
+    keys: Keys = Field(
+        default=UniformKeys(count=1), description="Which item a request is about, and how popular each is."
+    )
+    key_per: Literal["request", "session"] = Field(
+        default="request", description="Whether each request draws a key, or a session keeps one."
+    )
+
+    @field_validator("journeys")
+    @classmethod
+    def _whole(cls, journeys: dict[str, Journey]) -> dict[str, Journey]:
+        _whole({name: journey.share for name, journey in journeys.items()})
+        return journeys
+
+    @property
+    def longest(self) -> int:
+        """The number of requests of the longest journey."""
+        return max(len(journey.requests) for journey in self.journeys.values())
+
+
+def _beside_the_scenario(value: object, info: ValidationInfo) -> object:
+    folder = (info.context or {}).get("folder")
+    if not isinstance(value, str) or folder is None:
+        return value
+    return str(folder / value)
+
+
+class ReplayWorkload(Spec):
+    """A recorded schedule of requests, sent again whatever the answers are; each replication sends the same."""
+
+    kind: Literal["replay"]
+    file: Annotated[str, BeforeValidator(_beside_the_scenario)] = Field(
+        min_length=1,
+        description="A .csv or .parquet file with columns intended_start_s (s, from 0), endpoint and, if there are "
+        "keys, key (from 0). In a scenario file: relative to its folder. Requests from run.duration on are not sent.",
+    )
+
+
+Workload = Annotated[OpenWorkload | ClosedWorkload | SessionsWorkload | ReplayWorkload, Discriminator("kind")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from lab.distributions import Constant
 from lab.errors import ScenarioError
 from lab.quantities import Spec
+from lab.scenario.arrivals import ConstantRate
 from lab.scenario.components import QuerySpec
 from lab.scenario.scalars import resolve, trap
 from lab.scenario.scenario import Scenario
-from lab.scenario.workload import ConstantRate
+from lab.scenario.workload import ReplayWorkload
 
 _WIDTH = 110
 _DEEPEST_ON_ONE_LINE = 2
@@ -43,11 +45,14 @@ def to_yaml(scenario: Scenario, *, defaults: bool = False) -> str:
 
 
 def write_scenario(scenario: Scenario, path: Path | str) -> None:
-    """Write the scenario to a YAML file.
+    """Write the scenario to a YAML file; a recording that it replays is named as seen from there.
 
     Raises:
         ScenarioError: the file cannot be written.
     """
+    if isinstance(scenario.workload, ReplayWorkload):
+        seen = os.path.relpath(scenario.workload.file, Path(path).parent)
+        scenario = scenario.with_({"workload.file": Path(seen).as_posix()})
     text = to_yaml(scenario)
     try:
         Path(path).write_text(text, encoding="utf-8", newline="\n")

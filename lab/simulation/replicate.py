@@ -14,13 +14,12 @@ from lab.runs.aggregator import Edges
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
 from lab.simulation.build import OwnComponents, World
-from lab.simulation.client import Clients, Journey
+from lab.simulation.build.clients import make_source
 from lab.simulation.clock import Order, Timer
 from lab.simulation.columns import Columns, Recorder
 from lab.simulation.log import Log
 
 _COLLECT_EVERY = 20_000  # new objects
-_AT_ONCE = 10_000  # requests of a schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,39 +35,33 @@ class Observed:
 
 def replicate(  # what is run, on which luck, and what is kept of it
     scenario: Scenario,
-    schedule: Schedule,
+    schedule: Schedule | None,
     *,
     seed: int,
     replication: int,
     own: OwnComponents | None = None,
     aggregate: Edges | None = None,
 ) -> Observed:
-    """Return what one replication of the scenario observes under a schedule of requests.
+    """Return what one replication of the scenario observes.
 
     The run stops at ``scenario.run.duration``; whatever is under way then is reported as in flight.
 
     Args:
+        schedule: the requests to send; None for a workload whose requests depend on the answers.
         own: the user's own parts by component name.
         aggregate: keep aggregates of the visits instead of their rows, in these blocks and bins.
     """
     duration_s = scenario.run.duration
-    world = World(scenario=scenario, seed=seed, replication=replication, requests=len(schedule), own=own or {})
+    count = len(schedule) if schedule is not None else 0
+    world = World(scenario=scenario, seed=seed, replication=replication, requests=count, own=own or {})
     log = world.log
-    clients = Clients(
-        clock=world.clock,
-        log=log,
-        spec=scenario.client,
-        entry=world.part(scenario.entry),
-        draws=(world.stream("client/backoff"), world.unless_free("client/round_trip", scenario.client.round_trip)),
-    )
-    recorder = Recorder(log=log, gave_up_s=clients.gave_up_s, edges=aggregate)
-    journeys = _journeys(schedule, log)
+    source = make_source(world, schedule)
+    recorder = Recorder(log=log, gave_up_s=world.gone.gave_up_s, edges=aggregate)
     world.start_autoscalers()
     with _rarer_collections():
-        world.clock.process(clients.arrive(journeys))
+        source.start()
         world.clock.run(until=Timer(world.clock, duration_s, Order.EXPIRY))
-        for _ in journeys:
-            pass  # those that were to start after the end
+        source.finish()
         requests, visits, aggregates = recorder.finish(duration_s)
         return Observed(
             requests=_of(replication, requests),
@@ -77,19 +70,6 @@ def replicate(  # what is run, on which luck, and what is kept of it
             samples=_of(replication, _samples(log)),
             events=_of(replication, _events(log)),
         )
-
-
-def _journeys(schedule: Schedule, log: Log) -> Iterator[Journey]:
-    """Make the requests of a schedule one by one, each noted in the log."""
-    for first in range(0, len(schedule), _AT_ONCE):
-        some = slice(first, first + _AT_ONCE)
-        starts, keys = schedule.intended_start_s[some].tolist(), schedule.key[some].tolist()
-        for number, (endpoint, key, start_s) in enumerate(
-            zip(schedule.endpoint[some], keys, starts, strict=True), start=first
-        ):
-            journey = Journey(number, endpoint, key, start_s)
-            log.requests.append(journey)
-            yield journey
 
 
 def _of(replication: int, columns: Columns) -> Columns:

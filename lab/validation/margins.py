@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Literal
 
 from lab.scenario.arithmetic import Arithmetic
+from lab.scenario.arrivals import ConstantRate
 from lab.scenario.scenario import Scenario
-from lab.scenario.workload import ConstantRate
+from lab.scenario.workload import OpenWorkload
 
 
 class Regime(StrEnum):
@@ -57,6 +58,7 @@ def regime(scenario: Scenario, figures: Arithmetic) -> Regime:
     """Return the regime of a scenario, from its arithmetic alone: known before anything is measured."""
     peak = [row.utilisation or 0.0 for row in figures.rows if (row.level, row.cache) == ("peak", "warm")]
     utilisation = max(peak, default=0.0)
-    if not isinstance(scenario.workload.arrival_rate, ConstantRate) or utilisation > _HIGHEST:
+    steady = isinstance(scenario.workload, OpenWorkload) and isinstance(scenario.workload.arrival_rate, ConstantRate)
+    if not steady or utilisation > _HIGHEST:
         return Regime.TRANSIENT
     return Regime.MODERATE if utilisation <= _MODERATE else Regime.HIGH

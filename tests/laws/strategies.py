@@ -150,15 +150,88 @@ def edges(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-CLIENTS = st.builds(
-    lambda timeout, attempts: {"timeout": timeout, "retry": {"attempts": attempts}},
-    st.sampled_from([None, "20ms", "200ms"]),
-    st.integers(1, 3),
+BUDGETS = st.one_of(
+    st.none(),
+    st.just("20%"),
+    st.builds(lambda ratio, burst: {"ratio": ratio, "burst": burst}, st.sampled_from(["0%", "10%"]), st.integers(1, 5)),
 )
+BACKOFFS = st.sampled_from(
+    [
+        {"kind": "constant", "delay": "0s"},
+        {"kind": "exponential", "base": "10ms", "cap": "50ms"},
+        {"kind": "decorrelated", "base": "5ms", "cap": "60ms"},
+    ]
+)
+BREAKERS = st.one_of(
+    st.none(),
+    st.builds(
+        lambda window, half_open: {"window": window, "half_open": half_open, "open_for": "200ms"},
+        st.integers(1, 9),
+        st.integers(1, 3),
+    ),
+)
+
+
+@st.composite
+def clients(draw: st.DrawFn, *, measurable: bool = False) -> dict[str, Any]:
+    """Draw a client: patience and retries; budget, breaker and deadline where they need not be measurable."""
+    retry = {"attempts": draw(st.integers(1, 3)), "backoff": draw(BACKOFFS)}
+    plain = {
+        "timeout": draw(st.sampled_from([None, "20ms", "200ms"])),
+        "retry": draw(st.sampled_from([None, retry])),
+        "round_trip": draw(st.sampled_from(["0s", "2ms"])),
+    }
+    if measurable:
+        return plain
+    outcomes = [["timeout", "rejected", "error"], ["error"], ["rejected", "timeout"]]
+    more = {"budget": draw(BUDGETS), "retry_on": draw(st.sampled_from(outcomes))}
+    return plain | {
+        "deadline": draw(st.sampled_from([None, "250ms"])),
+        "retry": draw(st.sampled_from([None, retry | more])),
+        "circuit_breaker": draw(BREAKERS),
+    }
+
+
 RATES = st.sampled_from(
     ["60/s", {"kind": "ramp", "start": "0/s", "end": "150/s", "over": "2s"},
-     {"kind": "spike", "base": "10/s", "peak": "200/s", "at": "500ms", "rise": "0s", "hold": "500ms", "fall": "1s"}]
+     {"kind": "spike", "base": "10/s", "peak": "200/s", "at": "500ms", "rise": "0s", "hold": "500ms", "fall": "1s"},
+     {"kind": "diurnal", "mean": "40/s", "peak_to_mean": 2, "period": "2s", "peak_at": "1s"},
+     {"kind": "sum", "of": ["20/s", {"kind": "herd", "clients": 60, "at": "1s"},
+                            {"kind": "herd", "clients": 30, "at": "2s", "jitter": "500ms"}]}]
 )  # fmt: skip
+KEYS = st.sampled_from(
+    [
+        {"kind": "zipf", "exponent": 1.0, "count": 20},
+        {"kind": "hot_key", "base": {"kind": "uniform", "count": 30}, "share": "50%", "at": "1s", "until": "2s"},
+    ]
+)
+
+
+@st.composite
+def workloads(draw: st.DrawFn, *, measurable: bool = False) -> dict[str, Any]:
+    """Draw a workload: open where it must be measurable, else of any kind but replay, which needs a file."""
+    mix = {"endpoints": {"get": "70%", "put": "30%"}, "keys": draw(KEYS)}
+    match draw(st.sampled_from(["open"] if measurable else ["open", "open", "closed", "sessions"])):
+        case "open":
+            return {"kind": "open", "arrival_rate": draw(RATES), **mix}
+        case "closed":
+            think_time = draw(st.sampled_from(["5ms", {"kind": "exponential", "mean": "100ms"}]))
+            users = {"population": draw(st.integers(1, 15)), "ramp_up": draw(st.sampled_from(["0s", "1s"]))}
+            return {"kind": "closed", "think_time": think_time, **users, **mix}
+        case _:
+            first, then = {"endpoint": "get"}, {"endpoint": "put", "think_time": draw(TIMES)}
+            journeys = {
+                "one": {"share": "30%", "requests": [first]},
+                "two": {"share": "70%", "requests": [first, then]},
+            }
+            choices = {
+                "on_failure": draw(st.sampled_from(["abandon", "go_on"])),
+                "key_per": draw(st.sampled_from(["request", "session"])),
+            }
+            keys = {"keys": mix["keys"]}
+            return {"kind": "sessions", "arrival_rate": draw(RATES), "journeys": journeys, **choices, **keys}
+
+
 LIVES = st.sampled_from(
     [
         {},
@@ -277,13 +350,8 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     return lab.Scenario.model_validate(
         {
             "name": "random",
-            "workload": {
-                "kind": "open",
-                "arrival_rate": draw(RATES),
-                "endpoints": {"get": "70%", "put": "30%"},
-                "keys": {"kind": "zipf", "exponent": 1.0, "count": 20},
-            },
-            "client": draw(CLIENTS),
+            "workload": draw(workloads(measurable=measurable)),
+            "client": draw(clients(measurable=measurable)),
             "entry": "edge",
             "components": {
                 "edge": draw(EDGE if measurable else edges()),

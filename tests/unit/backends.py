@@ -10,7 +10,8 @@ import pandas as pd
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
 from lab.simulation.build import OwnComponents
-from lab.simulation.replicate import replicate
+from lab.simulation.build.clients import schedule_of_run
+from lab.simulation.replicate import Observed, replicate
 
 
 def scenario(components: dict[str, Any], *, entry: str = "api", **others: Any) -> Scenario:
@@ -43,6 +44,13 @@ def observe(
     )
     observed = replicate(described, schedule, seed=1, replication=0, own=own)
     return pd.DataFrame(observed.requests), pd.DataFrame(observed.visits)
+
+
+def live(described: Scenario, *, own: OwnComponents | None = None) -> tuple[pd.DataFrame, Observed]:
+    """Return the requests of one replication whose clients ask as the workload has it, and all that was observed."""
+    schedule = schedule_of_run(described, seed=1, replication=0)
+    observed = replicate(described, schedule, seed=1, replication=0, own=own)
+    return pd.DataFrame(observed.requests).sort_values("request", ignore_index=True), observed
 
 
 def waiting(time: str) -> dict[str, Any]:

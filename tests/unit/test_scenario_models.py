@@ -11,12 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from lab.distributions import Exponential
 from lab.errors import ScenarioError
+from lab.scenario.arrivals import ArrivalRate, rate_points
 from lab.scenario.client import ConstantBackoff, ExponentialBackoff, backoff_delay_s
 from lab.scenario.components import Service
 from lab.scenario.reader import parse_scenario
 from lab.scenario.scenario import RunSpec, Scenario
 from lab.scenario.steps import CpuStep, walk
-from lab.scenario.workload import ArrivalRate, OpenWorkload, rate_points
+from lab.scenario.workload import OpenWorkload
 from tests.unit.malformed import BASE
 
 _RATE: TypeAdapter[ArrivalRate] = TypeAdapter(ArrivalRate)
@@ -62,8 +63,8 @@ class TestVariants:
             ({"components.api.replicas": 0}, "components.api.replicas: 0 is out of range: it must be 1 or more"),
             ({"entry": "nobody"}, "entry: 'nobody' is not a load balancer or service"),
             (
-                {"client.retry": {"attempts": 2, "budget": "10%"}},
-                "client.retry.budget: the lab does not model 'budget'",
+                {"client.retry": {"attempts": 2, "hedging": "10%"}},
+                "client.retry.hedging: the lab does not model 'hedging'",
             ),
             ({"run.duration": 5}, "run.duration: 5 has no unit"),
         ],

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from lab.randomness import Stream
+from lab.scenario.client import Client
+from lab.simulation.client import retry_delays_s
 from tests.unit.backends import observe, scenario, service, waiting
+
+_AT_ONCE = {"kind": "constant", "delay": "0s"}
 
 
 def test_a_slow_answer_is_a_timeout_and_its_work_goes_on() -> None:
@@ -95,3 +102,81 @@ def test_the_round_trip_comes_before_the_entry_and_counts_for_the_client() -> No
     assert visits["component"].tolist() == ["client", "api"]
     assert visits["arrival_s"].tolist() == pytest.approx([0.0, 0.02])
     assert visits["service_time_s"].sum() == pytest.approx(0.12)
+
+
+class TestDeadline:
+    """How long a request may take over all of its attempts."""
+
+    @staticmethod
+    def _ends(client: dict[str, Any], *, work: str = "10s") -> tuple[str, int, float]:
+        requests, _ = observe(scenario({"api": service(waiting(work))}, client=client), [1.0])
+        return requests["outcome"][0], requests["attempts"][0], requests["sojourn_time_s"][0]
+
+    def test_it_cuts_an_attempt(self) -> None:
+        """Attempts of 300 ms, the third would end at 900 ms: the deadline of 700 ms ends it."""
+        client = {"timeout": "300ms", "deadline": "700ms", "retry": {"attempts": 9, "backoff": _AT_ONCE}}
+        assert self._ends(client) == ("timeout", 3, pytest.approx(0.7))
+
+    def test_it_is_a_timeout_where_there_is_none(self) -> None:
+        """Without a timeout the only attempt lasts until the deadline."""
+        assert self._ends({"deadline": "700ms"}) == ("timeout", 1, pytest.approx(0.7))
+
+    def test_a_retry_beyond_it_is_not_waited_for(self) -> None:
+        """The first attempt ends at 300 ms; a retry 400 ms later would start at the deadline, so it ends there."""
+        retry = {"attempts": 9, "backoff": {"kind": "constant", "delay": "400ms"}}
+        client = {"timeout": "300ms", "deadline": "700ms", "retry": retry}
+        assert self._ends(client) == ("timeout", 1, pytest.approx(0.3))
+        assert self._ends(client | {"deadline": "701ms"}) == ("timeout", 2, pytest.approx(0.701))
+
+    def test_an_answer_at_the_deadline_counts(self) -> None:
+        """Work that ends just then has ended in time."""
+        assert self._ends({"deadline": "250ms"}, work="250ms") == ("ok", 1, pytest.approx(0.25))
+
+    def test_the_work_cut_off_is_abandoned(self) -> None:
+        """As after a timeout."""
+        _, visits = observe(scenario({"api": service(waiting("1s"))}, client={"deadline": "700ms"}), [0.0])
+        assert visits["abandoned"].tolist() == [True]
+        assert visits["departure_s"].tolist() == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize(
+    ("retry_on", "attempts"),
+    [(["timeout"], [3, 1]), (["rejected"], [1, 3]), (["timeout", "rejected", "error"], [3, 3])],
+)
+def test_only_what_is_named_is_retried(retry_on: list[str], attempts: list[int]) -> None:
+    """One server is too slow for the client, the other is full when the second request comes."""
+    retry = {"attempts": 3, "retry_on": retry_on, "backoff": {"kind": "constant", "delay": "10ms"}}
+    client = {"timeout": "300ms", "retry": retry}
+    first, second = attempts
+    slow, _ = observe(scenario({"api": service(waiting("5s"))}, client=client), [0.0])
+    full, _ = observe(scenario({"api": service(waiting("250ms"), concurrency=1, backlog=0)}, client=client), [0.0, 0.1])
+    assert slow["attempts"].tolist() == [first]
+    assert full["attempts"].tolist() == [1, second]
+
+
+_DECORRELATED: Any = {"attempts": 8, "backoff": {"kind": "decorrelated", "base": "100ms", "cap": "2s"}}
+
+
+class TestDecorrelatedBackoff:
+    """Waits that grow from one another."""
+
+    def test_each_wait_lies_between_base_and_three_times_the_last(self) -> None:
+        """And never above the cap; the first between base and three times base."""
+        client, stream = Client(retry=_DECORRELATED), Stream(seed=1, replication=0, name="client/backoff")
+        capped = 0
+        for number in range(300):
+            last = 0.1
+            for wait in retry_delays_s(client, stream, number=number):
+                assert 0.1 <= wait <= min(2.0, 3 * last)
+                capped += wait == 2.0
+                last = wait
+        assert capped > 50
+
+    def test_clients_wait_what_the_load_generator_is_told(self) -> None:
+        """The schedule of a measurement carries the very waits that the simulator takes."""
+        api = service(waiting("90s"), concurrency=1, backlog=0)
+        _, visits = observe(scenario({"api": api}, client={"retry": _DECORRELATED}), [0.0, 0.0])
+        second = visits[visits["request"] == 1]["arrival_s"].diff().dropna()
+        stream = Stream(seed=1, replication=0, name="client/backoff")
+        assert second.tolist() == pytest.approx(retry_delays_s(Client(retry=_DECORRELATED), stream, number=1))
+        assert len(second) == 7

@@ -22,6 +22,7 @@ from lab.simulation.clock import Clock
 from lab.simulation.database import Cluster
 from lab.simulation.deployment import Deployment
 from lab.simulation.fleet import Fleet
+from lab.simulation.gone import Gone
 from lab.simulation.log import Log
 from lab.simulation.request import Part
 from lab.simulation.variate import Variate
@@ -47,6 +48,7 @@ class World:
             )
         self.clock = Clock()
         self.log = Log()
+        self.gone = Gone()
         self.scenario = scenario
         self._address = (seed, replication, requests)
         self._own = own

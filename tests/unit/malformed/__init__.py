@@ -123,12 +123,114 @@ _LATER = (
         "autoscaler", "backlog: 16", "autoscaler: {kind: knative}", 25, "kind: the lab does not model 'knative' yet"
     ),
     _change("faults", "objectives:", "faults: []\nobjectives:", 52, "does not model 'faults' yet"),
-    _change("closed workload", "kind: open", "kind: closed", 4, "workload.kind: the lab does not model 'closed' yet"),
-    _change("diurnal rate", "kind: spike", "kind: diurnal", 5, "does not model 'diurnal' yet"),
-    _change("retry budget", "attempts: 2", "attempts: 2\n    budget: 10%", 12, "does not model 'budget' yet"),
+    _change("hedging", "attempts: 2", "attempts: 2\n    hedging: 10%", 12, "does not model 'hedging' yet"),
     _change("network", "timeout: 1s\n  retry", "timeout: 1s\n  network: {kind: lte}\n  retry", 10, "'network' yet"),
     _change("write-through", "ttl: 20s", "write_through: true", 45, "'write_through' yet"),
     _change("recovery time", "metric: sojourn_time", "metric: recovery_time", 53, "does not model 'recovery_time' yet"),
+)
+
+_CLIENTS = (
+    _change("closed without users", "kind: open", "kind: closed", 3, "workload.population: is missing; add it"),
+    _change("diurnal without a mean", "kind: spike, base: 30/s", "kind: diurnal", 5, "arrival_rate.mean: is missing"),
+    _change(
+        "herd without clients", BASE.splitlines()[4], "  arrival_rate: {kind: herd, at: 1s}", 5, "clients: is missing"
+    ),
+    _change(
+        "budget without a unit", "attempts: 2", "attempts: 2\n    budget: 0.1", 12, "retry.budget: 0.1 has no unit"
+    ),
+    _change(
+        "budget above 100 %", "attempts: 2", "attempts: 2\n    budget: {ratio: 120%}", 12, "a share lies between 0% and"
+    ),
+    _change(
+        "empty purse", "attempts: 2", "attempts: 2\n    budget: {ratio: 9%, burst: 0}", 12, "burst: 0 is out of range"
+    ),
+    _change(
+        "budget of nobody",
+        "attempts: 2",
+        "attempts: 2\n    budget: {ratio: 9%, scope: per_client}",
+        12,
+        "budget.scope: per_client has no effect in a workload of kind open, where no client comes twice",
+    ),
+    _change(
+        "breaker of nobody",
+        "timeout: 1s\n  retry",
+        "timeout: 1s\n  circuit_breaker: {scope: per_client}\n  retry",
+        10,
+        "circuit_breaker.scope: per_client has no effect",
+    ),
+    _change(
+        "breaker that is always open",
+        "timeout: 1s\n  retry",
+        "timeout: 1s\n  circuit_breaker: {failure_ratio: 0%}\n  retry",
+        10,
+        "it would open without any failure",
+    ),
+    _change(
+        "retry after a success", "attempts: 2", "attempts: 2\n    retry_on: [ok]", 12, "there is no retry_on 'ok' here"
+    ),
+    _change(
+        "outcome named twice",
+        "attempts: 2",
+        "attempts: 2\n    retry_on: [error, error]",
+        12,
+        "names an outcome twice; name each once",
+    ),
+    _change(
+        "deadline before the timeout",
+        "timeout: 1s\n  retry",
+        "timeout: 1s\n  deadline: 500ms\n  retry",
+        8,
+        "beyond the deadline",
+    ),
+    _change(
+        "decorrelated cap below base",
+        "{kind: exponential, base: 100ms, cap: 1s}",
+        "{kind: decorrelated, base: 2s, cap: 1s}",
+        12,
+        "cap (1 s) must not be less than base (2 s)",
+    ),
+    _change(
+        "hot key that is not there",
+        "{kind: zipf, exponent: 0.9, count: 2000}",
+        "{kind: hot_key, base: {kind: zipf, exponent: 0.9, count: 2000}, key: 2000, share: 9%}",
+        7,
+        "workload.keys: key is 2000, but the base has 2000 keys, numbered from 0",
+    ),
+    _change(
+        "hot key that never is hot",
+        "{kind: zipf, exponent: 0.9, count: 2000}",
+        "{kind: hot_key, base: {kind: zipf, exponent: 0.9, count: 9}, share: 9%, at: 9s, until: 9s}",
+        7,
+        "until (9 s) must be later than at (9 s)",
+    ),
+    _change(
+        "diurnal of milliseconds",
+        BASE.splitlines()[4],
+        "  arrival_rate: {kind: sum, of: [1/s, {kind: diurnal, mean: 1/s, period: 1ms, peak_at: 0s}]}",
+        5,
+        "arrival_rate: a diurnal period of 0.001 s fits into the run more than 1000 times",
+    ),
+    _change(
+        "closed that never thinks",
+        "kind: open\n" + BASE.splitlines()[4],
+        "kind: closed\n  population: 5\n  think_time: 0s",
+        6,
+        "workload.think_time: a user who never thinks and is turned away at once would ask for ever",
+    ),
+    _change(
+        "journeys that do not add up",
+        "kind: open\n" + "\n".join(BASE.splitlines()[4:6]),
+        "kind: sessions\n  arrival_rate: 1/s\n  journeys: {read: {share: 50%, requests: [{endpoint: read_item}]}}",
+        6,
+        "workload.journeys: read 50% = 50%, but the shares must sum to 100%",
+    ),
+    _change(
+        "journey to nowhere",
+        "kind: open\n" + "\n".join(BASE.splitlines()[4:6]),
+        "kind: sessions\n  arrival_rate: 1/s\n  journeys: {read: {requests: [{endpoint: log_in}]}}",
+        6,
+        "journeys.read.requests.0.endpoint: the entry 'edge' has no endpoint of this name, 'log_in'",
+    ),
 )
 
 _NAMES = (
@@ -447,4 +549,4 @@ _YAML = (
     _change("escape of no character", "name: base", 'name: "\\UFFFFFFFF"', 1, "stands for no character"),
 )
 
-MALFORMED = (*_UNITS, *_RANGES, *_WORDS, *_LATER, *_NAMES, *_CACHES, *_SHAPES, *_TRAPS, *_YAML)
+MALFORMED = (*_UNITS, *_RANGES, *_WORDS, *_LATER, *_CLIENTS, *_NAMES, *_CACHES, *_SHAPES, *_TRAPS, *_YAML)

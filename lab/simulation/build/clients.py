@@ -1,0 +1,107 @@
+"""Makes the clients of a scenario and what sends their requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+from lab.scenario.client import CircuitBreaker as BreakerSpec
+from lab.scenario.client import RetryBudget as BudgetSpec
+from lab.scenario.schedule import Schedule, draw_arrivals, draw_schedule
+from lab.scenario.workload import ClosedWorkload, OpenWorkload, ReplayWorkload, SessionsWorkload
+from lab.simulation.circuit_breaker import CircuitBreaker
+from lab.simulation.client import Clients
+from lab.simulation.closed_population import ClosedPopulation
+from lab.simulation.guard import Guard
+from lab.simulation.open_arrivals import OpenArrivals
+from lab.simulation.retry_budget import RetryBudget
+from lab.simulation.sessions import Sessions
+
+if TYPE_CHECKING:
+    from lab.scenario.scenario import Scenario
+    from lab.simulation.build.world import World
+
+
+class Source(Protocol):
+    """What sends the requests of a run."""
+
+    def start(self) -> None:
+        """Begin; the requests come as time passes, and each is noted in the log."""
+        ...
+
+    def finish(self) -> None:
+        """Note in the log what was to be sent after the end of the run."""
+        ...
+
+
+def schedule_of_run(scenario: Scenario, *, seed: int, replication: int) -> Schedule | None:
+    """Return the schedule of a replication, or None where the answers decide when clients ask again."""
+    if isinstance(scenario.workload, OpenWorkload | ReplayWorkload):
+        return draw_schedule(scenario, seed=seed, replication=replication)
+    return None
+
+
+def make_source(world: World, schedule: Schedule | None) -> Source:
+    """Return what sends the requests of the world's scenario, or those of a given schedule instead.
+
+    Args:
+        world: where they are sent.
+        schedule: what is sent; None for a workload whose requests depend on the answers.
+    """
+    spec = world.scenario.client
+    clients = Clients(
+        clock=world.clock,
+        log=world.log,
+        spec=spec,
+        entry=world.part(world.scenario.entry),
+        draws=(world.stream("client/backoff"), world.unless_free("client/round_trip", spec.round_trip)),
+        gone=world.gone,
+    )
+    guard_of = _guards(world)
+    if schedule is not None:
+        return OpenArrivals(clock=world.clock, log=world.log, clients=clients, schedule=schedule, guard=guard_of(0))
+    workload = world.scenario.workload
+    match workload:
+        case ClosedWorkload():
+            return ClosedPopulation(
+                clock=world.clock, log=world.log, clients=clients, spec=workload, stream=world.stream, guard_of=guard_of
+            )
+        case SessionsWorkload():
+            return Sessions(
+                place=(world.clock, world.log),
+                clients=clients,
+                spec=workload,
+                arrivals_s=draw_arrivals(workload.arrival_rate, world.scenario.run.duration, world.stream),
+                stream=world.stream,
+                guard_of=guard_of,
+            )
+        case OpenWorkload() | ReplayWorkload():
+            raise AssertionError("an open workload has a schedule")
+        case _:
+            assert_never(workload)
+
+
+def _guards(world: World) -> Callable[[int], Guard | None]:
+    """Return what gives the guard of a client by its number: the shared one, one of its own, or none."""
+    spec = world.scenario.client
+    budget, breaker = (spec.retry.budget if spec.retry else None), spec.circuit_breaker
+    if budget is None and breaker is None:
+        return lambda _: None
+    shared_budget = _budget(budget) if budget and budget.scope == "shared" else None
+    shared_breaker = _breaker(world, breaker, None) if breaker and breaker.scope == "shared" else None
+
+    def guard(client: int) -> Guard:
+        return Guard(
+            budget=_budget(budget) if budget and shared_budget is None else shared_budget,
+            breaker=_breaker(world, breaker, client) if breaker and shared_breaker is None else shared_breaker,
+        )
+
+    return guard
+
+
+def _budget(spec: BudgetSpec) -> RetryBudget:
+    return RetryBudget(ratio=spec.ratio, burst=spec.burst)
+
+
+def _breaker(world: World, spec: BreakerSpec, client: int | None) -> CircuitBreaker:
+    return CircuitBreaker(clock=world.clock, log=world.log, spec=spec, client=client)
