@@ -77,7 +77,7 @@ def _in_threads(
         if inside and isinstance(step, CachedStep) and _revalidates(components, step):
             message = (
                 f"looks into {shown(step.cache)}, which refreshes entries in the background, and the lab does not "
-                "model yet that a thread begins that; look it up outside the thread, or protect the cache in another way"
+                "model yet that a thread begins that; look it up outside the thread, or choose another protection"
             )
             yield Problem(path=(*here, "cache"), message=message)
         match step:
