@@ -137,9 +137,6 @@ def _details(kind: str, part: Mapping[str, Any]) -> list[str]:
                 f"pool of {size}" if size else "database",
                 *([f"{cores} core{'s' * (cores != 1)}"] if part.get("cores") else []),
             ]
-        case "host":
-            cores = _count(part.get("cores"))
-            return [f"host, {cores} core{'s' * (cores != 1)}"]
         case _:
             return [kind] if kind else []
 

@@ -126,7 +126,7 @@ def _for_what(scenario: Mapping[str, Any], component: str) -> str:
     if component.endswith(".server") and component not in parts:
         return "for a core of the database"
     part = parts.get(component, {})
-    match part.get("kind", component.rpartition(".")[2]):
+    match part.get("kind"):
         case "load_balancer":
             return f"for a connection to {part['targets']}" if "targets" in part else "for a connection"
         case "service":
@@ -135,14 +135,6 @@ def _for_what(scenario: Mapping[str, Any], component: str) -> str:
             return "for a pooled connection"
         case "queue":
             return "for a consumer"
-        case "host":
-            return "for a core"
-        case "event_loop":
-            return "for the event loop"
-        case "gil":
-            return "for the Python interpreter (its GIL)"
-        case "thread_pool":
-            return "for a thread"
         case _:
             return "in its queue"
 

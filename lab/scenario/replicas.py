@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.scenario.components import Service
+from lab.scenario.faults import CrashFault, HangFault, SlowDownFault
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
@@ -32,6 +33,12 @@ def replicas_text(service: Service) -> str:
 
 
 def processes_end(scenario: Scenario, name: str) -> bool:
-    """Return whether processes of this service may end during the run."""
+    """Return whether processes of this service may end, or stop answering, during the run."""
     service = scenario.components[name]
-    return isinstance(service, Service) and service.autoscaler is not None
+    fails = any(isinstance(fault, CrashFault | HangFault) and fault.component == name for fault in scenario.faults)
+    return isinstance(service, Service) and (service.autoscaler is not None or fails)
+
+
+def can_stand_still(scenario: Scenario, name: str) -> bool:
+    """Return whether processes of this service may be frozen or slowed down during the run."""
+    return any(isinstance(fault, HangFault | SlowDownFault) and fault.component == name for fault in scenario.faults)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lab.distributions import Constant
 from lab.scenario.autoscaler import Autoscaler, KedaAutoscaler, metrics_of
 from lab.scenario.components import LoadBalancer, Queue, Service
 from lab.scenario.problems import Path, Problem, shown
@@ -17,13 +16,8 @@ if TYPE_CHECKING:
 def scaling_problems(scenario: Scenario) -> Iterator[Problem]:
     """Yield what is wrong between services and their autoscalers."""
     for name, service in scenario.components.items():
-        if isinstance(service, Service):
-            where = ("components", name)
-            if service.autoscaler is not None:
-                yield from _unfit(scenario, service, service.autoscaler, (*where, "autoscaler"))
-            elif service.boot_time != Constant(mean="0s"):  # type: ignore[arg-type]  # text in, seconds inside
-                message = "has no effect: no process of this service starts during the run; give it an autoscaler too"
-                yield Problem(path=(*where, "boot_time"), message=message)
+        if isinstance(service, Service) and service.autoscaler is not None:
+            yield from _unfit(scenario, service, service.autoscaler, ("components", name, "autoscaler"))
 
 
 def _unfit(scenario: Scenario, service: Service, autoscaler: Autoscaler, where: Path) -> Iterator[Problem]:

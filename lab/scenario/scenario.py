@@ -12,6 +12,7 @@ from lab.scenario.client import Client
 from lab.scenario.components import Component
 from lab.scenario.consistency import inconsistencies
 from lab.scenario.explain import explain
+from lab.scenario.faults import Fault
 from lab.scenario.names import Name
 from lab.scenario.objectives import Objective
 from lab.scenario.problems import scenario_error
@@ -58,6 +59,7 @@ class Scenario(Spec):
     client: Client = Field(default=Client(), description="What a client does when no good answer comes in time.")
     entry: str = Field(description="The component that clients call.")
     components: dict[Name, Component] = Field(min_length=1, description="The parts, by name.")
+    faults: tuple[Fault, ...] = Field(default=(), description="What goes wrong, and when.")
     objectives: tuple[Objective, ...] = Field(default=(), description="What the backend should achieve.")
     run: RunSpec = Field(description="How long, how often, from which seed.")
 

@@ -14,6 +14,7 @@ _NAMED_UNIONS = {
     "Constant": "Distribution",
     "ConstantRate": "ArrivalRate",
     "CpuStep": "Step",
+    "CrashFault": "Fault",
     "HpaAutoscaler": "Autoscaler",
     "LoadBalancer": "Component",
     "SojournTimeObjective": "Objective",

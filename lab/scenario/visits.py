@@ -7,18 +7,17 @@ Connections are open already: what opening one takes is left out. Tables have th
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from lab.distributions import mean_s
-from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
+from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_steps, service_behind
 from lab.scenario.mix import request_mix
 from lab.scenario.replicas import most_replicas
 from lab.scenario.scenario import Scenario
-from lab.scenario.service import host_of, uses_threads
 from lab.scenario.steps import (
     CachedStep,
     CallStep,
@@ -28,14 +27,11 @@ from lab.scenario.steps import (
     PublishStep,
     QueryStep,
     StepSpec,
-    ThreadStep,
     TransactionStep,
     WaitStep,
 )
 
-Resource = Literal[
-    "slots", "event_loop", "connections", "cores", "threads", "gil", "accesses", "publishings", "deliveries"
-]
+Resource = Literal["slots", "event_loop", "connections", "cores", "accesses", "publishings", "deliveries"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +40,7 @@ class Place:
 
     Attributes:
         component: name of the component.
-        resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``,
-            their ``threads``, and the ``gil``, which loop and threads share; the ``cores`` of a host; the
+        resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``; the
             ``connections`` of a pool, the ``cores`` of the database behind it; the ``accesses`` of a cache; the
             ``publishings`` and ``deliveries`` of a queue.
         caller: the service whose replicas keep the pool; "" for everything else.
@@ -108,10 +103,8 @@ def servers(scenario: Scenario, place: Place) -> int | None:
             return None if limit is None else limit * sum(component.weight(slot) > 0 for slot in range(replicas))
         case Service():
             processes = most_replicas(component) * component.workers
-            if place.resource in ("event_loop", "gil"):
+            if place.resource == "event_loop":
                 return processes
-            if place.resource == "threads":
-                return component.threads * processes
             return None if component.concurrency is None else component.concurrency * processes
         case Cache():
             return None
@@ -125,8 +118,6 @@ def servers(scenario: Scenario, place: Place) -> int | None:
                 return None
             consumer = service_behind(scenario, component.consumer)
             return _deliveries(component, consumer)
-        case Host():
-            return component.cores
         case _:
             assert_never(component)
 
@@ -141,11 +132,10 @@ def _deliveries(queue: Queue, consumer: Service) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Caller:
-    """Whose steps are done: the service, the databases of which a transaction holds a connection, and where."""
+    """Whose steps are done: the service, and the databases of which it holds a connection by a transaction."""
 
     service: str
     held: tuple[str, ...] = ()
-    in_thread: bool = False
 
 
 class _Tour:
@@ -167,8 +157,7 @@ class _Tour:
         else:
             assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
             overhead_s = mean_s(component.overhead)
-            for processor, share in self._processors(_Caller(service=target)):
-                self._add(processor, visits * share, overhead_s)
+            self._add(Place(component=target, resource="event_loop"), visits, overhead_s)
             steps = endpoint_steps(self._scenario, target, endpoint)
             held_s = overhead_s + self._steps(steps, _Caller(service=target), visits)
         self._add(place, visits, held_s)
@@ -180,7 +169,9 @@ class _Tour:
     def _step(self, step: StepSpec, caller: _Caller, visits: float) -> float:
         match step:
             case CpuStep():
-                return self._compute(step, caller, visits)
+                held_s = mean_s(step.time)
+                self.time_s[Place(component=caller.service, resource="event_loop")] += visits * held_s
+                return held_s
             case WaitStep():
                 return mean_s(step.time)
             case CachedStep():
@@ -195,10 +186,6 @@ class _Tour:
                 return self.call(step.target, step.endpoint, visits)
             case PublishStep():
                 return self._publish(step, visits)
-            case ThreadStep():
-                held_s = self._steps(step.steps, replace(caller, in_thread=True), visits)
-                self._add(Place(component=caller.service, resource="threads"), visits, held_s)
-                return held_s
             case ParallelStep():
                 return max(self._steps(branch, caller, visits) for branch in step.branches)
             case _:
@@ -225,7 +212,7 @@ class _Tour:
         return held_s
 
     def _transaction(self, step: TransactionStep, caller: _Caller, visits: float) -> float:
-        within = replace(caller, held=(*caller.held, step.database))
+        within = _Caller(service=caller.service, held=(*caller.held, step.database))
         held_s = self._steps(step.steps, within, visits) + mean_s(self._database(step.database).round_trip)
         self._add(Place(component=step.database, resource="connections", caller=caller.service), visits, held_s)
         return held_s
@@ -234,25 +221,6 @@ class _Tour:
         database = self._components[name]
         assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
         return database
-
-    def _compute(self, step: CpuStep, caller: _Caller, visits: float) -> float:
-        held_s = mean_s(step.time)
-        for processor, share in self._processors(caller):
-            self.time_s[processor] += visits * share * held_s
-        return held_s
-
-    def _processors(self, caller: _Caller) -> Iterator[tuple[Place, float]]:
-        """What is busy while a service computes, and for which share of it."""
-        service = self._components[caller.service]
-        assert isinstance(service, Service)  # the consistency check of the scenario has seen to it
-        if not caller.in_thread:
-            yield Place(component=caller.service, resource="event_loop"), 1.0
-        if uses_threads(service):
-            yield Place(component=caller.service, resource="gil"), 1.0
-        replicas = most_replicas(service)
-        for host, count in Counter(host_of(service, index) for index in range(replicas)).items():
-            if host is not None:
-                yield Place(component=host, resource="cores"), count / replicas
 
     def _cached(self, step: CachedStep, caller: _Caller, visits: float) -> float:
         misses = 1 - self._hit_ratios.get(step.cache, 0.0)

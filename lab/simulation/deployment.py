@@ -98,6 +98,9 @@ class Deployment:
     def _restart(self, dead: Member) -> None:
         if dead in self.down:
             self.down.remove(dead)
+            self._log.event(
+                self._name, "restart", self._clock.now, replica=len(self.fleet.members), replaces=dead.index
+            )
             self._start(replaces=dead)
 
     def _start(self, *, replaces: Member | None = None) -> None:

@@ -15,6 +15,7 @@ from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
 from lab.simulation.build import OwnComponents, World
 from lab.simulation.build.clients import make_source
+from lab.simulation.build.faults import inject
 from lab.simulation.clock import Order, Timer
 from lab.simulation.columns import Columns, Recorder
 from lab.simulation.log import Log
@@ -58,6 +59,7 @@ def replicate(  # what is run, on which luck, and what is kept of it
     source = make_source(world, schedule)
     recorder = Recorder(log=log, gave_up_s=world.gone.gave_up_s, edges=aggregate)
     world.start_autoscalers()
+    inject(world)
     with _rarer_collections():
         source.start()
         world.clock.run(until=Timer(world.clock, duration_s, Order.EXPIRY))

@@ -88,9 +88,13 @@ class Wait:
 
     def run(self, request: Request, visit: Visit) -> Handling:
         """Let the drawn time pass."""
-        time_s = self._time_s(request, self._ordinal)
+        time_s, since_s = self._time_s(request, self._ordinal), self._clock.now
         visit.service_time_s += time_s
-        yield self._clock.timeout(time_s)
+        try:
+            yield self._clock.timeout(time_s)
+        except Interrupt:  # the process died
+            visit.service_time_s -= time_s - (self._clock.now - since_s)
+            raise
         return Outcome.OK
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lab.runs.run import Run
-from lab.scenario.components import Database, Host, LoadBalancer, Queue, Service
-from lab.scenario.replicas import processes_end
+from lab.scenario.components import Database, LoadBalancer, Queue, Service
+from lab.scenario.replicas import can_stand_still, processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CachedStep, ParallelStep, QueryStep, StepSpec, walk
 from lab.validation.balancer_laws import broken_balancer_laws
@@ -111,12 +111,16 @@ def _has_branches(steps: Iterable[StepSpec]) -> bool:
 
 
 def _places(scenario: Scenario, visits: pd.DataFrame, end_s: float) -> Iterator[str]:
-    """Never more in service than places; nobody waits while a place of that replica is free."""
+    """Never more in service than places; nobody waits while a place of that replica is free.
+
+    Where a process may stand still for a while, nobody gets its free places either.
+    """
     yield from broken_balancer_laws(scenario, visits, end_s)
     for component, rows in visits.groupby("component", observed=True):
         places, strict = _places_of(scenario, str(component))
         if places is None:
             continue
+        strict = strict and not can_stand_still(scenario, str(component).split(".")[0])
         placed = rows[rows["replica"] >= 0]  # the rest was never given a server
         for (replication, replica), own in placed.groupby(["replication", "replica"]):
             busy, waiting, span_s = numbers_over_time(own, end_s)
@@ -134,12 +138,9 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
     A load balancer's queue is for all its servers, unless the key decides; each worker of a replica has a queue of its
     own.
     """
-    if component.endswith((".event_loop", ".gil")):
+    name = component.removesuffix(".event_loop")
+    if name != component:
         return 1, True
-    name = component.removesuffix(".thread_pool")
-    service = scenario.components.get(name)
-    if name != component and isinstance(service, Service):
-        return service.threads, True
     database = scenario.components.get(name.removesuffix(".server"))
     if name.endswith(".server") and isinstance(database, Database):
         return database.cores, True
@@ -152,8 +153,8 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
             return (pool.size + pool.overflow) * callers, callers == 1
         case LoadBalancer(max_connections_per_server=places, algorithm=algorithm, targets=targets):
             return places, algorithm == "uri" and not processes_end(scenario, targets)
-        case Host(cores=places):
-            return places, True
+        case Queue(partitions=None, redelivery="timeout"):
+            return None, False  # a failed message is out until its timeout, while its consumer takes the next
         case Queue(partitions=None, prefetch=places) | Queue(partitions=places):
             return places, False
         case _:

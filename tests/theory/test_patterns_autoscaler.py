@@ -12,7 +12,7 @@ import lab
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::lab.experiment.simulate.OverloadWarning")]
 
 PATTERNS = Path(__file__).parents[2] / "scenarios" / "patterns"
-_FIXED = {"components.api.autoscaler": None, "components.api.boot_time": "0s"}
+_FIXED = {"components.api.autoscaler": None}
 
 
 def _ready(run: lab.Run) -> list[tuple[float, float]]:

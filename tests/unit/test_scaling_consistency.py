@@ -43,7 +43,6 @@ def _scenario(entry: str = "edge", **api: Any) -> Scenario:
             "queue: 'api' is no queue or load balancer that feeds 'api' (thes",
         ),
         ({"autoscaler": {"kind": "knative"}}, "autoscaler.kind: the lab does not model 'knative' yet"),
-        ({"autoscaler": None, "boot_time": "3s"}, "api.boot_time: has no effect: no process of this service starts"),
     ],
 )
 def test_what_makes_no_sense_is_refused(api: dict[str, Any], says: str) -> None:

@@ -1,0 +1,97 @@
+"""Whether faults can happen to what they name, within the run, and do something there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from lab.distributions import mean_s
+from lab.scenario.components import Cache, Database, Service
+from lab.scenario.faults import CrashFault, Fault, FlushFault, HangFault, QuotaFault, SlowDownFault, ends_s
+from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.steps import CpuStep, walk
+
+if TYPE_CHECKING:
+    from lab.scenario.scenario import Scenario
+
+_STRUCK: dict[type, tuple[type, ...]] = {
+    CrashFault: (Service, Database),
+    HangFault: (Service, Database),
+    SlowDownFault: (Service, Database),
+    FlushFault: (Cache,),
+    QuotaFault: (Service,),
+}
+_NAMES: dict[type, str] = {Service: "service", Database: "database", Cache: "cache"}
+
+
+def fault_problems(scenario: Scenario) -> Iterator[Problem]:
+    """Yield what is wrong with the faults of a scenario."""
+    for number, fault in enumerate(scenario.faults):
+        where: Path = ("faults", number)
+        if fault.at >= scenario.run.duration:
+            message = f"the run is over at {scenario.run.duration:g} s, before this would happen"
+            yield Problem(path=(*where, "at"), message=message)
+        yield from _unfit(scenario, fault, where)
+    for (first, before), (second, after) in combinations(enumerate(scenario.faults), 2):
+        if _subject(before) == _subject(after) and _overlap(before, after):
+            message = (
+                f"happens to {_subject(after)[1]} while faults.{first}, of the same kind, is not over; "
+                "let one begin when the other has ended"
+            )
+            yield Problem(path=("faults", second), message=message)
+
+
+def _subject(fault: Fault) -> tuple[str, str, object]:
+    which = fault.replica if isinstance(fault, CrashFault | HangFault | SlowDownFault) else None
+    return fault.kind, fault.component, which
+
+
+def _overlap(one: Fault, other: Fault) -> bool:
+    return max(one.at, other.at) < min(ends_s(one), ends_s(other))
+
+
+def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
+    component, kinds = scenario.components.get(fault.component), _STRUCK[type(fault)]
+    if not isinstance(component, kinds):
+        known = [name for name, each in scenario.components.items() if isinstance(each, kinds)]
+        wanted = " or ".join(_NAMES[kind] for kind in kinds)
+        message = f"{shown(fault.component)} is not a {wanted}, to which this can happen (there are: {_listed(known)})"
+        yield Problem(path=(*where, "component"), message=message)
+    elif isinstance(component, Service):
+        yield from _unfit_service(fault, component, where)
+    elif isinstance(fault, CrashFault | HangFault | SlowDownFault):
+        for key in ("replicas", "replica"):
+            if getattr(fault, key) is not None:
+                message = f"only a service has replicas that fail one by one; leave it out for {fault.component!r}"
+                yield Problem(path=(*where, key), message=message)
+
+
+def _unfit_service(fault: Fault, service: Service, where: Path) -> Iterator[Problem]:
+    scales = service.autoscaler is not None
+    if isinstance(fault, QuotaFault):
+        if not scales:
+            message = "has no effect: nothing starts processes of this service; give it an autoscaler too"
+            yield Problem(path=(*where, "component"), message=message)
+        return
+    if isinstance(fault, SlowDownFault) and not _computes(service):
+        message = "has no effect: this service computes nothing (cpu steps, overhead); slow down what it calls"
+        yield Problem(path=(*where, "component"), message=message)
+    assert isinstance(fault, CrashFault | HangFault | SlowDownFault)  # of the kinds that strike services
+    most = max(service.replicas, service.autoscaler.max) if service.autoscaler else service.replicas
+    if fault.replicas is not None and fault.replicas > most:
+        message = f"there are never more than {most}"
+        yield Problem(path=(*where, "replicas"), message=message)
+    if fault.replica is not None and not scales and fault.replica >= service.replicas:
+        message = f"replicas are numbered from 0 to {service.replicas - 1}"
+        yield Problem(path=(*where, "replica"), message=message)
+
+
+def _computes(service: Service) -> bool:
+    steps = (step for endpoint in service.endpoints.values() for step in walk(endpoint))
+    overheads = mean_s(service.overhead) + mean_s(service.rejection_overhead)
+    return overheads > 0 or any(isinstance(step, CpuStep) for step in steps)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "none"

@@ -1,0 +1,90 @@
+"""What goes wrong during a run, and when."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, model_validator
+
+from lab.quantities import Count, CountOrZero, Duration, Number, PositiveDuration, Spec
+
+
+class _Fault(Spec):
+    at: Duration = Field(description="When it happens.")
+
+
+class _OfAComponent(_Fault):
+    component: str = Field(description="Name of the component.")
+
+
+class _OfSomeReplicas(_OfAComponent):
+    """A fault of a service strikes some of its replicas, one of anything else the whole component."""
+
+    replicas: Count | None = Field(
+        default=None, description="Of a service: how many, those that have been ready for longest. None: all."
+    )
+    replica: CountOrZero | None = Field(
+        default=None, description="Of a service: this one alone, by its number from 0. None: see replicas."
+    )
+
+    @model_validator(mode="after")
+    def _either(self) -> _OfSomeReplicas:
+        if self.replicas is not None and self.replica is not None:
+            raise ValueError("replicas says how many and replica says which one; give one of them")
+        return self
+
+
+class CrashFault(_OfSomeReplicas):
+    """Processes end at once: what is under way in them ends in an error, and connections are refused."""
+
+    kind: Literal["crash"] = "crash"
+    restart_after: Duration | None = Field(
+        default=None, description="When it is started again; a service's replica then boots. None: never."
+    )
+
+
+class HangFault(_OfSomeReplicas):
+    """Processes stand still (SIGSTOP): nothing is answered, nothing is refused; then all goes on."""
+
+    kind: Literal["hang"] = "hang"
+    duration: PositiveDuration = Field(description="For how long.")
+
+
+class SlowDownFault(_OfSomeReplicas):
+    """Work takes longer: a service's computing, everything that a database does."""
+
+    kind: Literal["slow_down"] = "slow_down"
+    factor: Annotated[Number, Field(gt=1, le=1000)] = Field(description="How many times as long.")
+    duration: PositiveDuration = Field(description="For how long.")
+
+
+class FlushFault(_OfAComponent):
+    """A cache loses all its entries."""
+
+    kind: Literal["flush"] = "flush"
+
+
+class QuotaFault(_OfAComponent):
+    """The platform gives out fewer processes for a while; those that are there stay."""
+
+    kind: Literal["quota"] = "quota"
+    limit: Count = Field(description="Most processes of the service meanwhile.")
+    duration: PositiveDuration = Field(description="For how long.")
+
+
+Fault = Annotated[CrashFault | HangFault | SlowDownFault | FlushFault | QuotaFault, Discriminator("kind")]
+
+
+def ends_s(fault: Fault) -> float:
+    """Return when a fault is over, in seconds; one that is over at once ends when it begins.
+
+    >>> ends_s(HangFault(at="10s", component="main", duration="5s"))
+    15.0
+    """
+    match fault:
+        case HangFault() | SlowDownFault() | QuotaFault():
+            return fault.at + fault.duration
+        case CrashFault(restart_after=float(after_s)):
+            return fault.at + after_s
+        case _:
+            return fault.at

@@ -1,0 +1,148 @@
+"""Has the faults of a scenario happen to its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, assert_never, runtime_checkable
+
+from lab.errors import Unsupported
+from lab.scenario.components import Database
+from lab.scenario.faults import CrashFault, Fault, FlushFault, HangFault, QuotaFault, SlowDownFault
+from lab.simulation.faults import Faults, Strike
+from lab.simulation.fleet import Member
+from lab.simulation.service import Replica
+from lab.simulation.workers import Workers
+
+if TYPE_CHECKING:
+    from lab.simulation.build.world import World
+
+
+@runtime_checkable
+class _Flushes(Protocol):
+    def flush(self) -> None: ...
+
+
+def inject(world: World) -> None:
+    """Have every fault of the scenario happen at its time."""
+    faults = Faults(clock=world.clock, log=world.log)
+    for fault in world.scenario.faults:
+        _inject(world, faults, fault)
+
+
+def _inject(world: World, faults: Faults, fault: Fault) -> None:
+    name = fault.component
+    match fault:
+        case CrashFault():
+            _crash(world, faults, fault)
+        case HangFault():
+            _hang(world, faults, fault)
+        case SlowDownFault():
+            _slow_down(world, faults, fault)
+        case FlushFault():
+            cache = world.part(name)
+            if not isinstance(cache, _Flushes):
+                raise Unsupported(f"{name}: a cache of your own needs a method flush() for the fault that flushes it")
+            _flush(faults, fault, cache)
+        case QuotaFault():
+            deployment = world.deployment(name)
+            normal = deployment.quota
+            faults.stretch(
+                (fault.at, fault.duration),
+                lambda: deployment.allow(fault.limit if normal is None else min(normal, fault.limit)),
+                lambda: deployment.allow(normal),
+                told=(name, "quota"),
+            )
+        case _:
+            assert_never(fault)
+
+
+def _flush(faults: Faults, fault: FlushFault, cache: _Flushes) -> None:
+    def happen() -> None:
+        cache.flush()
+        faults.note(fault.component, "flush")
+
+    faults.at(fault.at, happen)
+
+
+def _crash(world: World, faults: Faults, fault: CrashFault) -> None:
+    name, restart_after_s = fault.component, fault.restart_after
+    if isinstance(world.scenario.components[name], Database):
+        cluster = world.database_server(name)
+
+        def go_down() -> None:
+            cluster.crash()
+            faults.note(name, "crash")
+
+        def come_up() -> None:
+            cluster.restart()
+            faults.note(name, "restart")
+
+        faults.at(fault.at, go_down)
+        if restart_after_s is not None:
+            faults.at(fault.at + restart_after_s, come_up)
+        return
+    deployment = world.deployment(name)
+    strike = Strike(deployment=deployment, replicas=fault.replicas, replica=fault.replica)
+
+    def end_processes() -> None:
+        struck = strike.choose()
+        faults.note(name, "crash", replicas=strike.numbers, under_way=sum(member.under_way for member in struck))
+        for member in struck:
+            deployment.crash(member, restart_after_s=restart_after_s)
+
+    faults.at(fault.at, end_processes)
+
+
+def _hang(world: World, faults: Faults, fault: HangFault) -> None:
+    name = fault.component
+    if isinstance(world.scenario.components[name], Database):
+        cluster = world.database_server(name)
+        faults.stretch((fault.at, fault.duration), cluster.freeze, cluster.thaw, told=(name, "hang"))
+        return
+    strike = Strike(deployment=world.deployment(name), replicas=fault.replicas, replica=fault.replica)
+    _strike_for_a_while(faults, fault, strike, Member.freeze, Member.thaw)
+
+
+def _slow_down(world: World, faults: Faults, fault: SlowDownFault) -> None:
+    name, factor = fault.component, fault.factor
+    if isinstance(world.scenario.components[name], Database):
+        cluster = world.database_server(name)
+        begin, end = partial(cluster.slow_down, factor), cluster.recover
+        faults.stretch((fault.at, fault.duration), begin, end, told=(name, "slow_down"))
+        return
+    strike = Strike(deployment=world.deployment(name), replicas=fault.replicas, replica=fault.replica)
+    _strike_for_a_while(
+        faults,
+        fault,
+        strike,
+        lambda member: _computing(name, member).slow_down(factor),
+        lambda member: _computing(name, member).recover(),
+    )
+
+
+def _strike_for_a_while(
+    faults: Faults,
+    fault: HangFault | SlowDownFault,
+    strike: Strike,
+    begin: Callable[[Member], None],
+    end: Callable[[Member], None],
+) -> None:
+    def begins() -> None:
+        for member in strike.choose():
+            begin(member)
+        faults.note(fault.component, fault.kind, replicas=strike.numbers)
+
+    def ends() -> None:
+        for member in strike.survivors():
+            end(member)
+        faults.note(fault.component, f"{fault.kind}_over", replicas=strike.numbers)
+
+    faults.at(fault.at, begins)
+    faults.at(fault.at + fault.duration, ends)
+
+
+def _computing(name: str, member: Member) -> Replica | Workers:
+    if not isinstance(member.part, Replica | Workers):
+        raise Unsupported(f"{name}: a component of your own cannot be slowed down; leave the fault out")
+    return member.part

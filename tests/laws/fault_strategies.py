@@ -1,0 +1,57 @@
+"""Random faults within runs of three seconds: each kind at most once to each component."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+_TIMES = st.sampled_from(["0s", "400ms", "1s", "1100ms", "2s"])
+_SPANS = st.sampled_from(["50ms", "300ms", "5s"])
+_SOME = st.sampled_from([{}, {"replicas": 1}, {"replica": 0}])
+_SERVICES = ("api", "inner", "worker")
+
+
+def _crashes(component: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda at, some, after: {"kind": "crash", "component": component, "at": at, "restart_after": after} | some,
+        _TIMES,
+        _SOME if component in _SERVICES else st.just({}),
+        st.sampled_from([None, "0s", "200ms"]),
+    )
+
+
+def _standstills(component: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda at, some, span: {"kind": "hang", "component": component, "at": at, "duration": span} | some,
+        _TIMES,
+        _SOME if component in _SERVICES else st.just({}),
+        _SPANS,
+    )
+
+
+def _slow_downs(component: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda at, factor, span: {
+            **{"kind": "slow_down", "component": component, "at": at},
+            **{"factor": factor, "duration": span},
+        },
+        _TIMES,
+        st.sampled_from([1.5, 20]),
+        _SPANS,
+    )
+
+
+_FLUSHES = st.builds(lambda at: {"kind": "flush", "component": "items", "at": at}, _TIMES)
+_ANY = (
+    *map(_crashes, (*_SERVICES, "main")),
+    *map(_standstills, (*_SERVICES, "main")),
+    *map(_slow_downs, ("inner", "main")),
+    _FLUSHES,
+)
+
+FAULTS = st.one_of(
+    st.just([]),
+    st.lists(st.one_of(*_ANY), max_size=3, unique_by=lambda fault: (fault["kind"], fault["component"])),
+)
+"""None, or up to three faults."""

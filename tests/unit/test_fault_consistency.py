@@ -1,0 +1,80 @@
+"""Faults that cannot happen, or would do nothing, are refused with the place and the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.errors import ScenarioError
+from lab.scenario.scenario import Scenario
+from tests.unit.backends import scenario, service, waiting
+
+_COMPONENTS = {
+    "edge": {"kind": "load_balancer", "targets": "api"},
+    "api": service(waiting("1s"), {"kind": "cached", "cache": "items", "miss": [waiting("1s")]}, replicas=2),
+    "items": {"kind": "cache"},
+    "main": {"kind": "database", "pool": {"size": 2}, "queries": {"one": "1ms"}},
+}
+
+
+def _scenario(*faults: dict[str, Any]) -> Scenario:
+    return scenario(_COMPONENTS, entry="edge", faults=list(faults))
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ({"kind": "crash", "at": "100s", "component": "api"}, "faults.0.at: the run is over at 100 s, before this"),
+        ({"kind": "crash", "at": "1s", "component": "apj"}, "component: 'apj' is not a service or database, to which"),
+        ({"kind": "crash", "at": "1s", "component": "items"}, "'items' is not a service or database, to which this"),
+        ({"kind": "flush", "at": "1s", "component": "api"}, "'api' is not a cache, to which this can happen (there a"),
+        ({"kind": "crash", "at": "1s", "component": "api", "replicas": 3}, "replicas: there are never more than 2"),
+        ({"kind": "crash", "at": "1s", "component": "api", "replica": 2}, "replica: replicas are numbered from 0 to 1"),
+        ({"kind": "crash", "at": "1s", "component": "main", "replica": 0}, "replica: only a service has replicas that"),
+        (
+            {"kind": "hang", "at": "1s", "component": "api", "replica": 0, "replicas": 1, "duration": "1s"},
+            "replicas says how many and replica says which one",
+        ),
+        (
+            {"kind": "slow_down", "at": "1s", "component": "api", "factor": 2, "duration": "1s"},
+            "has no effect: this service computes nothing",
+        ),
+        (
+            {"kind": "slow_down", "at": "1s", "component": "main", "factor": 1, "duration": "1s"},
+            "factor: 1 is out of range: it must be more than 1",
+        ),
+        (
+            {"kind": "quota", "at": "1s", "component": "api", "limit": 1, "duration": "1s"},
+            "has no effect: nothing starts processes of this service",
+        ),
+        ({"kind": "disk_full", "at": "1s"}, "faults.0.kind: the lab does not model 'disk_full' yet"),
+        ({"kind": "crash", "component": "api"}, "faults.0.at: is missing; add it (When it happens.)"),
+    ],
+)
+def test_what_cannot_happen_is_refused(fault: dict[str, Any], says: str) -> None:
+    """With the key path, and what to do."""
+    with pytest.raises(ScenarioError) as caught:
+        _scenario(fault)
+    assert says in str(caught.value)
+
+
+def test_two_of_a_kind_do_not_overlap() -> None:
+    """The end of the first would end the second too; one after the other is fine, and so are different replicas."""
+    hang = {"kind": "hang", "at": "10s", "component": "main", "duration": "10s"}
+    with pytest.raises(ScenarioError, match=r"faults.1: happens to main while faults.0, of the same kind, is not over"):
+        _scenario(hang, hang | {"at": "19s"})
+    assert len(_scenario(hang, hang | {"at": "20s"}).faults) == 2
+    crash = {"kind": "crash", "at": "1s", "component": "api", "restart_after": "30s"}
+    assert len(_scenario(crash | {"replica": 0}, crash | {"replica": 1}).faults) == 2
+
+
+def test_they_come_back_from_their_document() -> None:
+    """Each kind survives being written and read."""
+    described = _scenario(
+        {"kind": "crash", "at": "1s", "component": "api", "replicas": 1, "restart_after": "5s"},
+        {"kind": "hang", "at": "10s", "component": "main", "duration": "3s"},
+        {"kind": "slow_down", "at": "20s", "component": "main", "factor": 2.5, "duration": "3s"},
+        {"kind": "flush", "at": "30s", "component": "items"},
+    )
+    assert Scenario.model_validate(described.to_document()) == described
