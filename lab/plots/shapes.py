@@ -132,10 +132,11 @@ def _details(kind: str, part: Mapping[str, Any]) -> list[str]:
             return [f"{capacity} entries" if capacity else "cache", *([f"ttl {ttl}"] if ttl else [])]
         case "database":
             size = (part.get("pool") or {}).get("size")
-            cores = _count(part.get("cores"))
+            cores, replicas = _count(part.get("cores")), _count(part.get("replicas"))
             return [
                 f"pool of {size}" if size else "database",
                 *([f"{cores} core{'s' * (cores != 1)}"] if part.get("cores") else []),
+                *([f"{replicas} replica{'s' * (replicas != 1)}"] if part.get("replicas") else []),
             ]
         case _:
             return [kind] if kind else []

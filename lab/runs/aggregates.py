@@ -52,6 +52,8 @@ class Aggregates:
             looked_up, admitted, served = (sum_of(each) for each in ("looked_up", "admitted", "served"))
             if looked_up:
                 yield "hit_ratio", component, sum_of("hits") / looked_up
+            if read := sum_of("read"):
+                yield "stale_ratio", component, sum_of("stale") / read
             if admitted:
                 yield "waiting_time_s_mean", component, sum_of("waiting_time_s") / admitted
                 yield "waiting_time_s_p95", component, self._waiting_quantile(replication, component, window, 0.95)

@@ -20,7 +20,7 @@ from lab.runs.buckets import buckets_of
 
 Array = np.ndarray[Any, Any]
 Batch = Mapping[str, Array]
-"""Visits as arrays by column of the visits table; ``component`` holds numbers, ``hit`` is -1 where it is missing."""
+"""Visits as arrays by column of the visits table; ``component`` holds numbers, flags are -1 where they are missing."""
 
 LookUp = Callable[[Array], tuple[Array, Array]]
 """Numbers of requests to their intended starts, and to their ends (NaN while they have none)."""
@@ -153,6 +153,8 @@ class Aggregator:
                 ("service_time_s", own & served, visits["service_time_s"]),
                 ("looked_up", own & looked_up, None),
                 ("hits", own & hit, None),
+                ("read", own & (visits["stale"] >= 0), None),
+                ("stale", own & (visits["stale"] > 0), None),
             ):
                 _add(self._by_block[component, quantity], blocks[which], None if weights is None else weights[which])
             for quantity, which in (("looked_up_then", own & looked_up), ("hits_then", own & hit)):

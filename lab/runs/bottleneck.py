@@ -123,9 +123,10 @@ def _waits_at(
 def _for_what(scenario: Mapping[str, Any], component: str) -> str:
     """What a wait there is for, from the scenario's kind of part."""
     parts = scenario.get("components", {})
-    if component.endswith(".server") and component not in parts:
+    name, _, place = component.partition(".")
+    if place == "server":
         return "for a core of the database"
-    part = parts.get(component, {})
+    part = parts.get(name if place.startswith("replica_") else component, {})
     match part.get("kind"):
         case "load_balancer":
             return f"for a connection to {part['targets']}" if "targets" in part else "for a connection"

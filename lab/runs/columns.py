@@ -17,7 +17,8 @@ Kind = Literal["int32", "int64", "float64", "label", "text", "flag"]
 class Column:
     """One column: a ``label`` is text from a small set (a categorical), a ``flag`` a nullable boolean.
 
-    A flag that is ``absent_is_false`` may be left out of the data as a whole: then no row has it.
+    A flag that is ``absent_is_false`` may be left out of the data as a whole: then no row has it; one that is
+    ``absent_is_missing`` too: then it is missing in each.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Column:
     may_miss: bool = False
     allowed: tuple[str, ...] = ()
     absent_is_false: bool = False
+    absent_is_missing: bool = False
 
 
 def convert(values: Any, *, column: Column, where: str) -> Any:

@@ -34,6 +34,7 @@ UNITS = {
     "attempts_mean": "",
     "in_flight": "",
     "hit_ratio": "",
+    "stale_ratio": "",
     "waiting_time_s_mean": "s",
     "waiting_time_s_p95": "s",
     "service_time_s_mean": "s",
@@ -55,9 +56,10 @@ def metrics_frame(*, requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, 
         (not ok / finished), timeout_ratio, rejected_ratio, attempts_mean (per finished request), in_flight
         (count).
     Per component:
-        hit_ratio (visits that looked a key up), waiting_time_s_mean, _p95 and service_time_s_mean (admitted
-        visits), number_waiting_mean and number_in_service_mean (time-weighted over the window; a place counts
-        as taken while the visit awaits what it called).
+        hit_ratio (visits that looked a key up), stale_ratio (reads of a database with replicas),
+        waiting_time_s_mean, _p95 and service_time_s_mean (admitted visits), number_waiting_mean and
+        number_in_service_mean (time-weighted over the window; a place counts as taken while the visit awaits
+        what it called).
 
     Args:
         requests: the requests table of one or more replications.
@@ -132,6 +134,9 @@ def _of_visits(visits: pd.DataFrame, subject: str) -> Figures:
     hit = visits["hit"].dropna()
     if len(hit):
         yield "hit_ratio", subject, float(hit.astype(bool).mean())
+    stale = visits["stale"].dropna()
+    if len(stale):
+        yield "stale_ratio", subject, float(stale.astype(bool).mean())
     admitted = visits[np.asarray(visits["admitted_s"].notna())]
     if len(admitted):
         waiting = np.asarray(admitted["waiting_time_s"])

@@ -54,6 +54,8 @@ class Table:
         for column in self.columns:
             if column.absent_is_false:
                 data.setdefault(column.name, np.zeros(rows, dtype=bool))
+            if column.absent_is_missing:
+                data.setdefault(column.name, [None] * rows)
         given = list(data)
         missing = [name for name in self.names if name not in given]
         unknown = [str(name) for name in given if name not in self.names]
@@ -172,6 +174,13 @@ VISITS = Table(
         _OUTCOME,
         Column(name="hit", kind="flag", may_miss=True, meaning="whether a cache had the key; missing elsewhere"),
         Column(
+            name="stale",
+            kind="flag",
+            may_miss=True,
+            absent_is_missing=True,
+            meaning="whether a database with replicas read what had been overwritten; missing elsewhere",
+        ),
+        Column(
             name="abandoned",
             kind="flag",
             may_miss=True,
@@ -213,7 +222,7 @@ EVENTS = Table(
 
 QUANTITIES = (
     *("visits", "admitted", "waiting_time_s", "waiting_time_bucket", "waiting_with_client_s", "waiting_peak"),
-    *("served", "service_time_s", "looked_up", "hits"),
+    *("served", "service_time_s", "looked_up", "hits", "read", "stale"),
     *("waiting_area_s", "service_area_s", "looked_up_then", "hits_then"),
 )
 

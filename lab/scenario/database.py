@@ -79,6 +79,31 @@ class Database(Spec):
         description="Connections that the server keeps open at once; beyond it connecting fails (PostgreSQL: 100). "
         "None: no limit.",
     )
+    replicas: CountOrZero = Field(
+        default=0,
+        description="More servers like the primary, each with a pool of its own, that apply what it commits.",
+        le=100,
+    )
+    replication_lag: Distribution = Field(
+        default=_NO_TIME,
+        description="From a commit until a replica has it; a replica applies commits in their order, so that a slow "
+        "one holds up those behind it.",
+    )
+    read_policy: Literal["primary", "replicas", "any", "read_your_writes"] = Field(
+        default="primary",
+        description="Where selects go, and transactions without inserts: to the primary (replicas stand by), to a "
+        "replica, to any server, or to a replica except for keys that were written within pin. Chosen at random.",
+    )
+    pin: PositiveDuration = Field(
+        default="5s",
+        validate_default=True,
+        description="With read_your_writes: how long a key is read from the primary after it was written.",
+    )
+    failover_time: PositiveDuration = Field(
+        default="30s",
+        validate_default=True,
+        description="From the loss of the primary until a replica takes its place (Patroni: 30s until it is noticed).",
+    )
     rows: Count | None = Field(
         default=None,
         description="Rows of its table at the start, for the plans; each insert that is committed adds one.",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lab.distributions import mean_s
+from lab.quantities import default_of
 from lab.scenario.cache import Cache
 from lab.scenario.database import Database
 from lab.scenario.problems import Path, Problem, shown
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def without_effect(name: str, database: Database) -> Iterator[Problem]:
     """Yield which keys of the database ``name`` do nothing, or need another one."""
-    for keys, message in (*_pool(database), *_plans(database)):
+    for keys, message in (*_pool(database), *_plans(database), *_replicas(database)):
         yield Problem(path=("components", name, *keys), message=message)
 
 
@@ -41,6 +42,16 @@ def _plans(database: Database) -> Iterator[tuple[Path, str]]:
         unused = {"rows": database.rows is not None, "row_growth": database.row_growth > 0}
         for key in (key for key, given in unused.items() if given):
             yield (key,), "has no effect, as no query has a plan whose time grows with the rows; leave it out"
+
+
+def _replicas(database: Database) -> Iterator[tuple[Path, str]]:
+    keys = ("replication_lag", "read_policy", "pin", "failover_time")
+    changed = [key for key in keys if getattr(database, key) != default_of(Database, key)]
+    if database.replicas == 0:
+        for key in changed:
+            yield (key,), "has no effect, as the database has no replicas; give it replicas too"
+    elif "pin" in changed and database.read_policy != "read_your_writes":
+        yield ("pin",), "has no effect, as only read_policy: read_your_writes pins keys to the primary; leave it out"
 
 
 def transaction(scenario: Scenario, step: TransactionStep, where: Path) -> Iterator[Problem]:

@@ -81,6 +81,8 @@ def _limits(component: Component) -> Iterator[str]:
             yield f"pool {component.pool.size}{overflow} a replica"
             if component.cores is not None:
                 yield f"{component.cores} core{'s' * (component.cores != 1)}"
+            if component.replicas:
+                yield f"{component.replicas} replica{'s' * (component.replicas != 1)}, reads: {component.read_policy}"
         case Queue():
             yield (
                 f"{component.prefetch} a consumer"

@@ -3,20 +3,23 @@
 Mean values without any waiting, one attempt a request. A look-up hits with the probability it is given; the branches
 of a ``parallel`` take as long as the longest of their means, which is a lower bound of the mean of the longest.
 Connections are open already: what opening one takes is left out. Tables have the rows of the start.
+No key is pinned to the primary of a database with ``read_policy: read_your_writes``.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
 from lab.distributions import mean_s
+from lab.scenario import routes
 from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_steps, service_behind
 from lab.scenario.mix import request_mix
 from lab.scenario.replicas import most_replicas
+from lab.scenario.routes import Role, Shares
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import (
     CachedStep,
@@ -31,7 +34,19 @@ from lab.scenario.steps import (
     WaitStep,
 )
 
-Resource = Literal["slots", "event_loop", "connections", "cores", "accesses", "publishings", "deliveries"]
+Resource = Literal[
+    "slots",
+    "event_loop",
+    "connections",
+    "cores",
+    "replica_connections",
+    "replica_cores",
+    "accesses",
+    "publishings",
+    "deliveries",
+]
+_CONNECTIONS: dict[Role, Resource] = {"primary": "connections", "replicas": "replica_connections"}
+_CORES: dict[Role, Resource] = {"primary": "cores", "replicas": "replica_cores"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +56,8 @@ class Place:
     Attributes:
         component: name of the component.
         resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``; the
-            ``connections`` of a pool, the ``cores`` of the database behind it; the ``accesses`` of a cache; the
+            ``connections`` of a pool, the ``cores`` of the database behind it (of its primary; those of all its
+            replicas together are ``replica_connections`` and ``replica_cores``); the ``accesses`` of a cache; the
             ``publishings`` and ``deliveries`` of a queue.
         caller: the service whose replicas keep the pool; "" for everything else.
     """
@@ -109,10 +125,11 @@ def servers(scenario: Scenario, place: Place) -> int | None:
         case Cache():
             return None
         case Database():
-            if place.resource == "cores":
-                return component.cores
+            servers = component.replicas if place.resource in ("replica_cores", "replica_connections") else 1
+            if place.resource in _CORES.values():
+                return None if component.cores is None else component.cores * servers
             caller = service_behind(scenario, place.caller)
-            return (component.pool.size + component.pool.overflow) * most_replicas(caller) * caller.workers
+            return (component.pool.size + component.pool.overflow) * servers * most_replicas(caller) * caller.workers
         case Queue():
             if place.resource == "publishings":
                 return None
@@ -132,10 +149,10 @@ def _deliveries(queue: Queue, consumer: Service) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Caller:
-    """Whose steps are done: the service, and the databases of which it holds a connection by a transaction."""
+    """Whose steps are done: the service, and where the transactions around them hold a connection, by database."""
 
     service: str
-    held: tuple[str, ...] = ()
+    held: Mapping[str, Shares] = field(default_factory=dict)
 
 
 class _Tour:
@@ -205,17 +222,27 @@ class _Tour:
         database = self._database(step.database)
         executed_s = database.statement_s_mean(step.query)
         held_s = mean_s(database.round_trip) + executed_s
+        writes = database.queries[step.query].statement == "insert"
+        shares = caller.held.get(step.database) or routes.shares(database, writes=writes)
         if step.database not in caller.held:
-            self._add(Place(component=step.database, resource="connections", caller=caller.service), visits, held_s)
-        if database.cores is not None:
-            self._add(Place(component=step.database, resource="cores"), visits, executed_s)
+            self._hold(step.database, caller, shares, visits, held_s)
+        for role, share in shares.items():
+            if database.cores is not None:
+                self._add(Place(component=step.database, resource=_CORES[role]), visits * share, executed_s)
         return held_s
 
     def _transaction(self, step: TransactionStep, caller: _Caller, visits: float) -> float:
-        within = _Caller(service=caller.service, held=(*caller.held, step.database))
-        held_s = self._steps(step.steps, within, visits) + mean_s(self._database(step.database).round_trip)
-        self._add(Place(component=step.database, resource="connections", caller=caller.service), visits, held_s)
+        database = self._database(step.database)
+        shares = routes.shares(database, writes=routes.transaction_writes(self._scenario, step))
+        within = _Caller(service=caller.service, held={**caller.held, step.database: shares})
+        held_s = self._steps(step.steps, within, visits) + mean_s(database.round_trip)
+        self._hold(step.database, caller, shares, visits, held_s)
         return held_s
+
+    def _hold(self, name: str, caller: _Caller, shares: Shares, visits: float, held_s: float) -> None:
+        for role, share in shares.items():
+            place = Place(component=name, resource=_CONNECTIONS[role], caller=caller.service)
+            self._add(place, visits * share, held_s)
 
     def _database(self, name: str) -> Database:
         database = self._components[name]

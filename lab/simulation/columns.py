@@ -36,6 +36,7 @@ _VISIT = {
     "service_time_s": np.float64,
     "outcome": np.int8,
     "hit": np.int8,
+    "stale": np.int8,
     "background": np.bool_,
 }
 _ASKED = {
@@ -48,7 +49,7 @@ _ASKED = {
     "outcome": np.int8,
     "attempts": np.int32,
 }
-_HIT = {None: -1, False: 0, True: 1}
+_FLAG = {None: -1, False: 0, True: 1}
 _OUTCOME = {Outcome(word): code for code, word in enumerate(OUTCOMES)}
 
 
@@ -175,7 +176,8 @@ class Recorder:
             "component": self._components,
             "operation": self._operations,
             "outcome": _OUTCOME,
-            "hit": _HIT,
+            "hit": _FLAG,
+            "stale": _FLAG,
         }
         self._visits = Rows(_VISIT, codes)
         self._requests = Requests(log)
@@ -224,7 +226,8 @@ class Recorder:
         columns["component"] = self._components.labels(columns["component"])
         columns["operation"] = self._operations.labels(columns["operation"])
         columns["outcome"] = _outcomes(columns["outcome"])
-        columns["hit"] = pd.arrays.BooleanArray(columns["hit"] > 0, columns["hit"] < 0)
+        for flag in ("hit", "stale"):
+            columns[flag] = pd.arrays.BooleanArray(columns[flag] > 0, columns[flag] < 0)
         return columns
 
     def _aggregate_columns(self) -> Columns:

@@ -41,6 +41,7 @@ class Visit:
         "replica",
         "request",
         "service_time_s",
+        "stale",
         "waiting_time_s",
     )
 
@@ -58,6 +59,7 @@ class Visit:
         self.service_time_s = 0.0
         self.outcome = Outcome.IN_FLIGHT
         self.hit: bool | None = None
+        self.stale: bool | None = None
 
     def admit(self, now_s: float) -> None:
         """Note that the wait in this part's queue is over."""

@@ -15,10 +15,11 @@ from lab.runs.run import Run
 from lab.scenario.components import Database, LoadBalancer, Queue, Service
 from lab.scenario.replicas import can_stand_still, processes_end
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import CachedStep, ParallelStep, QueryStep, StepSpec, walk
+from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, walk
 from lab.validation.balancer_laws import broken_balancer_laws
 from lab.validation.cache_laws import cache_laws
 from lab.validation.client_laws import broken_client_laws
+from lab.validation.database_laws import broken_database_laws, database_places
 from lab.validation.numbers import numbers_over_time
 from lab.validation.queue_laws import broken_queue_laws
 from lab.validation.scaling_laws import broken_scaling_laws
@@ -33,8 +34,8 @@ def broken_laws(run: Run) -> list[str]:
 
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
     are places, nobody waits while a place is free, first come first served before a balancer, Little's law,
-    conservation of messages, no more processes than allowed, caches serve what was stored, and what clients promise
-    (:mod:`lab.validation.client_laws`).
+    conservation of messages, no more connections than a database has room for, fresh reads from a primary, no more
+    processes than allowed, caches serve what was stored, and what clients promise (:mod:`lab.validation.client_laws`).
     """
     scenario = Scenario.model_validate(run.scenario)
     visits, requests = run.visits, run.requests
@@ -45,6 +46,7 @@ def broken_laws(run: Run) -> list[str]:
         *_places(scenario, _of_the_language(run), scenario.run.duration),
         *_littles_law(run, visits),
         *broken_queue_laws(scenario, run),
+        *broken_database_laws(scenario, run),
         *broken_scaling_laws(scenario, run),
         *cache_laws(scenario, requests, _of_the_language(run)),
         *broken_client_laws(scenario, requests, replayed=run.provenance.get("replayed_schedule") is not None),
@@ -141,16 +143,11 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
     name = component.removesuffix(".event_loop")
     if name != component:
         return 1, True
-    database = scenario.components.get(name.removesuffix(".server"))
-    if name.endswith(".server") and isinstance(database, Database):
-        return database.cores, True
+    if isinstance(scenario.components.get(name.partition(".")[0]), Database):
+        return database_places(scenario, name)
     match scenario.components.get(name):
         case Service(concurrency=places, workers=workers):
             return None if places is None else places * workers, workers == 1
-        case Database(pool=pool):
-            # Its rows tell the calling replica's index alone, so the pools of several services count together.
-            callers = _callers(scenario, name)
-            return (pool.size + pool.overflow) * callers, callers == 1
         case LoadBalancer(max_connections_per_server=places, algorithm=algorithm, targets=targets):
             return places, algorithm == "uri" and not processes_end(scenario, targets)
         case Queue(partitions=None, redelivery="timeout"):
@@ -159,15 +156,6 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
             return places, False
         case _:
             return None, True
-
-
-def _callers(scenario: Scenario, database: str) -> int:
-    """How many services send statements to the database."""
-    every = (part.endpoints.values() for part in scenario.components.values() if isinstance(part, Service))
-    asked = (
-        [step for steps in endpoints for step in walk(steps) if isinstance(step, QueryStep)] for endpoints in every
-    )
-    return sum(any(step.database == database for step in steps) for steps in asked)
 
 
 def _littles_law(run: Run, visits: pd.DataFrame) -> Iterator[str]:

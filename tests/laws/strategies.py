@@ -276,16 +276,24 @@ SERVERS = st.builds(
 PLAIN_DATABASE = {"kind": "database", "pool": {"size": 2, "overflow": 1, "timeout": "40ms"}}
 GROWING = {"rows": 1000, "row_growth": "500/s"}
 PLANS = st.sampled_from([{"kind": "scan", "time_per_row": "10us"}, {"kind": "index", "time_per_comparison": "200us"}])
+REPLICATIONS = st.builds(
+    lambda replicas, lag, policy: {"replicas": replicas, "replication_lag": lag, "read_policy": policy},
+    st.integers(1, 2),
+    st.sampled_from(["5ms", {"kind": "exponential", "mean": "100ms"}]),
+    st.sampled_from(["primary", "replicas", "any", "read_your_writes"]),
+)
 DATABASES = st.builds(
-    lambda pool, server, time, plan: {
+    lambda pool, server, replication, time, plan: {
         "kind": "database",
         "pool": pool,
         **server,
+        **replication,
         **(GROWING if plan else {}),
         "queries": {"one": {"time": time, "plan": plan}, "two": {"statement": "insert", "time": time}},
     },
     POOLS,
     st.one_of(st.just({}), SERVERS),
+    st.one_of(st.just({}), REPLICATIONS),
     TIMES,
     st.one_of(st.none(), PLANS),
 )

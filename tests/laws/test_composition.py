@@ -65,6 +65,7 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "cpu": ([{"kind": "cpu", "time": _TIME}], {}),
     "database": ([_QUERY], {"main": _DATABASE}),
     "database_with_cores": ([_QUERY], {"main": _SERVED}),
+    "read_replica": ([_QUERY], {"main": _SERVED | {"replicas": 1, "read_policy": "any"}}),
     "transaction": (
         [{"kind": "transaction", "database": "main", "steps": [_QUERY | {"repeat": 2}, _WAIT]}],
         {"main": _DATABASE | {"pool": {"size": 2, "timeout": "5s"}}},

@@ -67,6 +67,7 @@ def visit(
         "service_time_s": np.nan if admitted is None or departure is None else departure - admitted,
         "outcome": "in_flight" if departure is None else "ok" if admitted is not None else "rejected",
         "hit": None,
+        "stale": None,
         "abandoned": False,
         "background": False,
     }

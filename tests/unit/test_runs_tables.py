@@ -23,7 +23,8 @@ def test_columns_are_those_of_the_contract() -> None:
     )  # fmt: skip
     assert VISITS.names == (
         "replication", "request", "attempt", "component", "replica", "operation", "arrival_s", "admitted_s",
-        "departure_s", "waiting_time_s", "service_time_s", "outcome", "hit", "abandoned", "background",
+        "departure_s", "waiting_time_s", "service_time_s", "outcome", "hit", "stale", "abandoned",
+        "background",
     )  # fmt: skip
     assert SAMPLES.names == ("replication", "time_s", "component", "replica", "gauge", "value")
     assert EVENTS.names == ("replication", "time_s", "component", "kind", "detail")

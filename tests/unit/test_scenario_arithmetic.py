@@ -80,6 +80,23 @@ def test_a_transaction_holds_one_connection_for_all_its_steps() -> None:
     assert (repeated.arrival_rate_per_s, repeated.holding_time_s) == pytest.approx((30.0, 0.02))
 
 
+@pytest.mark.parametrize(
+    ("policy", "primary", "replicas"), [("primary", 10.0, 0.0), ("any", 4.0, 6.0), ("replicas", 1.0, 9.0)]
+)
+def test_reads_are_shared_with_the_replicas(policy: str, primary: float, replicas: float) -> None:
+    """9 reads and 1 write a second: with two replicas, `any` sends a third of the reads to the primary."""
+    read, write = ({"kind": "query", "database": "main", "query": query} for query in ("q", "put"))
+    queries = {"q": "19ms", "put": {"statement": "insert", "time": "19ms"}}
+    main = _DATABASE | {"queries": queries, "cores": 3, "replicas": 2, "read_policy": policy}
+    sums = arithmetic(_scenario({"api": _service(read | {"repeat": 9}, write), "main": main}, rate="1/s"))
+    assert sums.row("main", "cores").arrival_rate_per_s == pytest.approx(primary)
+    assert sums.row("main", "connections").arrival_rate_per_s == pytest.approx(primary)
+    if replicas:
+        cores, connections = sums.row("main", "replica_cores"), sums.row("main", "replica_connections")
+        assert (cores.arrival_rate_per_s, cores.servers) == (pytest.approx(replicas), 6)
+        assert (connections.arrival_rate_per_s, connections.servers) == (pytest.approx(replicas), 4)
+
+
 def test_a_plan_counts_the_rows_of_the_start() -> None:
     """100,000 rows at 55 ns are 5.5 ms, beside 2 ms of its own and 1 ms of network."""
     queries = {"q": {"time": "2ms", "plan": {"kind": "scan", "time_per_row": "55ns"}}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from lab.distributions import Constant, Distribution
 from lab.scenario.components import Database as Spec
@@ -12,7 +12,9 @@ from lab.scenario.plans import plan_time_s
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import TransactionStep, walk
 from lab.simulation.database import Cluster, DatabaseClient, Pool, PooledDatabase, Server
-from lab.simulation.database.client import TRANSACTION, Statement, Trips
+from lab.simulation.database.client import COMMIT, TRANSACTION, Pools, Statement, Trips
+from lab.simulation.database.replication import Replication
+from lab.simulation.database.routing import Primary, ReadPolicy, ReadYourWrites, Spread
 from lab.simulation.database.table import Table
 from lab.simulation.fleet import Life, Member
 from lab.simulation.variate import Variate
@@ -47,7 +49,7 @@ def make_database(
 def is_plain(spec: Spec) -> bool:
     """Whether pool, round trip and times are all there is to a database: then it needs no server."""
     limited = (spec.cores, spec.max_connections, spec.rows) != (None, None, None)
-    return not limited and _is_free(spec.connect_time)
+    return not limited and not spec.replicas and _is_free(spec.connect_time)
 
 
 def _is_free(time: Distribution) -> bool:
@@ -62,39 +64,79 @@ def _holds_transactions(scenario: Scenario, name: str) -> bool:
 
 def make_cluster(world: World, name: str, spec: Spec) -> Cluster:
     """Return the servers of a database, which all its callers share."""
-    server = Server(
-        clock=world.clock,
-        log=world.log,
-        name=name,
-        index=0,
-        cores=spec.cores,
-        max_connections=spec.max_connections,
+    servers = tuple(
+        Server(
+            clock=world.clock,
+            log=world.log,
+            name=name,
+            index=index,
+            cores=spec.cores,
+            max_connections=spec.max_connections,
+        )
+        for index in range(1 + spec.replicas)
     )
-    table = Table(clock=world.clock, rows=spec.rows or 0, growth_per_s=spec.row_growth)
-    return Cluster(clock=world.clock, servers=(server,), table=table)
+    return Cluster(
+        log=(world.clock, world.log, name),
+        servers=servers,
+        table=Table(clock=world.clock, rows=spec.rows or 0, growth_per_s=spec.row_growth),
+        replication=_replication(world, name, spec) if spec.replicas else None,
+        failover_s=spec.failover_time,
+    )
+
+
+def _replication(world: World, name: str, spec: Spec) -> Replication:
+    commits = (*(query for query, each in spec.queries.items() if each.statement == "insert"), COMMIT)
+    lags = tuple(
+        {commit: world.variate(f"{name}/{commit}/replication_lag/{server}", spec.replication_lag) for commit in commits}
+        for server in range(1 + spec.replicas)
+    )
+    return Replication(clock=world.clock, lags=lags)
 
 
 def _make_client(world: World, name: str, spec: Spec, replica: int) -> DatabaseClient:
     cluster = world.database_server(name)
-    pool = Pool(
-        clock=world.clock,
-        server=cluster.primary,
-        size=spec.pool.size,
-        overflow=spec.pool.overflow,
-        timeout_s=spec.pool.timeout,
+    pools = tuple(
+        Pool(
+            clock=world.clock,
+            server=server,
+            size=spec.pool.size,
+            overflow=spec.pool.overflow,
+            timeout_s=spec.pool.timeout,
+        )
+        for server in cluster.servers
     )
     if spec.pool.prefill:
-        pool.prefill()
+        for pool in pools:
+            pool.prefill()
     return DatabaseClient(
         log=world.log,
         seen_from=(name, replica),
         cluster=cluster,
-        pool=pool,
+        pools=Pools(to=pools, reads=_read_policy(world, name, spec, cluster)),
         trips=Trips(
             round_trip=world.variate(f"{name}/round_trip", spec.round_trip), connect=_connect_times(world, name, spec)
         ),
         statements={query: _statement(world, name, query, each) for query, each in spec.queries.items()},
     )
+
+
+def _read_policy(world: World, name: str, spec: Spec, cluster: Cluster) -> ReadPolicy:
+    if cluster.replication is None:
+        return Primary(cluster)
+    choice = {each: world.stream(f"{name}/{each}/server") for each in (*spec.queries, TRANSACTION)}
+    policy = spec.read_policy
+    match policy:
+        case "primary":
+            return Primary(cluster)
+        case "any":
+            return Spread(cluster, choice=choice, with_primary=True)
+        case "replicas":
+            return Spread(cluster, choice=choice, with_primary=False)
+        case "read_your_writes":
+            spread = Spread(cluster, choice=choice, with_primary=False)
+            return ReadYourWrites(spread, cluster=cluster, replication=cluster.replication, pin_s=spec.pin)
+        case _:
+            assert_never(policy)
 
 
 def _connect_times(world: World, name: str, spec: Spec) -> dict[str, Variate]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from lab.errors import Unsupported
 from lab.scenario.components import Service as Spec
 from lab.scenario.demands import BoundStep, bound_steps
+from lab.scenario.routes import transaction_writes
 from lab.scenario.steps import (
     CachedStep,
     CallStep,
@@ -174,7 +175,8 @@ class _Wiring:
                 f"components.{spec.database}: is replaced by a component of your own, which has no connections to hold "
                 "in a transaction; take the transaction out, or let the lab's own database stand"
             )
-        held, outer = HeldConnections(database), self._held
+        writes = transaction_writes(self._world.scenario, spec)
+        held, outer = HeldConnections(database, writes=writes), self._held
         self._held = {**outer, spec.database: held}
         steps = self.steps(bound.nested[0])
         self._held = outer

@@ -1,4 +1,4 @@
-"""A database as one process sees it: a pool of connections to its server."""
+"""A database as one process sees it: a pool of connections to each of its servers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from simpy.events import Event
 from lab.simulation.clock import Clock
 from lab.simulation.database.cluster import Cluster
 from lab.simulation.database.pool import Connection, Pool
+from lab.simulation.database.routing import ReadPolicy
 from lab.simulation.log import Log, Visit
 from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.variate import Variate
 
-TRANSACTION = "transaction"
+COMMIT, ROLLBACK, TRANSACTION = "commit", "rollback", "transaction"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +46,26 @@ class Trips:
     connect: Mapping[str, Variate]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pools:
+    """The pools of one process.
+
+    Attributes:
+        to: by the number of the server.
+        reads: which server a read goes to.
+    """
+
+    to: tuple[Pool, ...]
+    reads: ReadPolicy
+
+
 class Session:
     """A connection while somebody holds it, and the row that tells of it."""
 
-    __slots__ = ("connection", "ended", "failed", "inserted", "pool", "visit")
+    __slots__ = ("connection", "ended", "failed", "inserted", "pool", "server", "visit")
 
-    def __init__(self, pool: Pool, connection: Connection, visit: Visit) -> None:
+    def __init__(self, server: int, pool: Pool, connection: Connection, visit: Visit) -> None:
+        self.server = server
         self.pool = pool
         self.connection = connection
         self.visit = visit
@@ -64,7 +79,7 @@ class DatabaseClient:
 
     ::
 
-        arrives --> connection of the pool --timeout--> error (500)
+        arrives --> which server? --> connection of its pool --timeout--> error (500)
                         | opened now, or before
                     half a round trip --> server --> half a round trip --> gives the connection back
                                             `--crashed, refused--> error at once; the pool is taken to be broken
@@ -78,7 +93,7 @@ class DatabaseClient:
         log: Log,
         seen_from: tuple[str, int],
         cluster: Cluster,
-        pool: Pool,
+        pools: Pools,
         trips: Trips,
         statements: Mapping[str, Statement],
     ) -> None:
@@ -86,28 +101,31 @@ class DatabaseClient:
         self._log = log
         self._name, self._replica = seen_from
         self._cluster = cluster
-        self._pool = pool
+        self._pools = pools
         self._trips = trips
         self._statements = statements
 
     def handle(self, request: Request) -> Handling:
         """Do one statement, which commits by itself."""
-        session = yield from self.begin(request)
+        session = yield from self.begin(request, writes=self._statements[request.operation].inserts)
         if session is None:
             return Outcome.ERROR
         outcome = yield from self.execute(session, request, commits=True)
         return self.end(session, outcome)
 
-    def begin(self, request: Request) -> Generator[Event, object, Session | None]:
+    def begin(self, request: Request, *, writes: bool) -> Generator[Event, object, Session | None]:
         """Take a connection and see that it is open; return None if there was none in time, or it was refused."""
-        clock, pool = self._clock, self._pool
-        visit = self._log.open_visit(request, self._name, self._replica, clock.now)
+        clock = self._clock
+        server = self._cluster.primary if writes else self._pools.reads.choose(request)
+        pool = self._pools.to[server]
+        name = f"{self._name}.replica_{server}" if server else self._name
+        visit = self._log.open_visit(request, name, self._replica, clock.now)
         connection = yield from pool.take()
         if connection is None:
             visit.turn_away(clock.now, Outcome.ERROR if pool.disposed else Outcome.TIMEOUT)
             return None
         visit.admit(clock.now)
-        session = Session(pool, connection, visit)
+        session = Session(server, pool, connection, visit)
         if not pool.is_open(connection):
             connect = self._trips.connect
             opened = yield from pool.open(connection, connect[request.operation](request) if connect else 0.0)
@@ -125,7 +143,7 @@ class DatabaseClient:
         """End a transaction by a statement of its own, unless its connection is broken; give the connection back."""
         if session.failed:
             return self.end(session, Outcome.ERROR)
-        asked = request.child("commit" if commit else "rollback", request.visit)
+        asked = request.child(COMMIT if commit else ROLLBACK, request.visit)
         outcome = yield from self._send(session, asked, None, commits=commit)
         return self.end(session, outcome if commit else Outcome.ERROR)
 
@@ -139,7 +157,8 @@ class DatabaseClient:
 
     def dispose(self) -> None:
         """Close all connections: the process has ended."""
-        self._pool.dispose()
+        for pool in self._pools.to:
+            pool.dispose()
 
     def _send(self, session: Session, request: Request, statement: Statement | None, *, commits: bool) -> Handling:
         clock, visit = self._clock, session.visit
@@ -148,11 +167,13 @@ class DatabaseClient:
         if not session.ended:
             visit.service_time_s += half_trip_s
         work_s = 0.0 if statement is None else self._work_s(statement, request)
-        outcome = yield from session.pool.server.execute(request, work_s, session.connection.generation)
+        reads = statement is not None and not statement.inserts
+        begins = self._cluster.reading(request.key, session.server) if reads else None
+        outcome = yield from session.pool.server.execute(request, work_s, session.connection.generation, begins)
         if outcome is Outcome.OK:
             session.inserted += statement is not None and statement.inserts
             if commits and session.inserted:
-                self._cluster.table.insert(session.inserted)
+                self._cluster.commit(request, session.inserted)
         if session.ended:  # the process has died meanwhile: nobody reads the answer
             return Outcome.ERROR
         if outcome is not Outcome.OK:

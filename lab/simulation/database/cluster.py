@@ -2,52 +2,115 @@
 
 from __future__ import annotations
 
-from lab.simulation.clock import Clock
+from collections.abc import Callable
+
+from lab.simulation.clock import Clock, Order, Timer
+from lab.simulation.database.replication import Replication
 from lab.simulation.database.server import Server
 from lab.simulation.database.table import Table
+from lab.simulation.log import Log, Visit
+from lab.simulation.request import Request
 
 
 class Cluster:
-    """The servers of one database: the primary, which takes the writes.
+    """A primary, which takes the writes, and replicas, which apply them and may be read.
 
-    Faults act on the primary; see :class:`~lab.simulation.database.server.Server` for what each does.
+    ::
+
+        primary --crash--> down --restart--> primary
+           `-----fail_over--> lost for good; nobody takes writes
+                                 `--failover time--> the replica that has most commits is the primary;
+                                                     commits that it did not have are lost
+
+    The other faults act on the primary too; see :class:`~lab.simulation.database.server.Server` for what each does.
 
     Attributes:
-        servers: the primary.
+        servers: 0 is the primary at the start, the others its replicas.
         table: its rows.
+        primary: number of the server that takes the writes.
+        replicas: numbers of the servers that follow it.
+        replication: what they have; None where there are none.
     """
 
-    def __init__(self, *, clock: Clock, servers: tuple[Server, ...], table: Table) -> None:
-        self.clock = clock
+    def __init__(
+        self,
+        *,
+        log: tuple[Clock, Log, str],
+        servers: tuple[Server, ...],
+        table: Table,
+        replication: Replication | None,
+        failover_s: float,
+    ) -> None:
+        self.clock, self._log, self._name = log
         self.servers = servers
         self.table = table
-        self._primary = 0
+        self.replication = replication
+        self._failover_s = failover_s
+        self.primary = 0
+        self.replicas = list(range(1, len(servers)))
+        self._lost = False
 
-    @property
-    def primary(self) -> Server:
-        """The server that takes the writes."""
-        return self.servers[self._primary]
+    def commit(self, request: Request, rows: int) -> None:
+        """Put what a statement commits now into the table, and on its way to the replicas."""
+        self.table.insert(rows)
+        if self.replication is not None:
+            self.replication.commit(request, rows, self.primary)
+
+    def reading(self, key: int, server: int) -> Callable[[Visit], None] | None:
+        """Return what notes in the row of a read, as it begins, whether the server lacks the key's last commit."""
+        replication = self.replication
+        if replication is None:
+            return None
+
+        def begins(row: Visit) -> None:
+            row.stale = replication.is_stale(key, server)
+
+        return begins
 
     def crash(self) -> None:
         """End everything under way on the primary in an error, and refuse whoever comes, until ``restart``."""
-        self.primary.crash()
+        self.servers[self.primary].crash()
 
     def restart(self) -> None:
-        """Bring the primary up again; connections of before stay broken."""
-        self.primary.restart()
+        """Bring the primary up again; connections of before stay broken. One that was lost does not come back."""
+        if not self._lost:
+            self.servers[self.primary].restart()
 
     def freeze(self) -> None:
         """Let the primary stand still: nothing fails, nothing is answered until ``thaw``."""
-        self.primary.freeze()
+        self.servers[self.primary].freeze()
 
     def thaw(self) -> None:
         """Let the primary go on from where it stood still."""
-        self.primary.thaw()
+        self.servers[self.primary].thaw()
 
     def slow_down(self, factor: float) -> None:
         """Let everything on the primary take ``factor`` times as long, what is under way included."""
-        self.primary.slow_down(factor)
+        self.servers[self.primary].slow_down(factor)
 
     def recover(self) -> None:
         """Let the primary be as fast as at first."""
-        self.primary.recover()
+        self.servers[self.primary].recover()
+
+    def fail_over(self) -> None:
+        """Lose the primary, and promote the replica that has most commits when the failover time is over.
+
+        The events ``fail_over`` and ``promoted`` tell of it, the latter with the commits that were lost: those that the
+        promoted replica did not have when the primary went.
+        """
+        if self.replication is None or not self.replicas or self._lost:
+            return
+        self.crash()
+        self._lost = True
+        applied = {server: self.replication.applied(server) for server in self.replicas}
+        promoted = max(self.replicas, key=lambda server: (applied[server], -server))
+        commits, rows = self.replication.cut(applied[promoted])
+        self.table.insert(-rows)
+        self._log.event(self._name, "fail_over", self.clock.now, primary=self.primary)
+        Timer(self.clock, self._failover_s, Order.COMPLETION, lambda _: self._promote(promoted, commits))
+
+    def _promote(self, server: int, lost_commits: int) -> None:
+        self.primary = server
+        self.replicas.remove(server)
+        self._lost = False
+        self._log.event(self._name, "promoted", self.clock.now, primary=server, lost_commits=lost_commits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from simpy.events import Event
 
@@ -16,10 +16,11 @@ from lab.simulation.request import Handling, Outcome, Request
 class _Work:
     """A statement, or the opening of a connection (which has no row and needs no core)."""
 
-    __slots__ = ("left_s", "over", "since_s", "turn", "visit")
+    __slots__ = ("begins", "left_s", "over", "since_s", "turn", "visit")
 
     def __init__(self, clock: Clock, work_s: float, visit: Visit | None) -> None:
         self.visit = visit
+        self.begins: Callable[[Visit], None] | None = None
         self.left_s = work_s  # at full speed
         self.since_s = clock.now
         self.turn = 0  # timers of earlier turns are void
@@ -89,12 +90,20 @@ class Server:
         if generation == self.generation:
             self._count(-1)
 
-    def execute(self, request: Request, work_s: float, generation: int) -> Handling:
-        """Do a statement of ``work_s`` on a connection that was opened in ``generation``."""
+    def execute(
+        self, request: Request, work_s: float, generation: int, begins: Callable[[Visit], None] | None = None
+    ) -> Handling:
+        """Do a statement of ``work_s`` on a connection that was opened in ``generation``.
+
+        Args:
+            begins: called with its row when it gets a core.
+        """
         if generation != self.generation:
             return Outcome.ERROR
         clock = self._clock
-        statement = _Work(clock, work_s, self._log.open_visit(request, f"{self._name}.server", self._index, clock.now))
+        row = self._log.open_visit(request, f"{self._name}.server", self._index, clock.now)
+        statement = _Work(clock, work_s, row)
+        statement.begins = begins
         if self._free > 0:
             self._admit(statement)
         else:
@@ -157,6 +166,8 @@ class Server:
         assert statement.visit is not None  # openings are not admitted
         self._free -= 1
         statement.visit.admit(self._clock.now)
+        if statement.begins is not None:
+            statement.begins(statement.visit)
         self._run(statement)
 
     def _run(self, work: _Work) -> None:

@@ -12,10 +12,15 @@ from lab.simulation.steps import Runnable, Steps
 
 
 class HeldConnections:
-    """The connections that one transaction of an endpoint holds now, one for each request that is inside it."""
+    """The connections that one transaction of an endpoint holds now, one for each request that is inside it.
 
-    def __init__(self, database: DatabaseClient) -> None:
+    Attributes:
+        writes: whether any of its statements writes, so that it must go to the primary.
+    """
+
+    def __init__(self, database: DatabaseClient, *, writes: bool) -> None:
         self.database = database
+        self.writes = writes
         self.sessions: dict[Request, Session] = {}
 
     def let_go(self, request: Request) -> None:
@@ -35,7 +40,7 @@ class Begin:
     def run(self, request: Request, visit: Visit) -> Handling:
         """Wait for a connection and keep it for the request."""
         asked = request.child(TRANSACTION, child_visit(request.visit, self._ordinal))
-        session = yield from self._held.database.begin(asked)
+        session = yield from self._held.database.begin(asked, writes=self._held.writes)
         if session is None:
             return Outcome.ERROR
         self._held.sessions[request] = session

@@ -297,6 +297,20 @@ _NAMES = (
         "the calls go round in a circle (edge -> api -> profiles -> edge)",
     ),
     _change(
+        "read policy without replicas",
+        "    pool: {size: 4,",
+        "    read_policy: any\n    pool: {size: 4,",
+        48,
+        "read_policy: has no effect, as the database has no replicas",
+    ),
+    _change(
+        "pin without its policy",
+        "    pool: {size: 4,",
+        "    replicas: 1\n    pin: 1s\n    pool: {size: 4,",
+        49,
+        "pin: has no effect, as only read_policy: read_your_writes pins keys",
+    ),
+    _change(
         "plan without rows",
         "item_by_id: {kind: exponential, mean: 15ms}",
         "item_by_id: {time: 1ms, plan: {kind: scan}}",

@@ -1,0 +1,75 @@
+"""Asynchronous replication: when each server of a database has each commit."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lab.simulation.clock import Clock
+from lab.simulation.request import Request
+from lab.simulation.variate import Variate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Commit:
+    key: int
+    rows: int
+    committed_s: float
+
+
+class Replication:
+    """A log of commits that every replica applies in their order (first in, first out).
+
+    ::
+
+        commit --> on the primary at once
+               `-> on a replica at max(when it applied the commit before, now + lag)
+
+    A replica goes on applying what the primary has committed whatever happens to it, as the log is on its disk.
+
+    Args:
+        lags: by server the lag of a commit, by the statement that commits; the primary's own is never drawn.
+    """
+
+    def __init__(self, *, clock: Clock, lags: tuple[Mapping[str, Variate], ...]) -> None:
+        self._clock = clock
+        self._lags = lags
+        self._commits: list[_Commit] = []
+        self._of_key: dict[int, list[int]] = {}  # positions in the log
+        self._applied_s: tuple[list[float], ...] = tuple([] for _ in lags)  # by server, of each commit
+
+    def commit(self, request: Request, rows: int, primary: int) -> None:
+        """Append what a statement commits now on the primary, and say when the others will have it."""
+        now_s = self._clock.now
+        self._of_key.setdefault(request.key, []).append(len(self._commits))
+        self._commits.append(_Commit(key=request.key, rows=rows, committed_s=now_s))
+        for server, (applied_s, lags) in enumerate(zip(self._applied_s, self._lags, strict=True)):
+            at_s = now_s if server == primary else now_s + lags[request.operation](request)
+            applied_s.append(max(applied_s[-1], at_s) if applied_s else at_s)
+
+    def is_stale(self, key: int, server: int) -> bool:
+        """Whether the key's last commit is not on the server yet."""
+        positions = self._of_key.get(key)
+        return positions is not None and self._applied_s[server][positions[-1]] > self._clock.now
+
+    def written_since(self, key: int, since_s: float) -> bool:
+        """Whether the key was committed after ``since_s``."""
+        positions = self._of_key.get(key)
+        return positions is not None and self._commits[positions[-1]].committed_s > since_s
+
+    def applied(self, server: int) -> int:
+        """How many commits the server has by now."""
+        return bisect_right(self._applied_s[server], self._clock.now)
+
+    def cut(self, length: int) -> tuple[int, int]:
+        """Forget all but the first ``length`` commits; return how many were lost, and the rows in them."""
+        lost = self._commits[length:]
+        del self._commits[length:]
+        for applied_s in self._applied_s:
+            del applied_s[length:]
+        for key in {commit.key: None for commit in lost}:
+            self._of_key[key] = [position for position in self._of_key[key] if position < length]
+            if not self._of_key[key]:
+                del self._of_key[key]
+        return len(lost), sum(commit.rows for commit in lost)

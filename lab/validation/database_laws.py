@@ -1,0 +1,62 @@
+"""What a database promises: its places, its connections, and fresh reads where all come from the primary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.runs.run import Run
+from lab.scenario.components import Database, Service
+from lab.scenario.scenario import Scenario
+from lab.scenario.steps import QueryStep, walk
+
+
+def database_places(scenario: Scenario, component: str) -> tuple[int | None, bool]:
+    """Return how much is done at once at a row of a database, and whether who waits there can have any of the places.
+
+    The rows ``name`` and ``name.replica_n`` tell the calling process alone, so the pools of several services to one
+    server count together; ``name.server`` is a server of its own.
+    """
+    name, _, part = component.partition(".")
+    database = scenario.components[name]
+    assert isinstance(database, Database)
+    if part == "server":
+        return database.cores, True
+    callers = _callers(scenario, name)
+    return (database.pool.size + database.pool.overflow) * callers, callers == 1
+
+
+def _callers(scenario: Scenario, database: str) -> int:
+    """How many services send statements to the database."""
+    every = (part.endpoints.values() for part in scenario.components.values() if isinstance(part, Service))
+    asked = (
+        [step for steps in endpoints for step in walk(steps) if isinstance(step, QueryStep)] for endpoints in every
+    )
+    return sum(any(step.database == database for step in steps) for steps in asked)
+
+
+def broken_database_laws(scenario: Scenario, run: Run) -> Iterator[str]:
+    """Yield a sentence for each promise that a database of the Run breaks."""
+    for name, part in scenario.components.items():
+        if isinstance(part, Database) and name not in run.provenance.get("own_components", []):
+            yield from _connections(name, part, run)
+            yield from _fresh_reads(name, part, run)
+
+
+def _connections(name: str, database: Database, run: Run) -> Iterator[str]:
+    """Never more connections open at a server than it has room for."""
+    if database.max_connections is None:
+        return
+    samples = run.samples
+    most = samples[(samples["component"] == name) & (samples["gauge"] == "connections_open")]["value"].max()
+    if most > database.max_connections:
+        yield f"connections: {most:g} were open at a server of {name}, which has room for {database.max_connections}"
+
+
+def _fresh_reads(name: str, database: Database, run: Run) -> Iterator[str]:
+    """Who reads from the primary alone never reads what was overwritten."""
+    if database.read_policy != "primary":
+        return
+    rows = run.visits[run.visits["component"] == f"{name}.server"]
+    stale = int(rows["stale"].fillna(False).astype(bool).sum())
+    if stale:
+        yield f"fresh reads: {stale} reads of {name} were stale, though all of them go to its primary"
