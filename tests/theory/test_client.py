@@ -52,7 +52,9 @@ def test_retries_multiply_attempts_as_geometric_trials_do() -> None:
 @pytest.mark.slow
 def test_in_an_outage_a_budget_bounds_the_attempts() -> None:
     """Nobody answers: 3 attempts a request without a budget, 1.1 with one of 10 %, to the last token."""
-    outage = lab.simulate(_retrying("1h", budget={"ratio": "10%", "burst": 5}), progress=False).requests
+    short = {"run.replications": 4, "run.duration": "20s"}
+    budget = {"ratio": "10%", "burst": 5}
+    outage = lab.simulate(_retrying("1h", budget=budget).with_(short), progress=False).requests
     sent = outage.groupby("replication")["attempts"].agg(["sum", "size"])
     paid = 5 + sent["size"] * (retry_storm.amplification_max(max_attempts=3, retry_budget=0.1) - 1)
     # About ten come in the 100 ms of a timeout: the first find the purse full, and the last have not failed yet.
@@ -60,7 +62,7 @@ def test_in_an_outage_a_budget_bounds_the_attempts() -> None:
     assert left.between(0, 5).all(), left
     twin = 5 + sent["size"] * 0.105 - (sent["sum"] - sent["size"])
     assert not twin.between(0, 5).any()
-    free = lab.simulate(_retrying("1h"), progress=False)
+    free = lab.simulate(_retrying("1h").with_(short), progress=False)
     ended = free.requests[free.requests["outcome"] == "timeout"]
     assert set(ended["attempts"]) == {retry_storm.amplification_max(max_attempts=3)}
 
