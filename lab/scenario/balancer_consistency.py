@@ -17,7 +17,7 @@ def without_effect(scenario: Scenario, name: str, balancer: LoadBalancer) -> Ite
     """Yield what is wrong between the keys of one load balancer."""
     service = scenario.components.get(balancer.targets)
     replicas = service.replicas if isinstance(service, Service) else None
-    for key, message in (*_unused(balancer), *_weights(balancer, replicas)):
+    for key, message in (*_unused(balancer), *_unheeded(scenario, name, balancer), *_weights(balancer, replicas)):
         yield Problem(path=("components", name, key), message=message)
 
 
@@ -34,6 +34,17 @@ def _unused(balancer: LoadBalancer) -> Iterator[tuple[str, str]]:
     if balancer.slow_start is not None and limit is None and (algorithm == "first" or _by_table(balancer)):
         said = "first" if algorithm == "first" else "a map_based uri"
         yield "slow_start", f"has no effect, as {said} heeds no weights and there is no max_connections_per_server"
+
+
+def _unheeded(scenario: Scenario, name: str, balancer: LoadBalancer) -> Iterator[tuple[str, str]]:
+    if not balancer.abort_on_close:
+        return
+    if name != scenario.entry:
+        yield "abort_on_close", f"has no effect, as only clients give up, and they ask {scenario.entry!r}"
+    elif balancer.max_connections_per_server is None:
+        yield "abort_on_close", "has no effect, as nobody waits in a queue; give it max_connections_per_server too"
+    elif scenario.client.timeout is None and scenario.client.deadline is None:
+        yield "abort_on_close", "has no effect, as clients never give up; give them a timeout"
 
 
 def _by_table(balancer: LoadBalancer) -> bool:

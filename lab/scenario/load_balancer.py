@@ -77,6 +77,10 @@ class LoadBalancer(Spec):
         validate_default=True,
         description="Longest wait in the queue; then 503.",
     )
+    abort_on_close: bool = Field(
+        default=False,
+        description="Whether a request leaves the queue when its client gives it up; else it is served for nobody.",
+    )
     connect_timeout: PositiveDuration | None = Field(
         default=None,
         description="A refused connection is tried again at the same replica after this time, but no later than 1s. "

@@ -131,8 +131,12 @@ _CHECKS = st.one_of(
 
 
 @st.composite
-def edges(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw a load balancer before ``api`` with keys that the reference backend does not know."""
+def edges(draw: st.DrawFn, *, patient: bool) -> dict[str, Any]:
+    """Draw a load balancer before ``api`` with keys that the reference backend does not know.
+
+    Args:
+        patient: whether its clients never give up.
+    """
     connections = draw(st.one_of(st.none(), st.integers(1, 6)))
     choice = draw(_CHOICES)
     if connections is None:
@@ -143,6 +147,7 @@ def edges(draw: st.DrawFn) -> dict[str, Any]:
         "max_connections_per_server": connections,
         "queue_timeout": "50ms",
         "connect_timeout": draw(st.sampled_from([None, "20ms"])),
+        "abort_on_close": not patient and connections is not None and draw(st.booleans()),
         "retries": draw(st.integers(0, 3)),
         "redispatch": draw(st.booleans()),
         "server_timeout": draw(st.sampled_from([None, "30ms"])),
@@ -356,14 +361,16 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
         "replicas": draw(st.integers(1, 3)),
         "endpoints": {"get": in_tiers(draw(steps)), "put": in_tiers(draw(steps))},
     }
+    client = draw(clients(measurable=measurable))
+    patient = client["timeout"] is None and client.get("deadline") is None
     return lab.Scenario.model_validate(
         {
             "name": "random",
             "workload": draw(workloads(measurable=measurable)),
-            "client": draw(clients(measurable=measurable)),
+            "client": client,
             "entry": "edge",
             "components": {
-                "edge": draw(EDGE if measurable else edges()),
+                "edge": draw(EDGE if measurable else edges(patient=patient)),
                 "api": api | draw(of_api) | ({} if measurable else draw(SCALED)),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(of_inner),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from lab.simulation.clock import Clock
@@ -219,17 +220,40 @@ def test_a_lost_server_moves_its_own_keys_alone_on_a_ring() -> None:
 
 
 def test_shares_of_a_ring_are_the_arcs_of_its_points() -> None:
-    """16 points a server make uneven arcs; 256 times as many make them even."""
-    few = Counter(_homes(_backend(HashRing(), [1] * 4), 8000))
-    many = Counter(_homes(_backend(HashRing(), [256] * 4), 8000))
-    assert max(few.values()) > 1.15 * min(few.values())
-    assert max(many.values()) < 1.15 * min(many.values())
+    """16 points a server make uneven arcs; 256 times as many make them even. Keys are spread over them as arcs are.
+
+    A point owns half of the gap on either side; gaps are exponential, so n points vary by 1/sqrt(2 n) of their mean.
+    """
+    few, many = HashRing(), HashRing()
+    backend = _backend(few, [1] * 20)
+    _backend(many, [256] * 20)
+    many.at(0)
+    homes = np.bincount(_homes(backend, 20_000), minlength=20) / 20_000
+    assert np.std(_arcs(few)) * 20 == pytest.approx((2 * 16) ** -0.5, rel=0.4)
+    assert np.std(_arcs(many)) * 20 == pytest.approx((2 * 4096) ** -0.5, rel=0.4)
+    assert np.abs(homes - _arcs(few)).max() < 4 * (0.05 * 0.95 / 20_000) ** 0.5
+
+
+def _arcs(ring: HashRing) -> np.ndarray:
+    """Return the share of the ring that is nearest to the points of each server."""
+    points, owners = np.array(ring._points), [server.slot for server in ring._owners]
+    gaps = np.diff(points, append=points[0] + 2**32)
+    nearest = (gaps + np.roll(gaps, 1)) / 2**33
+    return np.bincount(owners, weights=nearest)
+
+
+def test_popular_keys_are_spread_like_all_others() -> None:
+    """Keys are numbered by popularity: the first 400 of them have their homes in even parts too."""
+    homes = Counter(_homes(_backend(HashRing(), [256] * 4), 400))
+    assert min(homes.values()) > 60
+    assert max(homes.values()) < 140
 
 
 def test_the_nearest_point_on_either_side_decides() -> None:
     """Walking the ring once round, the owner changes half-way between two points and nowhere else."""
     algorithm = HashRing()
     backend = _backend(algorithm, [1, 1])
+    algorithm.at(0)
     points = algorithm._points
     assert points == sorted(points)
     assert len(points) == 32
@@ -277,3 +301,30 @@ def test_a_full_server_that_was_drawn_sends_the_request_to_the_queue() -> None:
         waited += server is rig.servers[0]
         assert (rig.balancer._backend.choose(request) is None) == (server is rig.servers[0])
     assert 70 < waited < 130
+
+
+def _abandoned(**edge: object) -> tuple[list[str], list[float]]:
+    """Limit 1, three requests of 0.85 s for one key, clients that wait 0.6 s: what the balancer's rows say."""
+    described = scenario(
+        {
+            "edge": {"kind": "load_balancer", "targets": "api", "algorithm": "uri", "max_connections_per_server": 1}
+            | {"max_queue": 1, "queue_timeout": "9s"}
+            | edge,
+            "api": service(waiting("850ms")),
+        },
+        entry="edge",
+        client={"timeout": "600ms"},
+    )
+    _, visits = observe(described, [0.0, 0.1, 0.75])
+    rows = visits[visits["component"] == "edge"]
+    return rows["outcome"].tolist(), rows["departure_s"].round(9).tolist()
+
+
+def test_abandoned_requests_are_served_for_nobody() -> None:
+    """Measured: whoever waits keeps the place in the queue, so the third is refused, and the second is served."""
+    assert _abandoned() == (["ok", "ok", "rejected"], [0.85, 1.7, 0.75])
+
+
+def test_abandoned_requests_leave_the_queue_with_abort_on_close() -> None:
+    """Measured: the second leaves when its client does, at 0.7 s, and the third has its place."""
+    assert _abandoned(abort_on_close=True) == (["ok", "timeout", "ok"], [0.85, 0.7, 1.7])

@@ -106,6 +106,16 @@ def test_checks_of_several_servers_are_spread_over_the_interval() -> None:
     assert rig.events("server_down") == [(6.0 + 0.5 * slot, "server_down", slot) for slot in range(4)]
 
 
+def test_the_time_until_a_death_is_noticed_is_even_over_one_interval() -> None:
+    """50 servers that die at once: up to one interval until the first check, then two more, a fast interval apart."""
+    rig = Rig(replicas=50, edge={"health_check": CHECK | {"fast_interval": "300ms"}})
+    for member in rig.members:
+        rig.at(4.99, lambda member=member: rig.fleet.crash(member))
+    rig.run()
+    noticed_s = sorted(time_s - 4.99 - 2 * 0.3 for time_s, *_ in rig.events("server_down"))
+    assert noticed_s == pytest.approx([0.01 + 0.04 * number for number in range(50)])
+
+
 def test_a_process_that_hangs_lets_the_checks_time_out() -> None:
     """Frozen at 1 s: nobody answers the checks of 2, 5 and 8 s within 1 s, so down at 9 s; thawed at 9.5 s: the checks
     of 11 and 13 s pass.

@@ -31,6 +31,14 @@ def _described(**edge: Any) -> lab.Scenario:
         ({"algorithm": "uri", "max_queue": 3}, "max_queue: has no effect, as nobody waits at all; give it max_connec"),
         ({"algorithm": "first", "slow_start": "9s"}, "slow_start: has no effect, as first heeds no weights and there"),
         ({"algorithm": "uri", "slow_start": "9s"}, "slow_start: has no effect, as a map_based uri heeds no weights"),
+        (
+            {"abort_on_close": True},
+            "abort_on_close: has no effect, as nobody waits in a queue; give it max_connections",
+        ),
+        (
+            {"abort_on_close": True, "max_connections_per_server": 1},
+            "abort_on_close: has no effect, as clients never give up; give them a timeout",
+        ),
         ({"weights": [0, 0]}, "components.edge.weights: are all 0, so nobody would serve; give at least one replica"),
         ({"weights": [1, 2, 3]}, "weights: are 3, but 'api' has 2 replicas; give at most one weight each"),
         ({"weights": [257]}, "weights: 257 is out of range: it must be 256 or less"),
@@ -67,3 +75,17 @@ def test_replicas_without_weight_are_no_places() -> None:
         "api": service(waiting("10ms"), replicas=3),
     }
     assert lab.arithmetic(scenario(parts, entry="edge")).row("edge", "slots").servers == 8
+
+
+def test_only_clients_give_up() -> None:
+    """A balancer between services waits for callers that stay."""
+    call = {"kind": "call", "target": "inner", "endpoint": "get"}
+    parts = {
+        "api": service(call),
+        "inner": {"kind": "load_balancer", "targets": "callee", "abort_on_close": True},
+        "callee": service(waiting("1ms")),
+    }
+    with pytest.raises(ScenarioError, match="has no effect, as only clients give up, and they ask 'api'"):
+        lab.parse_scenario(lab.to_yaml(scenario({**parts, "inner": parts["inner"] | {"abort_on_close": False}}))).with_(
+            {"components.inner.abort_on_close": True}
+        )

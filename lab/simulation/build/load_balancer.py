@@ -41,6 +41,7 @@ def make_load_balancer(world: World, name: str, spec: Spec) -> Part:
         algorithm=_algorithm(world, name, spec),
         queue_timeout_s=spec.queue_timeout,
         max_queue=spec.max_queue,
+        gone=world.gone if spec.abort_on_close else None,
     )
     membership = Membership(clock=clock, log=log, name=name, backend=backend, new_server=new_server)
     membership.start(fleet.ready)

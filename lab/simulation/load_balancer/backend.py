@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from simpy.events import Event
-
 from lab.simulation.clock import Clock, Order, Timer
+from lab.simulation.gone import Gone
 from lab.simulation.load_balancer.algorithm import Algorithm
-from lab.simulation.load_balancer.server import AGAIN, Place, Server
+from lab.simulation.load_balancer.server import AGAIN, LEFT, Place, Server
+from lab.simulation.request import Request
 
 
 class Backend:
@@ -20,12 +20,24 @@ class Backend:
                         |-------> a full server, for good --> its queue ---+  a slot is free again:
                         `-------> none --> the queue of all ---------------+  the older of both heads
 
-    Source: HAProxy 2.8, src/backend.c (assign_server_and_queue), src/queue.c (process_srv_queue,
+    Args:
+        gone: which clients have left, if a request leaves the queue with its client.
+
+    Source: HAProxy 2.8, src/backend.c (assign_server_and_queue, back_may_abort_req), src/queue.c (process_srv_queue,
     pendconn_redistribute).
     """
 
-    def __init__(self, *, clock: Clock, algorithm: Algorithm, queue_timeout_s: float, max_queue: int | None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        algorithm: Algorithm,
+        queue_timeout_s: float,
+        max_queue: int | None,
+        gone: Gone | None = None,
+    ) -> None:
         self._clock = clock
+        self._gone = gone
         self._queue_timeout_s = queue_timeout_s
         self._max_queue = max_queue
         self._queue: deque[Place] = deque()
@@ -70,10 +82,10 @@ class Backend:
             self._hand_over(server)
         self._counted(server)
 
-    def wait(self, server: Server | None) -> Place | None:
+    def wait(self, request: Request, server: Server | None) -> Place | None:
         """Return a place in the queue of a server, or of all, which whoever waits there yields; None: no way to wait.
 
-        Nobody waits where no server may be chosen, or at a server whose queue is full.
+        Nobody waits where no server may be chosen, or at a server whose queue is full. Who leaves gives up the place.
         """
         if not self.usable or (server is not None and self._max_queue is not None and server.queued >= self._max_queue):
             return None
@@ -84,7 +96,12 @@ class Backend:
             server.queue.append(place)
             server.queued += 1
             self._counted(server)
-        Timer(self._clock, self._queue_timeout_s, Order.EXPIRY, lambda _: self._expire(place))
+        Timer(self._clock, self._queue_timeout_s, Order.EXPIRY, lambda _: self._leave(place, None))
+        if self._gone is not None:
+            if self._gone.since(request) is None:
+                self._gone.tell(request, lambda: self._leave(place, LEFT))
+            else:
+                self._leave(place, LEFT)
         return place
 
     def redistribute(self, server: Server) -> None:
@@ -115,13 +132,12 @@ class Backend:
             return server.queue.popleft()
         return None if shared is None else self._queue.popleft()
 
-    def _expire(self, place: Event) -> None:
-        assert isinstance(place, Place)
+    def _leave(self, place: Place, why: object) -> None:
         if not place.triggered:
             if place.server is not None:
                 place.server.queued -= 1
                 self._counted(place.server)
-            place.give(None)
+            place.give(why)
 
 
 def _head(queue: deque[Place]) -> Place | None:

@@ -10,13 +10,13 @@ from simpy.events import AnyOf, Event
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.load_balancer.backend import Backend
 from lab.simulation.load_balancer.health import Shutdowns
-from lab.simulation.load_balancer.server import AGAIN, Server
+from lab.simulation.load_balancer.server import AGAIN, LEFT, Server
 from lab.simulation.log import Log, Visit
 from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.variate import Variate
 
 _LONGEST_PAUSE_S = 1.0
-Search = Generator[Event, object, Server | None]
+Search = Generator[Event, object, Server | Outcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,8 @@ class LoadBalancer:
 
         arrives --> a server? --none that may be chosen, or its own queue is full--> rejected (503)
           ^            |  `--none has room--> queue --queue timeout----------------> rejected (503)
-          |            v                        | its turn
+          |            v                        |  `--client gone, if it heeds that--> timeout
+          |            |                        | its turn
           |         connect <-------------------+<-----------pause (1 s)------------+
           |            |  `--refused--> retries left? --no--> rejected (503)        |
           |            |                     | yes                                  |
@@ -96,8 +97,8 @@ class LoadBalancer:
         """Forward the request to a server that accepts it, now or when one has room, and pass its answer on."""
         visit = self._log.open_visit(request, self._name, -1, self._clock.now)
         server = yield from self._connect(request)
-        if server is None:
-            return visit.turn_away(self._clock.now, Outcome.REJECTED)
+        if isinstance(server, Outcome):
+            return visit.turn_away(self._clock.now, server)
         outcome = yield from self._exchange(server, request, visit)
         self._backend.release(server)
         visit.close(self._clock.now, outcome)
@@ -134,14 +135,14 @@ class LoadBalancer:
         return Outcome.TIMEOUT if limit_s is not None and ends[1].processed else Outcome.ERROR
 
     def _connect(self, request: Request) -> Search:
-        """Return a server that accepts the connection, with one of its slots taken, or None."""
+        """Return a server that accepts the connection, with one of its slots taken, or how the search ended."""
         backend, rule, failures = self._backend, self._connecting, 0
         server = yield from self._assign(request, None)
-        while server is not None and not server.member.listens:
+        while isinstance(server, Server) and not server.member.listens:
             failures += 1
             if failures > rule.retries:
                 backend.release(server)
-                return None
+                return Outcome.REJECTED
             if rule.redispatches(server, failures=failures, usable=backend.usable):
                 backend.release(server)
                 if backend.usable <= 1:
@@ -152,14 +153,16 @@ class LoadBalancer:
         return server
 
     def _assign(self, request: Request, avoid: Server | None) -> Search:
-        """Return a server with one of its slots taken, now or when there is room, or None."""
+        """Return a server with one of its slots taken, now or when there is room, or how the wait for it ended."""
         backend = self._backend
         while True:
             server = backend.choose(request, avoid)
             if server is not None and not server.full:
                 backend.take(server)
                 return server
-            place = backend.wait(server)
+            place = backend.wait(request, server)
             given = None if place is None else (yield place)
+            if isinstance(given, Server):
+                return given
             if given is not AGAIN:
-                return given if isinstance(given, Server) else None
+                return Outcome.TIMEOUT if given is LEFT else Outcome.REJECTED

@@ -25,11 +25,15 @@ class Drawn:
     def __init__(self, *, choices: Stream, draws: int) -> None:
         self._choices = choices
         self._draws = draws
+        self._known: dict[int, Server] = {}
         self._servers: list[Server] = []  # those that may be drawn
         self._weights: list[int] = []  # their cumulative weights
+        self._stale = False
 
     def choose(self, request: Request, avoid: Server | None = None) -> Server | None:
         """Return the least busy of the drawn servers, or None if it is full."""
+        if self._stale:
+            self._settle()
         if not self._servers:
             return None
         chosen = self._draw(request, 0, avoid)
@@ -43,10 +47,13 @@ class Drawn:
         """Look at the numbers only when a server is drawn."""
 
     def changed(self, server: Server) -> None:
-        """Let it take part in the draws or not."""
-        known = {each.slot: each for each in self._servers}
-        known[server.slot] = server
-        self._servers = [known[slot] for slot in sorted(known) if known[slot].usable]
+        """Let it take part in the draws or not, from the next on."""
+        self._known[server.slot] = server
+        self._stale = True
+
+    def _settle(self) -> None:
+        self._stale = False
+        self._servers = [self._known[slot] for slot in sorted(self._known) if self._known[slot].usable]
         self._weights = list(accumulate(each.weight for each in self._servers))
 
     def _draw(self, request: Request, ordinal: int, avoid: Server | None) -> Server:

@@ -10,7 +10,8 @@ from lab.simulation.load_balancer.server import Server
 from lab.simulation.request import Request
 
 _HASHES = 2**32  # HAProxy's are 32 bits wide
-_POINTS = 2**12  # room for those of one server
+_MOST_POINTS = 2**12  # of one server
+_POINTS_FROM = 2**40  # beyond all keys, or a key would lie on a point of its own number
 
 
 def hashed(number: int) -> int:
@@ -34,9 +35,12 @@ class HashMap:
     def __init__(self) -> None:
         self._known: dict[int, Server] = {}
         self._table: list[Server] = []
+        self._stale = False
 
     def choose(self, request: Request, avoid: Server | None = None) -> Server | None:
         """Return the server of the request's key."""
+        if self._stale:
+            self._make()
         table = self._table
         return table[hashed(request.key) % len(table)] if table else None
 
@@ -44,8 +48,12 @@ class HashMap:
         """Choose by key alone, whatever the numbers are."""
 
     def changed(self, server: Server) -> None:
-        """Make the table anew."""
+        """Make the table anew when it is looked up the next time."""
         self._known[server.slot] = server
+        self._stale = True
+
+    def _make(self) -> None:
+        self._stale = False
         usable = [self._known[slot] for slot in sorted(self._known) if self._known[slot].usable]
         common = math.gcd(*(each.full_weight for each in usable))
         self._table = _interleaved([(each, each.full_weight // common) for each in usable])
@@ -71,9 +79,9 @@ class HashRing:
     """HAProxy's ``uri`` with ``hash-type consistent``: the server of the nearest of many points on a ring.
 
     Each server has 16 points for each unit of its weight, at the hashes of its slot and their number; a key belongs to
-    the nearest point on either side. When a server goes, only its keys move; with few points the arcs, and so the
-    shares, are uneven. A full server is returned all the same: the request waits for it. After a refusal the next
-    other server along the ring is taken.
+    the nearest point on either side. When a server goes, only its keys move. The arcs, and so the shares, are uneven:
+    by 1 / sqrt(32 x weight), 18 % at weight 1 and 2 % at weight 100. A full server is returned all the same: the
+    request waits for it. After a refusal the next other server along the ring is taken.
 
     Source: HAProxy 2.8, src/lb_chash.c.
     """
@@ -82,6 +90,7 @@ class HashRing:
         self._known: dict[int, Server] = {}
         self._points: list[int] = []
         self._owners: list[Server] = []
+        self._stale = False
 
     def choose(self, request: Request, avoid: Server | None = None) -> Server | None:
         """Return the server of the point nearest to the hash of the request's key."""
@@ -89,6 +98,8 @@ class HashRing:
 
     def at(self, place: int, avoid: Server | None = None) -> Server | None:
         """Return the server of the point nearest to a place on the ring, from 0 to 2^32 - 1; of two the one before."""
+        if self._stale:
+            self._make()
         points, owners = self._points, self._owners
         if not points:
             return None
@@ -104,11 +115,17 @@ class HashRing:
         """Choose by key alone, whatever the numbers are."""
 
     def changed(self, server: Server) -> None:
-        """Put its points on the ring, or take them off."""
+        """Put its points on the ring or take them off, when it is looked at the next time."""
         self._known[server.slot] = server
+        self._stale = True
+
+    def _make(self) -> None:
+        self._stale = False
         usable = [each for each in self._known.values() if each.usable]
         ring = [
-            (hashed(each.slot * _POINTS + point), each.slot, point) for each in usable for point in range(each.weight)
+            (hashed(_POINTS_FROM + each.slot * _MOST_POINTS + point), each.slot, point)
+            for each in usable
+            for point in range(each.weight)
         ]
         ring.sort()
         self._points = [point for point, _, _ in ring]

@@ -76,7 +76,7 @@ class Server:
 class Place(Handover):
     """A place in a queue: of one server, or (``server`` is None) of all together.
 
-    Who waits is given a server, or None when the wait ran out, or AGAIN to choose anew.
+    Who waits is given a server; or None when the wait ran out, LEFT when the client has, AGAIN to choose anew.
     """
 
     def __init__(self, clock: Clock, server: Server | None) -> None:
@@ -86,3 +86,4 @@ class Place(Handover):
 
 
 AGAIN = object()
+LEFT = object()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.load_balancer.backend import Backend
-from lab.simulation.load_balancer.server import Server
+from lab.simulation.load_balancer.server import LEFT, Server
 from lab.simulation.log import Log
 from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.variate import Variate
@@ -16,6 +16,7 @@ class SteadyLoadBalancer:
     ::
 
         arrives --> a server with room? --no--> queue --queue timeout--> rejected (503)
+                        |                         |  `--client gone-----> timeout, if it heeds that
                         | yes                     | its turn
                      forwarded <------------------+
                         |--answer--> passed on
@@ -47,10 +48,10 @@ class SteadyLoadBalancer:
         visit = self._log.open_visit(request, self._name, -1, clock.now)
         server = backend.choose(request)
         if server is None or server.served >= server.limit or server.queued:
-            place = backend.wait(server)
+            place = backend.wait(request, server)
             given = None if place is None else (yield place)
             if not isinstance(given, Server):
-                return visit.turn_away(clock.now, Outcome.REJECTED)
+                return visit.turn_away(clock.now, Outcome.TIMEOUT if given is LEFT else Outcome.REJECTED)
             server = given
         else:
             backend.take(server)
