@@ -14,7 +14,7 @@ _NOT_YET = frozenset(
         *("worker", "job", "dead_letter", "rebalance", "batch", "message_priority"),
         *("retry_budget", "hedge", "hedging", "bulkhead", "rate_limit", "rate_limiter"),
         *("network", "lte", "wifi", "write_through", "write_behind"),
-        *("recovery_time", "cost", "prices", "replicas_of", "read_replicas"),
+        *("recovery_time", "cost", "prices"),
         *("source", "hash_balance_factor", "min_connections", "full_connections", "retry_on", "sticky"),
         *("gamma", "erlang", "weibull", "pareto", "hotset", "load_shedding"),
     }
