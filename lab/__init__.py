@@ -40,6 +40,7 @@ _HOME = {
     "ParallelStep": "lab.scenario.steps",
     "Pool": "lab.scenario.components",
     "QuerySpec": "lab.scenario.components",
+    "Host": "lab.scenario.components",
     "Queue": "lab.scenario.components",
     "QueryStep": "lab.scenario.steps",
     "RampRate": "lab.scenario.arrivals",
@@ -107,7 +108,7 @@ if TYPE_CHECKING:
         Retry,
         RetryBudget,
     )
-    from lab.scenario.components import Cache, Database, LoadBalancer, Pool, QuerySpec, Queue, Service
+    from lab.scenario.components import Cache, Database, Host, LoadBalancer, Pool, QuerySpec, Queue, Service
     from lab.scenario.keys import HotKey, UniformKeys, ZipfKeys
     from lab.scenario.objectives import RateObjective, RatioObjective, SojournTimeObjective
     from lab.scenario.reader import parse_scenario, read_scenario

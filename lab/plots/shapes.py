@@ -138,6 +138,9 @@ def _details(kind: str, part: Mapping[str, Any]) -> list[str]:
                 *([f"{cores} core{'s' * (cores != 1)}"] if part.get("cores") else []),
                 *([f"{replicas} replica{'s' * (replicas != 1)}"] if part.get("replicas") else []),
             ]
+        case "host":
+            cores = _count(part.get("cores"))
+            return [f"host, {cores} core{'s' * (cores != 1)}"]
         case _:
             return [kind] if kind else []
 

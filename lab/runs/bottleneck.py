@@ -127,7 +127,7 @@ def _for_what(scenario: Mapping[str, Any], component: str) -> str:
     if place == "server":
         return "for a core of the database"
     part = parts.get(name if place.startswith("replica_") else component, {})
-    match part.get("kind"):
+    match part.get("kind", component.rpartition(".")[2]):
         case "load_balancer":
             return f"for a connection to {part['targets']}" if "targets" in part else "for a connection"
         case "service":
@@ -136,6 +136,14 @@ def _for_what(scenario: Mapping[str, Any], component: str) -> str:
             return "for a pooled connection"
         case "queue":
             return "for a consumer"
+        case "host":
+            return "for a core"
+        case "event_loop":
+            return "for the event loop"
+        case "gil":
+            return "for the Python interpreter (its GIL)"
+        case "thread_pool":
+            return "for a thread"
         case _:
             return "in its queue"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.scenario.components import LoadBalancer, Queue, Service
+from lab.scenario.components import Host, LoadBalancer, Queue, Service
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CallStep, walk
 from lab.scenario.visits import Place
@@ -20,6 +20,11 @@ def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
         return component.capacity is not None
     if isinstance(component, Service):
         return _few_at_once(scenario, place.component, {})
+    if isinstance(component, Host):
+        known: dict[str, bool] = {}
+        parts = scenario.components.items()
+        on_it = [name for name, part in parts if isinstance(part, Service) and place.component in part.hosts]
+        return all(_few_at_once(scenario, name, known) for name in on_it)
     return True  # a load balancer and a pool always have a timeout, and nobody queues at a cache
 
 

@@ -8,7 +8,7 @@ from lab.scenario.cache import SAMPLES, Cache
 from lab.scenario.components import Component
 from lab.scenario.problems import Path, Problem
 from lab.scenario.stampede import EarlyRefresh, Lock, SingleFlight, StaleWhileRevalidate
-from lab.scenario.steps import CachedStep, ParallelStep, StepSpec
+from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, ThreadStep, TransactionStep
 
 
 def cache_problems(cache: Cache, where: Path, *, keys: int | None) -> Iterator[Problem]:
@@ -69,6 +69,8 @@ def looked_up_twice(
                     )
                     yield Problem(path=(*here, "cache"), message=message)
                 yield from looked_up_twice(components, step.miss, (*here, "miss"), (*under_way, step.cache))
+            case TransactionStep(steps=nested) | ThreadStep(steps=nested):
+                yield from looked_up_twice(components, nested, (*here, "steps"), under_way)
             case ParallelStep():
                 for branch, nested in enumerate(step.branches):
                     yield from looked_up_twice(components, nested, (*here, "branches", branch), under_way)

@@ -8,10 +8,11 @@ from pydantic import Discriminator
 
 from lab.scenario.cache import Cache
 from lab.scenario.database import Database, Pool, QuerySpec
+from lab.scenario.host import Host
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.queue import Queue
 from lab.scenario.service import Service
 
-Component = Annotated[LoadBalancer | Service | Cache | Database | Queue, Discriminator("kind")]
+Component = Annotated[LoadBalancer | Service | Cache | Database | Queue | Host, Discriminator("kind")]
 
-__all__ = ["Cache", "Component", "Database", "LoadBalancer", "Pool", "QuerySpec", "Queue", "Service"]
+__all__ = ["Cache", "Component", "Database", "Host", "LoadBalancer", "Pool", "QuerySpec", "Queue", "Service"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.scenario import balancer_consistency, database_consistency, queue_consistency
 from lab.scenario.asking import asked_problems, client_problems
 from lab.scenario.cache_consistency import cache_problems, looked_up_twice
-from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
+from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.fault_consistency import fault_problems
 from lab.scenario.mix import named_endpoints, named_keys
@@ -25,6 +25,7 @@ from lab.scenario.steps import (
     PublishStep,
     QueryStep,
     StepSpec,
+    ThreadStep,
     TransactionStep,
     walk,
 )
@@ -78,11 +79,12 @@ def _dangling(scenario: Scenario) -> Iterator[Problem]:
                     message = f"{shown(targets)} is not a service of this scenario (services: {known})"
                     yield Problem(path=("components", name, "targets"), message=message)
             case Service(endpoints=endpoints):
+                yield from _dangling_hosts(scenario, name, component)
                 for endpoint, steps in endpoints.items():
                     yield from _dangling_steps(scenario, steps, ("components", name, "endpoints", endpoint))
             case Queue():
                 yield from queue_consistency.dangling(scenario, name, component)
-            case Cache() | Database():
+            case Cache() | Database() | Host():
                 pass
     yield from asked_problems(scenario, entry)
 
@@ -99,7 +101,7 @@ def _nested(step: StepSpec) -> Iterator[tuple[Path, tuple[StepSpec, ...]]]:
     match step:
         case CachedStep(miss=steps):
             yield ("miss",), steps
-        case TransactionStep(steps=steps):
+        case TransactionStep(steps=steps) | ThreadStep(steps=steps):
             yield ("steps",), steps
         case ParallelStep(branches=branches):
             yield from ((("branches", number), steps) for number, steps in enumerate(branches))
@@ -123,6 +125,13 @@ def _dangling_step(scenario: Scenario, step: StepSpec, where: Path) -> Iterator[
             yield from _dangling_call(scenario, step, where)
         case _:
             pass
+
+
+def _dangling_hosts(scenario: Scenario, name: str, service: Service) -> Iterator[Problem]:
+    for number, host in enumerate(service.hosts):
+        if not isinstance(scenario.components.get(host), Host):
+            message = f"{shown(host)} is not a host (hosts: {_known(scenario, Host)})"
+            yield Problem(path=("components", name, "hosts", number), message=message)
 
 
 def _dangling_database(scenario: Scenario, step: QueryStep | TransactionStep, where: Path) -> Iterator[Problem]:
@@ -222,7 +231,7 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
         if isinstance(component, Queue):
             yield from queue_consistency.without_effect(scenario, name, component)
         if isinstance(component, Service):
-            yield from service_problems(name, component)
+            yield from service_problems(scenario.components, name, component)
         if isinstance(component, Service):
             for endpoint, steps in component.endpoints.items():
                 yield from looked_up_twice(scenario.components, steps, ("components", name, "endpoints", endpoint))

@@ -39,6 +39,7 @@ from lab.scenario.steps import (
     PublishStep,
     QueryStep,
     StepSpec,
+    ThreadStep,
     TransactionStep,
     WaitStep,
     walk,
@@ -60,7 +61,7 @@ class BoundStep:
         ordinal: second argument of ``child_visit``: for its own draw, for a look-up that of the cache, for a call the
             visit of the callee, for a transaction that of its own draws; else 0.
         offset: number of slots before this step's (first) slot, counted from the start of its endpoint.
-        nested: the miss steps (one tuple), the branches (one tuple each), or nothing.
+        nested: the miss steps or those of a thread (one tuple), the branches (one tuple each), or nothing.
     """
 
     spec: StepSpec
@@ -206,6 +207,8 @@ class _Binding:
                 name = f"transaction {step.database}"
                 ordinal = (name_key(name) + self._use(name)) & _MASK
                 return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset, nested=(self.bind(step.steps),))
+            case ThreadStep():
+                return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=(self.bind(step.steps),))
             case ParallelStep():
                 branches = tuple(self.bind(branch) for branch in step.branches)
                 return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=branches)
@@ -237,8 +240,10 @@ def _count(scenario: Scenario, service: str, endpoint: str, counts: dict[tuple[s
                     total += step.repeat
                 case CallStep():
                     total += _count(scenario, step.target, step.endpoint, counts)
-                case CachedStep() | ParallelStep() | InvalidateStep() | PublishStep() | TransactionStep():
+                case CachedStep() | ParallelStep() | TransactionStep() | ThreadStep():
                     pass  # `walk` yields what is nested in them
+                case InvalidateStep() | PublishStep():
+                    pass  # the real parts bring their own times
                 case _:
                     assert_never(step)
         counts[place] = total
@@ -269,7 +274,7 @@ def _slots(
                 yield from _slots(scenario, callee, service=name, endpoint=called, visit=below)
             case PublishStep():
                 pass  # what its consumers need is drawn at their own addresses, below the visit of the publishing
-            case CachedStep() | ParallelStep() | TransactionStep():
+            case CachedStep() | ParallelStep() | TransactionStep() | ThreadStep():
                 for nested in step.nested:
                     yield from _slots(scenario, nested, service=service, endpoint=endpoint, visit=visit)
             case InvalidateStep():

@@ -11,6 +11,7 @@ import numpy as np
 from lab.scenario.cache import Cache
 from lab.scenario.components import Service
 from lab.scenario.mix import popularity
+from lab.scenario.replicas import most_replicas
 from lab.scenario.scenario import Scenario
 from lab.scenario.sizes import mean_bytes
 from lab.scenario.steps import CachedStep, ParallelStep, StepSpec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_ROUNDS = 50
 _SETTLED = 1e-9
+_LRU_CLOCK_S = 1.0  # of Redis and Valkey
 
 
 def hit_ratios(scenario: Scenario, rate_per_s: float) -> dict[str, float]:
@@ -32,7 +34,7 @@ def hit_ratios(scenario: Scenario, rate_per_s: float) -> dict[str, float]:
     Assumes independent requests, a steady state, and that a miss is stored at once. What it leaves out:
 
     - A cache that is full and has a time to live is taken for the stricter of the two alone.
-    - Bytes count by the mean size; sampled evictions as if they knew every entry; LFU as if it knew popularities.
+    - Bytes count by the mean size; sampled evictions as if they saw every entry; LFU as if it knew popularities.
     - A cache behind another one, in the same endpoints, sees what that one misses, as if that were independent
       requests; behind a call of another service it is taken to see the popularity of all keys.
     - Protections against stampedes: a stale answer counts as a miss here (somebody must do the work), and early
@@ -95,12 +97,12 @@ def _by_key(scenario: Scenario, name: str, shares: Ratios, rate_per_s: float) ->
     """The hit ratio of each key: by room or by life, whichever makes fewer hits in all."""
     cache = scenario.components[name]
     assert isinstance(cache, Cache)  # the consistency check of the scenario has seen to it
+    rates = shares * rate_per_s / _copies(scenario, name)
     bounds = [np.ones(len(shares))]
     if cache.bounded and _entries(cache) < np.count_nonzero(shares):
-        bounds.append(_by_room(cache, shares))
+        bounds.append(_by_room(cache, shares, rates))
     if cache.ttl is not None:
         # Nobody comes before an entry is too old when nobody comes at all.
-        rates = shares * rate_per_s / _copies(scenario, name)
         none = np.zeros(len(shares))
         bounds.append(ttl_cache.hit_ratios(request_rates_per_s=rates, ttl_s=cache.ttl) if rates.any() else none)
     return min(bounds, key=lambda bound: float(shares @ bound))
@@ -119,25 +121,36 @@ def _copies(scenario: Scenario, name: str) -> int:
     if isinstance(cache, Cache) and cache.scope == "shared":
         return 1
     return sum(
-        component.replicas * component.workers
+        most_replicas(component) * component.workers
         for component in scenario.components.values()
         if isinstance(component, Service)
         and any(each == name for steps in component.endpoints.values() for each, _ in _look_ups(steps, ()))
     )
 
 
-def _by_room(cache: Cache, shares: Ratios) -> Ratios:
+def _by_room(cache: Cache, shares: Ratios, rates_per_s: Ratios) -> Ratios:
     entries = int(_entries(cache))
     match cache.eviction:
         # What was asked for first is distributed like what was asked for last, so refusing is as good as LRU.
-        case "lru" | "sampled_lru" | "noeviction":
+        case "lru" | "noeviction":
             return che.hit_ratios(request_rates_per_s=shares, capacity=entries)
+        case "sampled_lru":
+            return _sampled_lru(shares, rates_per_s, entries)
         case "fifo" | "random":
             return fifo_random_cache.hit_ratios(request_rates_per_s=shares, capacity=entries)
         case "lfu" | "sampled_lfu":
             return _least_frequently_used(shares, entries)
         case _:
             assert_never(cache.eviction)
+
+
+def _sampled_lru(shares: Ratios, rates_per_s: Ratios, entries: int) -> Ratios:
+    """Like LRU, unless everything turns over within one tick of the clock that tells old from new: then like RANDOM."""
+    stays_s = math.inf  # when nobody comes
+    if rates_per_s.any():
+        stays_s = che.characteristic_time_s(request_rates_per_s=rates_per_s, capacity=entries)
+    hit_ratios_of = che.hit_ratios if stays_s > _LRU_CLOCK_S else fifo_random_cache.hit_ratios
+    return hit_ratios_of(request_rates_per_s=shares, capacity=entries)
 
 
 def _least_frequently_used(shares: Ratios, entries: int) -> Ratios:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lab.distributions import Constant, Distribution
-from lab.quantities import Count, CountOrZero, Spec
+from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
 from lab.scenario.autoscaler import Autoscaler
 from lab.scenario.names import Name
-from lab.scenario.steps import StepSpec
+from lab.scenario.steps import StepSpec, ThreadStep, walk
 
 _NO_TIME = Constant(mean="0s")  # type: ignore[arg-type]  # text in, seconds inside
 
@@ -41,6 +41,21 @@ class Service(Spec):
         "pools are each worker's own. A request goes to one of them at random.",
         le=1_000,
     )
+    threads: Count = Field(
+        default=40,
+        description="Threads of each worker for thread steps; who finds none free waits (anyio: 40 tokens).",
+        le=10_000,
+    )
+    switch_interval: PositiveDuration = Field(
+        default="5ms",
+        validate_default=True,
+        description="How long one thread of a worker goes on computing once another one wants to (Python's GIL).",
+    )
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names of the hosts whose cores its processes compute on; replicas take them in turn. None "
+        "given: each process has a core to itself.",
+    )
     overhead: Distribution = Field(
         default=_NO_TIME, description="CPU time of the framework for each admitted request, on the event loop."
     )
@@ -57,3 +72,13 @@ class Service(Spec):
     endpoints: dict[Name, Annotated[tuple[StepSpec, ...], Field(min_length=1)]] = Field(
         min_length=1, description="Endpoint name to its steps."
     )
+
+
+def uses_threads(service: Service) -> bool:
+    """Whether any endpoint of the service does something in a thread."""
+    return any(isinstance(step, ThreadStep) for steps in service.endpoints.values() for step in walk(steps))
+
+
+def host_of(service: Service, index: int) -> str | None:
+    """Return the name of the host that replica ``index`` runs on; None if it shares its cores with nobody."""
+    return service.hosts[index % len(service.hosts)] if service.hosts else None

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lab.distributions import mean_s
-from lab.scenario.problems import Problem, shown
-from lab.scenario.service import Service
+from lab.quantities import default_of
+from lab.scenario.components import Cache, Component
+from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.service import Service, uses_threads
+from lab.scenario.stampede import StaleWhileRevalidate
+from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, ThreadStep, TransactionStep
 
 
-def service_problems(name: str, service: Service) -> Iterator[Problem]:
+def service_problems(components: Mapping[str, Component], name: str, service: Service) -> Iterator[Problem]:
     """Yield what is wrong between the keys of one service.
 
     Args:
-        name: what the scenario calls it.
+        components: those of the scenario, by name.
+        name: what the scenario calls the service.
         service: the service.
     """
-    for key, message in (*_admission(service), *_priorities(service)):
+    for key, message in (*_admission(service), *_priorities(service), *_threads(service)):
         yield Problem(path=("components", name, key), message=message)
+    for endpoint, steps in service.endpoints.items():
+        yield from _in_threads(components, steps, ("components", name, "endpoints", endpoint), inside=False)
 
 
 def _admission(service: Service) -> Iterator[tuple[str, str]]:
@@ -46,3 +53,46 @@ def _priorities(service: Service) -> Iterator[tuple[str, str]]:
             "priorities",
             f"says nothing of {', '.join(missing)}; with discipline priority each endpoint has one",
         )
+
+
+def _threads(service: Service) -> Iterator[tuple[str, str]]:
+    if not uses_threads(service):
+        for key in ("threads", "switch_interval"):
+            if getattr(service, key) != default_of(Service, key):
+                yield key, "has no effect, as no endpoint has a thread step; add one, or leave this out"
+
+
+def _in_threads(
+    components: Mapping[str, Component], steps: tuple[StepSpec, ...], where: Path, *, inside: bool
+) -> Iterator[Problem]:
+    for number, step in enumerate(steps):
+        here = (*where, number)
+        if inside and isinstance(step, ThreadStep | ParallelStep):
+            message = (
+                f"is a {step.kind} step in a thread, which does one thing after the other; take it out of the thread, "
+                "or write its steps one after the other"
+            )
+            yield Problem(path=here, message=message)
+            continue
+        if inside and isinstance(step, CachedStep) and _revalidates(components, step):
+            message = (
+                f"looks into {shown(step.cache)}, which refreshes entries in the background, and the lab does not "
+                "model yet that a thread begins that; look it up outside the thread, or choose another protection"
+            )
+            yield Problem(path=(*here, "cache"), message=message)
+        match step:
+            case CachedStep():
+                yield from _in_threads(components, step.miss, (*here, "miss"), inside=inside)
+            case ThreadStep(steps=nested) | TransactionStep(steps=nested):
+                within = inside or isinstance(step, ThreadStep)
+                yield from _in_threads(components, nested, (*here, "steps"), inside=within)
+            case ParallelStep():
+                for branch, nested in enumerate(step.branches):
+                    yield from _in_threads(components, nested, (*here, "branches", branch), inside=inside)
+            case _:
+                pass
+
+
+def _revalidates(components: Mapping[str, Component], step: CachedStep) -> bool:
+    cache = components.get(step.cache)
+    return isinstance(cache, Cache) and isinstance(cache.stampede_protection, StaleWhileRevalidate)

@@ -81,6 +81,13 @@ class PublishStep(Spec):
     queue: str = Field(description="Name of a queue.")
 
 
+class ThreadStep(Spec):
+    """Does its steps in a thread, as for a handler without ``async``: the event loop serves others meanwhile."""
+
+    kind: Literal["thread"] = "thread"
+    steps: tuple[StepSpec, ...] = Field(min_length=1, description="What the thread does, one after the other.")
+
+
 class ParallelStep(Spec):
     """Does several lists of steps at once and goes on when all have ended."""
 
@@ -90,13 +97,23 @@ class ParallelStep(Spec):
 
 StepSpec = Annotated[
     Union[  # noqa: UP007  # recursive
-        CpuStep, WaitStep, CachedStep, InvalidateStep, QueryStep, TransactionStep, CallStep, PublishStep, ParallelStep
+        CpuStep,
+        WaitStep,
+        CachedStep,
+        InvalidateStep,
+        QueryStep,
+        TransactionStep,
+        CallStep,
+        PublishStep,
+        ThreadStep,
+        ParallelStep,
     ],
     Discriminator("kind"),
 ]
 
 CachedStep.model_rebuild()
 TransactionStep.model_rebuild()
+ThreadStep.model_rebuild()
 ParallelStep.model_rebuild()
 
 
@@ -107,7 +124,7 @@ def walk(steps: tuple[StepSpec, ...]) -> Iterator[StepSpec]:
         match step:
             case CachedStep():
                 yield from walk(step.miss)
-            case TransactionStep():
+            case TransactionStep() | ThreadStep():
                 yield from walk(step.steps)
             case ParallelStep():
                 for branch in step.branches:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from lab.scenario.components import Cache, Component, Database, LoadBalancer, Queue, Service
+from lab.scenario.components import Cache, Component, Database, Host, LoadBalancer, Queue, Service
 from lab.scenario.mix import named_endpoints
 from lab.scenario.replicas import replicas_text
 from lab.scenario.scenario import Scenario
+from lab.scenario.service import uses_threads
 from lab.scenario.stampede import NoProtection
 from lab.scenario.steps import (
     CachedStep,
@@ -19,6 +20,7 @@ from lab.scenario.steps import (
     PublishStep,
     QueryStep,
     StepSpec,
+    ThreadStep,
     TransactionStep,
     WaitStep,
 )
@@ -44,6 +46,7 @@ def mermaid(scenario: Scenario) -> str:
             lines.append(_arrow(_node(name), _node(component.consumer), [component.endpoint], dotted=False))
         elif isinstance(component, Service):
             lines += _arrows(name, component)
+            lines += [f"    {_node(name)} -.- {_node(host)}" for host in dict.fromkeys(component.hosts)]
     return "\n".join(lines) + "\n"
 
 
@@ -64,6 +67,8 @@ def _shape(name: str, component: Component) -> str:
             return f'[("{title}")]'
         case Queue():
             return f'[["{title}"]]'
+        case Host():
+            return f'[/"{title}"/]'
         case _:
             assert_never(component)
 
@@ -91,6 +96,8 @@ def _limits(component: Component) -> Iterator[str]:
             )
             if component.capacity is not None:
                 yield f"capacity {component.capacity}"
+        case Host():
+            yield f"{component.cores} core{'s' * (component.cores != 1)}"
         case _:
             assert_never(component)
 
@@ -105,6 +112,8 @@ def _of_service(service: Service) -> Iterator[str]:
         yield f"backlog {service.backlog}"
     if service.discipline != "fifo":
         yield service.discipline
+    if uses_threads(service):
+        yield f"{service.threads} threads"
 
 
 def _cache_limits(cache: Cache) -> Iterator[str]:
@@ -173,6 +182,8 @@ def _asked(steps: tuple[StepSpec, ...], endpoint: str, *, on_miss: bool) -> Iter
                 yield step.target, f"{endpoint}: call {step.endpoint}", on_miss
             case PublishStep():
                 yield step.queue, f"{endpoint}: publish", on_miss
+            case ThreadStep():
+                yield from _asked(step.steps, endpoint, on_miss=on_miss)
             case ParallelStep():
                 for branch in step.branches:
                     yield from _asked(branch, endpoint, on_miss=on_miss)

@@ -8,19 +8,20 @@ No key is pinned to the primary of a database with ``read_policy: read_your_writ
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, assert_never
 
 from lab.distributions import mean_s
 from lab.scenario import routes
-from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
+from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_steps, service_behind
 from lab.scenario.mix import request_mix
 from lab.scenario.replicas import most_replicas
 from lab.scenario.routes import Role, Shares
 from lab.scenario.scenario import Scenario
+from lab.scenario.service import host_of, uses_threads
 from lab.scenario.steps import (
     CachedStep,
     CallStep,
@@ -30,6 +31,7 @@ from lab.scenario.steps import (
     PublishStep,
     QueryStep,
     StepSpec,
+    ThreadStep,
     TransactionStep,
     WaitStep,
 )
@@ -37,6 +39,8 @@ from lab.scenario.steps import (
 Resource = Literal[
     "slots",
     "event_loop",
+    "threads",
+    "gil",
     "connections",
     "cores",
     "replica_connections",
@@ -55,7 +59,8 @@ class Place:
 
     Attributes:
         component: name of the component.
-        resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``; the
+        resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``,
+            their ``threads``, and the ``gil``, which loop and threads share; the ``cores`` of a host; the
             ``connections`` of a pool, the ``cores`` of the database behind it (of its primary; those of all its
             replicas together are ``replica_connections`` and ``replica_cores``); the ``accesses`` of a cache; the
             ``publishings`` and ``deliveries`` of a queue.
@@ -119,8 +124,10 @@ def servers(scenario: Scenario, place: Place) -> int | None:
             return None if limit is None else limit * sum(component.weight(slot) > 0 for slot in range(replicas))
         case Service():
             processes = most_replicas(component) * component.workers
-            if place.resource == "event_loop":
+            if place.resource in ("event_loop", "gil"):
                 return processes
+            if place.resource == "threads":
+                return component.threads * processes
             return None if component.concurrency is None else component.concurrency * processes
         case Cache():
             return None
@@ -135,6 +142,8 @@ def servers(scenario: Scenario, place: Place) -> int | None:
                 return None
             consumer = service_behind(scenario, component.consumer)
             return _deliveries(component, consumer)
+        case Host():
+            return component.cores
         case _:
             assert_never(component)
 
@@ -149,10 +158,11 @@ def _deliveries(queue: Queue, consumer: Service) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Caller:
-    """Whose steps are done: the service, and where the transactions around them hold a connection, by database."""
+    """Whose steps are done: the service, where the transactions around them hold a connection; in a thread or not."""
 
     service: str
     held: Mapping[str, Shares] = field(default_factory=dict)
+    in_thread: bool = False
 
 
 class _Tour:
@@ -174,7 +184,8 @@ class _Tour:
         else:
             assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
             overhead_s = mean_s(component.overhead)
-            self._add(Place(component=target, resource="event_loop"), visits, overhead_s)
+            for processor, share in self._processors(_Caller(service=target)):
+                self._add(processor, visits * share, overhead_s)
             steps = endpoint_steps(self._scenario, target, endpoint)
             held_s = overhead_s + self._steps(steps, _Caller(service=target), visits)
         self._add(place, visits, held_s)
@@ -186,9 +197,7 @@ class _Tour:
     def _step(self, step: StepSpec, caller: _Caller, visits: float) -> float:
         match step:
             case CpuStep():
-                held_s = mean_s(step.time)
-                self.time_s[Place(component=caller.service, resource="event_loop")] += visits * held_s
-                return held_s
+                return self._compute(step, caller, visits)
             case WaitStep():
                 return mean_s(step.time)
             case CachedStep():
@@ -203,6 +212,10 @@ class _Tour:
                 return self.call(step.target, step.endpoint, visits)
             case PublishStep():
                 return self._publish(step, visits)
+            case ThreadStep():
+                held_s = self._steps(step.steps, replace(caller, in_thread=True), visits)
+                self._add(Place(component=caller.service, resource="threads"), visits, held_s)
+                return held_s
             case ParallelStep():
                 return max(self._steps(branch, caller, visits) for branch in step.branches)
             case _:
@@ -234,7 +247,7 @@ class _Tour:
     def _transaction(self, step: TransactionStep, caller: _Caller, visits: float) -> float:
         database = self._database(step.database)
         shares = routes.shares(database, writes=routes.transaction_writes(self._scenario, step))
-        within = _Caller(service=caller.service, held={**caller.held, step.database: shares})
+        within = replace(caller, held={**caller.held, step.database: shares})
         held_s = self._steps(step.steps, within, visits) + mean_s(database.round_trip)
         self._hold(step.database, caller, shares, visits, held_s)
         return held_s
@@ -248,6 +261,25 @@ class _Tour:
         database = self._components[name]
         assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
         return database
+
+    def _compute(self, step: CpuStep, caller: _Caller, visits: float) -> float:
+        held_s = mean_s(step.time)
+        for processor, share in self._processors(caller):
+            self.time_s[processor] += visits * share * held_s
+        return held_s
+
+    def _processors(self, caller: _Caller) -> Iterator[tuple[Place, float]]:
+        """What is busy while a service computes, and for which share of it."""
+        service = self._components[caller.service]
+        assert isinstance(service, Service)  # the consistency check of the scenario has seen to it
+        if not caller.in_thread:
+            yield Place(component=caller.service, resource="event_loop"), 1.0
+        if uses_threads(service):
+            yield Place(component=caller.service, resource="gil"), 1.0
+        replicas = most_replicas(service)
+        for host, count in Counter(host_of(service, index) for index in range(replicas)).items():
+            if host is not None:
+                yield Place(component=host, resource="cores"), count / replicas
 
     def _cached(self, step: CachedStep, caller: _Caller, visits: float) -> float:
         misses = 1 - self._hit_ratios.get(step.cache, 0.0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Generator
 
 from simpy import Interrupt
+from simpy.events import Event
 
 from lab.simulation.clock import Clock, Handover
 from lab.simulation.log import Log, Visit
-from lab.simulation.processor import Job, Processor
+from lab.simulation.processor import INSTANT_S, Job, Processor
 from lab.simulation.request import Handling, Outcome, Request
 
 
@@ -74,25 +76,37 @@ class Interpreter:
         self._cut = False  # whether the job is less than the stretch
         self._frozen = False
         self._stopped: Visit | None = None
+        self._spent_s = 0.0  # on jobs that are no more
         self.factor = 1.0
 
-    def compute(self, who: object, request: Request, visit: Visit, cpu_time_s: float) -> Handling:
-        """Compute for a thread, which has the GIL afterwards; the CPU time is added to the visit's own.
+    @property
+    def cpu_time_s(self) -> float:
+        """CPU time that the process has used until now."""
+        return self._spent_s + (0.0 if self._job is None else self._job.used_until_s(self._clock.now))
 
-        To compute for no time is how a thread that was blocked gets the GIL back.
-        """
+    def compute(self, who: object, request: Request, visit: Visit, cpu_time_s: float) -> Handling:
+        """Compute for a thread, which has the GIL afterwards; the CPU time is added to the visit's own."""
         total_s = cpu_time_s * self.factor
-        if total_s > 0 or self._frozen or self._holder not in (None, who):
-            stretch = Stretch(who, request, total_s, Handover(self._clock))
-            self._want(stretch)
-            try:
-                yield stretch.over
-            except Interrupt:
-                self._abort(stretch)
-                visit.service_time_s += total_s - stretch.left_s
-                raise
+        if total_s == 0:
+            return (yield from self.acquire(who, request))
+        stretch = Stretch(who, request, total_s, Handover(self._clock))
+        try:
+            yield from self._do(stretch)
+        except Interrupt:
+            visit.service_time_s += total_s - stretch.left_s
+            raise
         visit.service_time_s += total_s
         return Outcome.OK
+
+    def acquire(self, who: object, request: Request) -> Handling:
+        """Get the GIL back for a thread that was waiting for something else, if another one has it."""
+        if self.must_wait(who):
+            yield from self._do(Stretch(who, request, 0.0, Handover(self._clock)))
+        return Outcome.OK
+
+    def must_wait(self, who: object) -> bool:
+        """Whether this thread cannot go on at once, even without computing."""
+        return self._frozen or self._holder not in (None, who)
 
     def release(self, who: object) -> None:
         """Let others compute if this thread has the GIL, as it is about to wait for something else."""
@@ -111,8 +125,16 @@ class Interpreter:
         self._move_on(Outcome.OK)
         self._processor.thaw()
 
+    def _do(self, stretch: Stretch) -> Generator[Event, object, None]:
+        self._want(stretch)
+        try:
+            yield stretch.over
+        except Interrupt:
+            self._abort(stretch)
+            raise
+
     def _want(self, stretch: Stretch) -> None:
-        if self._holder is stretch.who and self._budget_s > 0:
+        if self._holder is stretch.who and self._budget_s > INSTANT_S:
             self._compute(stretch)
             return
         if self._threaded:
@@ -150,8 +172,8 @@ class Interpreter:
 
     def _compute(self, stretch: Stretch) -> None:
         self._stretch = stretch
-        self._cut = self._budget_s < stretch.left_s
-        self._job = Job(stretch.request, min(stretch.left_s, self._budget_s), self._ended)
+        self._cut = self._budget_s < stretch.left_s - INSTANT_S
+        self._job = Job(stretch.request, self._budget_s if self._cut else stretch.left_s, self._ended)
         if self._frozen:
             self._stand_still()
         if stretch.left_s == 0 and not self._frozen:
@@ -164,6 +186,7 @@ class Interpreter:
         stretch = self._stretch
         assert stretch is not None
         self._stretch = self._job = None
+        self._spent_s += job.used_s
         self._budget_s -= job.used_s
         if self._cut:
             stretch.left_s -= job.used_s
@@ -178,6 +201,7 @@ class Interpreter:
         if self._stretch is stretch and self._job is not None:
             self._processor.halt()
             stretch.left_s -= self._job.used_s
+            self._spent_s += self._job.used_s
             self._stretch = self._job = None
             self._move_on(Outcome.ERROR)
         if self._holder is stretch.who:

@@ -10,6 +10,9 @@ from simpy.events import Event
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.request import Request
 
+INSTANT_S = 1e-9
+"""Less CPU time than this is none: turns are sums of times, which are not exact to the last bit."""
+
 
 class Job:
     """CPU time that a process needs without a break.
@@ -37,6 +40,10 @@ class Job:
             self.used_s += now_s - self.since_s
             self.left_s -= now_s - self.since_s
             self.since_s = now_s
+
+    def used_until_s(self, now_s: float) -> float:
+        """Return the CPU time had until now."""
+        return self.used_s if self.alarm is None else self.used_s + now_s - self.since_s
 
     def finish(self) -> None:
         """Count all that was left, to the last bit, and tell that the job has ended."""
@@ -89,7 +96,7 @@ class OwnCore:
         job = self._job
         assert job is not None  # only a job that has begun is shortened
         job.settle(self._clock.now)
-        if cpu_time_s >= job.left_s:
+        if job.left_s <= cpu_time_s + INSTANT_S:
             return False
         job.left_s = cpu_time_s
         if not self._frozen:

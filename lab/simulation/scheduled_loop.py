@@ -24,9 +24,15 @@ class ScheduledLoop:
         self._index = index
         self._turns = EventLoop(clock=clock, log=log, name=name, index=index)
         self._interpreter = interpreter
-        self.resume = self._turns.resume
         self.freeze = self._turns.freeze
         self.thaw = self._turns.thaw
+
+    def resume(self, request: Request) -> Handling:
+        """Get the loop, after whatever is already waiting for it, and then the interpreter."""
+        yield from self._turns.resume(request)
+        if self._interpreter.must_wait(self):
+            yield from self.compute(request, 0.0, "resume")
+        return Outcome.OK
 
     def suspend(self, request: Request) -> None:
         """Let the others run, if the request has the loop, and the threads compute."""
@@ -36,7 +42,7 @@ class ScheduledLoop:
 
     def compute(self, request: Request, cpu_time_s: float, operation: str) -> Handling:
         """Keep the loop busy until the interpreter has computed for ``cpu_time_s``."""
-        yield from self.resume(request)
+        yield from self._turns.resume(request)
         clock = self._clock
         visit = self._log.open_visit(request, self._name, self._index, clock.now)
         visit.operation = operation

@@ -129,23 +129,33 @@ class Replica:
 
         What it asked of others is still done, and their answers wait. New requests wait for the event loop.
         """
-        self._control().freeze()
+        self.interpreter.freeze()
         self.event_loop.freeze()
 
     def thaw(self) -> None:
         """Let the process go on (SIGCONT)."""
         self.event_loop.thaw()
-        self._control().thaw()
+        self.interpreter.thaw()
 
     def slow_down(self, factor: float) -> None:
         """Let each stretch of computing that begins from now on take ``factor`` times as long."""
-        self._control().factor = factor
+        self.interpreter.factor = factor
 
     def recover(self) -> None:
         """Compute at full speed again from the next stretch on."""
-        self._control().factor = 1.0
+        self.interpreter.factor = 1.0
 
-    def _control(self) -> Interpreter:
+    def cpu_time_s(self) -> float:
+        """Return the CPU time that the process has used until now."""
+        return self.interpreter.cpu_time_s
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """What computes for its loop and its threads.
+
+        Raises:
+            TypeError: it was made without: it has neither threads nor a host, and no faults are described for it.
+        """
         if self._interpreter is None:
             raise TypeError(f"{self._name}/{self._index} was made without faults: it can be neither frozen nor slowed")
         return self._interpreter

@@ -24,6 +24,10 @@ class Workers:
         uniform = self._choices.uniform(request.number, request.attempt, request.visit)
         return self._workers[int(uniform * len(self._workers))].handle(request)
 
+    def cpu_time_s(self) -> float:
+        """Return the CPU time that all workers together have used until now."""
+        return sum(worker.cpu_time_s() for worker in self._workers)
+
     def freeze(self) -> None:
         """Stop all workers (see Replica)."""
         for worker in self._workers:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lab.runs.run import Run
-from lab.scenario.components import Database, LoadBalancer, Queue, Service
+from lab.scenario.components import Database, Host, LoadBalancer, Queue, Service
 from lab.scenario.replicas import can_stand_still, processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, walk
@@ -140,9 +140,12 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
     A load balancer's queue is for all its servers, unless the key decides; each worker of a replica has a queue of its
     own.
     """
-    name = component.removesuffix(".event_loop")
-    if name != component:
+    if component.endswith((".event_loop", ".gil")):
         return 1, True
+    name = component.removesuffix(".thread_pool")
+    service = scenario.components.get(name)
+    if name != component and isinstance(service, Service):
+        return service.threads, True
     if isinstance(scenario.components.get(name.partition(".")[0]), Database):
         return database_places(scenario, name)
     match scenario.components.get(name):
@@ -150,6 +153,8 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
             return None if places is None else places * workers, workers == 1
         case LoadBalancer(max_connections_per_server=places, algorithm=algorithm, targets=targets):
             return places, algorithm == "uri" and not processes_end(scenario, targets)
+        case Host(cores=places):
+            return places, True
         case Queue(partitions=None, redelivery="timeout"):
             return None, False  # a failed message is out until its timeout, while its consumer takes the next
         case Queue(partitions=None, prefetch=places) | Queue(partitions=places):

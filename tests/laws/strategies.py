@@ -45,12 +45,14 @@ LEAVES = st.one_of(
 )
 
 
+THREADS = st.builds(lambda steps: {"kind": "thread", "steps": steps}, st.lists(LEAVES, min_size=1, max_size=3))
 MORE_LEAVES = st.one_of(
     LEAVES,
     st.just({"kind": "publish", "queue": "jobs"}),
     st.just({"kind": "invalidate", "cache": "items"}),
     QUERIES.map(lambda query: query | {"repeat": 3}),
     TRANSACTIONS,
+    THREADS,
 )
 
 
@@ -344,6 +346,14 @@ QUEUES = st.builds(
 )
 
 
+HOSTS = st.builds(
+    lambda cores, quantum: {"kind": "host", "cores": cores, "quantum": quantum},
+    st.integers(1, 2),
+    st.sampled_from(["3ms", "500us", "1s"]),
+)
+HOSTED = st.sampled_from([{}, {"hosts": ["vm"]}])
+
+
 @st.composite
 def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     """Draw a valid scenario: a balanced service that uses a cache, a database, a queue, and two ways into another.
@@ -352,9 +362,14 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
         measurable: leave out what the reference backend cannot do yet.
     """
     steps = MEASURABLE_STEPS if measurable else STEPS
+    on_host = {} if measurable else draw(HOSTED)
     of_api, of_inner = (LIMITS if measurable else st.one_of(LIMITS, _replicas(of)) for of in (("get", "put"), ("get",)))
     caches = MEASURABLE_CACHES if measurable else CACHES
-    more = {} if measurable else {"jobs": draw(QUEUES), "worker": draw(WORKERS) | draw(SCALED_CONSUMERS)}
+    more = (
+        {}
+        if measurable
+        else {"jobs": draw(QUEUES), "worker": draw(WORKERS) | draw(SCALED_CONSUMERS), "vm": draw(HOSTS)}
+    )
     leaf = {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": draw(TIMES)}]}, "overhead": draw(TIMES)}
     api = {
         "kind": "service",
@@ -371,9 +386,9 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
             "entry": "edge",
             "components": {
                 "edge": draw(EDGE if measurable else edges(patient=patient)),
-                "api": api | draw(of_api) | ({} if measurable else draw(SCALED)),
+                "api": api | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
-                "inner": leaf | draw(of_inner),
+                "inner": leaf | draw(of_inner) | on_host,
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
                 **more,
                 "main": PLAIN_DATABASE

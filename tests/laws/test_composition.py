@@ -103,6 +103,11 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         for protection in ("single_flight", "lock", "early_refresh", "stale_while_revalidate")
     },
     "service": ([{"kind": "call", "target": "callee", "endpoint": "get"}], {"callee": _CALLEE}),
+    "thread": ([{"kind": "thread", "steps": [_WAIT, {"kind": "cpu", "time": "3ms"}, _QUERY]}], {"main": _DATABASE}),
+    "service_on_a_shared_host": (
+        [{"kind": "cpu", "time": _TIME}, {"kind": "call", "target": "callee", "endpoint": "get"}],
+        {"callee": _CALLEE | {"hosts": ["vm"], "overhead": "5ms"}, "vm": {"kind": "host", "cores": 1}},
+    ),
     "service_with_workers": (
         [{"kind": "call", "target": "callee", "endpoint": "get"}],
         {"callee": _CALLEE | {"workers": 2, "discipline": "lifo"}},
@@ -125,6 +130,7 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
 def _scenario(front: str, back: str) -> lab.Scenario:
     steps, parts = _BACKS[back]
     api = {"kind": "service", "concurrency": 2, "overhead": "500us", "endpoints": {"get": steps}}
+    api |= {"hosts": ["vm"]} if "vm" in parts else {}
     return lab.Scenario.model_validate(
         {
             "name": "pair",

@@ -42,12 +42,13 @@ class Rig:
             "api": service(waiting(self.time), replicas=self.replicas),
         }
         described = scenario(parts, entry="edge")
-        self.world = World(scenario=described, seed=1, replication=0, requests=1000, own={})
+        failing = frozenset({"api"} if self.faulty else ())
+        self.world = World(scenario=described, seed=1, replication=0, requests=1000, own={}, failing=failing)
         self.clock, self.log = self.world.clock, self.world.log
         spec = described.components["api"]
         self.fleet = Fleet(
             clock=self.clock,
-            make=lambda index: make_replica(self.world, "api", spec, index, faulty=self.faulty),
+            make=lambda index: make_replica(self.world, "api", spec, index),
             mortal=True,
         )
         for _ in range(self.replicas):

@@ -343,3 +343,75 @@ def test_a_part_of_ones_own_cannot_be_protected_by_the_lab() -> None:
         observe(_cached(stampede_protection="lock"), [0.0], own={"items": Never})
     requests, _ = observe(_cached(stampede_protection="single_flight"), [0.0, 0.01], own={"items": Never})
     assert requests["end_s"].tolist() == pytest.approx([0.1, 0.1])
+
+
+# -- a process that dies ------------------------------------------------------------------------------
+
+
+def _crashed(protection: Any, starts_s: list[float], *, crash_s: float, **cache: Any) -> tuple[World, list[Any]]:
+    """The world, and what became of the requests, after the only replica died and was started again."""
+    autoscaler = {"kind": "hpa", "metric": "concurrency", "target": "99%", "min": 1, "max": 1}
+    parts = {
+        "edge": {"kind": "load_balancer", "targets": "api"},
+        "api": service(_LOOK_UP, concurrency=50, autoscaler=autoscaler),
+        "items": {"kind": "cache", "access_time": "1ms", "stampede_protection": protection, **cache},
+    }
+    described = scenario(parts, entry="edge", workload=_keys())
+    world = World(scenario=described, seed=1, replication=0, requests=0, own={})
+    fleet, outcomes = world.fleet("api"), list[Any](starts_s)
+
+    def ask(number: int, start_s: float) -> Handling:
+        yield world.clock.timeout(start_s)
+        outcome = yield from fleet.ready[0].handle(Request(number, 0, "get", 0, 0))
+        outcomes[number] = (round(world.clock.now, 6), outcome)
+        return outcome
+
+    def crash() -> Handling:
+        yield world.clock.timeout(crash_s)
+        fleet.crash(fleet.members[0])
+        fleet.start()
+        return Outcome.OK
+
+    for number, start_s in enumerate(starts_s):
+        world.clock.process(ask(number, start_s))
+    world.clock.process(crash())
+    world.clock.run(until=20)
+    return world, outcomes
+
+
+def test_a_dead_process_takes_its_flights_with_it() -> None:
+    """Leader and waiter die at 50 ms; the next one, in the new process, leads a flight of its own."""
+    world, outcomes = _crashed("single_flight", [0.0, 0.01, 0.1], crash_s=0.05)
+    assert outcomes == [(0.05, Outcome.ERROR), (0.05, Outcome.ERROR), (0.202, Outcome.OK)]
+    (flight,) = (visit for visit in world.log.visits if visit.operation == "flight")
+    assert (flight.departure_s, flight.outcome) == (0.05, Outcome.ERROR)
+
+
+def test_the_lock_of_a_dead_process_holds_until_it_falls() -> None:
+    """Nobody unlocks: who comes at 100 ms polls every 50 ms in vain for 300 ms, then works without the lock."""
+    protection = {"kind": "lock", "lock_timeout": "300ms"}
+    world, outcomes = _crashed(protection, [0.0, 0.01, 0.1], crash_s=0.05)
+    assert outcomes == [(0.05, Outcome.ERROR), (0.05, Outcome.ERROR), (0.509, Outcome.OK)]
+    polls = [visit for visit in world.log.visits if visit.operation == "poll"]
+    assert [visit.outcome for visit in polls] == [Outcome.ERROR] + [Outcome.OK] * 6
+
+
+def test_a_refresh_in_the_background_dies_with_its_process() -> None:
+    """Served stale at 1.2 s, died at 1.25 s; the next reader of the stale entry begins another refresh."""
+    protection = {"kind": "stale_while_revalidate", "stale_for": "5s"}
+    world, outcomes = _crashed(protection, [0.0, 1.2, 1.3, 2.0], crash_s=1.25, ttl="1s")
+    assert [outcome for _, outcome in outcomes] == [Outcome.OK] * 4
+    refreshes = [visit for visit in world.log.visits if visit.operation == "refresh"]
+    assert [(visit.departure_s, visit.outcome) for visit in refreshes] == [
+        (pytest.approx(1.25), Outcome.ERROR),
+        (pytest.approx(1.402), Outcome.OK),
+    ]
+
+
+def test_a_cache_in_a_process_dies_with_it() -> None:
+    """Stored at 0.1 s, died at 0.5 s: the new process starts cold, and warm entries are for time 0 only."""
+    warm = {"kind": "most_popular", "entries": 1}
+    _, outcomes = _crashed("none", [0.0, 0.4, 0.6], crash_s=0.5, scope="replica")
+    assert [round(end_s, 3) for end_s, _ in outcomes] == [0.102, 0.401, 0.702]
+    _, outcomes = _crashed("none", [0.0, 0.4, 0.6], crash_s=0.5, scope="replica", warm=warm)
+    assert [round(end_s, 3) for end_s, _ in outcomes] == [0.001, 0.401, 0.702]

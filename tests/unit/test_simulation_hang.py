@@ -22,9 +22,10 @@ class Stage:
     """One replica, the requests sent to it, and what is done to it when."""
 
     def __init__(self, *steps: dict[str, Any], faulty: bool = True, **others: Any) -> None:
+        failing = frozenset({"api"} if faulty else ())
         described = scenario({"api": service(*steps, **others)})
-        self.world = World(scenario=described, seed=1, replication=0, requests=100, own={})
-        self.replica = make_replica(self.world, "api", described.components["api"], 0, faulty=faulty)
+        self.world = World(scenario=described, seed=1, replication=0, requests=100, own={}, failing=failing)
+        self.replica = make_replica(self.world, "api", described.components["api"], 0)
         self.ends: dict[int, tuple[float, Outcome]] = {}
 
     def send(self, *starts_s: float) -> None:

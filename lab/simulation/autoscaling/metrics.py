@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Protocol
 
 from lab.scenario.autoscaler import MetricTarget
 from lab.simulation.clock import Clock
 from lab.simulation.fleet import Fleet, Life, Member
 from lab.simulation.log import Log, Visit
 from lab.simulation.request import Outcome
+from lab.simulation.service import Replica
+from lab.simulation.workers import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,26 @@ class Snapshot:
 
     time_s: float
     counters: dict[int, Counters]
+
+
+class ReadsCpu(Protocol):
+    """The CPU times of the replicas of a service."""
+
+    def read(self, now_s: float) -> dict[int, float]:
+        """Return the CPU time until now in seconds by the index of the replica."""
+        ...
+
+
+class InterpreterTimes:
+    """The CPU time of replicas whose computing is scheduled (threads, a shared host), as their interpreters know it."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def read(self, now_s: float) -> dict[int, float]:  # the interpreters have clocks
+        """Return the CPU time in seconds by the index of the replica."""
+        parts = {member.index: member.part for member in self._fleet.members if member.life is Life.READY}
+        return {index: part.cpu_time_s() for index, part in parts.items() if isinstance(part, Replica | Workers)}
 
 
 class CpuTimes:
@@ -100,7 +123,7 @@ class Meter:
         slots: of each replica, over which its requests under way are; None: no limit.
     """
 
-    def __init__(self, *, clock: Clock, fleet: Fleet, cpu: CpuTimes, workers: int, slots: int | None) -> None:
+    def __init__(self, *, clock: Clock, fleet: Fleet, cpu: ReadsCpu, workers: int, slots: int | None) -> None:
         self._clock = clock
         self._fleet = fleet
         self._cpu = cpu

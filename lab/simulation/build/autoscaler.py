@@ -9,7 +9,8 @@ from lab.errors import Unsupported
 from lab.scenario.autoscaler import Autoscaler, HpaAutoscaler, KedaAutoscaler, TargetTrackingAutoscaler, metrics_of
 from lab.scenario.components import Queue, Service
 from lab.simulation.autoscaling.controller import HpaLoop, KedaLoop, Scaled, TargetTrackingLoop
-from lab.simulation.autoscaling.metrics import CpuTimes, Meter, Waiting
+from lab.simulation.autoscaling.metrics import CpuTimes, InterpreterTimes, Meter, ReadsCpu, Waiting
+from lab.simulation.build.process import is_scheduled
 from lab.simulation.deployment import Deployment
 from lab.simulation.fleet import Fleet
 
@@ -36,7 +37,9 @@ def start_autoscaler(world: World, name: str, spec: Service, autoscaler: Autosca
     scaled = Scaled(clock=world.clock, log=world.log, name=name, deployment=deployment)
     if world.is_own(name) and any(metric.metric == "cpu" for metric in metrics_of(autoscaler)):
         raise Unsupported(f"components.{name}.autoscaler: the CPU of a component of your own is not known to the lab")
-    cpu = CpuTimes(log=world.log, name=name, workers=spec.workers)
+    cpu: ReadsCpu = CpuTimes(log=world.log, name=name, workers=spec.workers)
+    if is_scheduled(world, name, spec) and not world.is_own(name):
+        cpu = InterpreterTimes(deployment.fleet)
     slots = None if spec.concurrency is None else spec.concurrency * spec.workers
     meter = Meter(clock=world.clock, fleet=deployment.fleet, cpu=cpu, workers=spec.workers, slots=slots)
     loop: HpaLoop | KedaLoop | TargetTrackingLoop

@@ -16,19 +16,15 @@ from lab.scenario.steps import (
     ParallelStep,
     PublishStep,
     QueryStep,
+    ThreadStep,
     TransactionStep,
     WaitStep,
 )
 from lab.simulation.build.cached import Caching
+from lab.simulation.build.process import make_admission, make_computing
 from lab.simulation.database import DatabaseClient
 from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Transaction
-from lab.simulation.discipline import Classes, Stack
-from lab.simulation.event_loop import EventLoop, Loop
-from lab.simulation.interpreter import Interpreter
-from lab.simulation.line import WaitingRoom
-from lab.simulation.processor import OwnCore
-from lab.simulation.scheduled_loop import ScheduledLoop
-from lab.simulation.service import Admission, Computing, Replica
+from lab.simulation.service import Replica
 from lab.simulation.steps import (
     Awaiting,
     Call,
@@ -41,102 +37,74 @@ from lab.simulation.steps import (
     Steps,
     Wait,
 )
+from lab.simulation.thread_pool import Blocking, ComputeInThread, InThread, ThreadPool
 from lab.simulation.workers import Workers
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
 
 
-def make_replica(world: World, name: str, spec: Spec, index: int, *, faulty: bool = False) -> Replica | Workers:
-    """Return replica ``index`` of the service ``name``.
-
-    Args:
-        faulty: whether it may be frozen or slowed down; one that may not is quicker to simulate.
-    """
-    workers = tuple(
-        _make_worker(world, name, spec, (index, index * spec.workers + worker), faulty=faulty)
-        for worker in range(spec.workers)
-    )
+def make_replica(world: World, name: str, spec: Spec, index: int) -> Replica | Workers:
+    """Return replica ``index`` of the service ``name``."""
+    workers = tuple(_make_worker(world, name, spec, index, worker) for worker in range(spec.workers))
     return workers[0] if len(workers) == 1 else Workers(choices=world.stream(f"{name}/worker"), workers=workers)
 
 
-def _make_worker(world: World, name: str, spec: Spec, numbers: tuple[int, int], *, faulty: bool) -> Replica:
-    """Return one worker process, from the number of its replica and its own among all processes of the service."""
-    index, process = numbers
-    worker = Replica(
+def _make_worker(world: World, name: str, spec: Spec, index: int, worker: int) -> Replica:
+    process = index * spec.workers + worker  # its number among all processes of the service
+    replica = Replica(
         clock=world.clock,
         log=world.log,
         name=name,
         index=index,
-        admission=_admission(spec),
-        computing=_computing(world, name, spec, process, faulty=faulty),
+        admission=make_admission(spec),
+        computing=make_computing(world, name, spec, index=index, process=process),
     )
-    wiring = _Wiring(world=world, event_loop=worker.event_loop, service=name, process=process)
-    worker.endpoints = {
+    wiring = _Wiring(world=world, replica=replica, service=name, spec=spec, process=process)
+    replica.endpoints = {
         endpoint: wiring.steps(bound_steps(world.scenario, name, endpoint)) for endpoint in spec.endpoints
     }
-    return worker
-
-
-def _admission(spec: Spec) -> Admission:
-    room: WaitingRoom | None
-    match spec.discipline:
-        case "fifo":
-            room = None
-        case "lifo":
-            room = Stack()
-        case "priority":
-            room = Classes(spec.priorities.values())
-        case _:
-            assert_never(spec.discipline)
-    return Admission(concurrency=spec.concurrency, backlog=spec.backlog, room=room, urgencies=spec.priorities)
-
-
-def _computing(world: World, name: str, spec: Spec, process: int, *, faulty: bool) -> Computing:
-    clock, log, loop = world.clock, world.log, f"{name}.event_loop"
-    event_loop: Loop
-    interpreter: Interpreter | None
-    if faulty:
-        interpreter = Interpreter(
-            clock=clock, log=log, name=name, index=process, processor=OwnCore(clock), switch_interval_s=None
-        )
-        event_loop = ScheduledLoop(clock=clock, log=log, name=loop, index=process, interpreter=interpreter)
-    else:
-        interpreter = None
-        event_loop = EventLoop(clock=clock, log=log, name=loop, index=process)
-    return Computing(
-        event_loop=event_loop,
-        interpreter=interpreter,
-        overhead=world.unless_free(f"{name}/overhead", spec.overhead),
-        rejection_overhead=world.unless_free(f"{name}/rejection_overhead", spec.rejection_overhead),
-    )
+    return replica
 
 
 class _Wiring:
-    """Makes the steps of one worker process."""
+    """Makes the steps of one worker process: those on its event loop, and those inside a thread."""
 
-    def __init__(self, *, world: World, event_loop: Loop, service: str, process: int) -> None:
+    def __init__(self, *, world: World, replica: Replica, service: str, spec: Spec, process: int) -> None:
         self._world = world
-        self._event_loop = event_loop
+        self._replica = replica
         self._service = service
         self._process = process
         self._caching = Caching(
             world=world,
             caller=(service, process),
-            event_loop=event_loop,
+            event_loop=replica.event_loop,
             detached=self._detached,
             awaiting=self._awaiting,
         )
         self._held: dict[str, HeldConnections] = {}  # by database: that of the transaction around the steps
+        self._in_thread = False
+        self._threads = ThreadPool(
+            clock=world.clock, log=world.log, name=f"{service}.thread_pool", index=process, threads=spec.threads
+        )
 
     def steps(self, bound: tuple[BoundStep, ...]) -> Steps:
         return Steps(tuple(self._step(step) for step in bound))
 
+    def _steps_in_thread(self, bound: tuple[BoundStep, ...]) -> Steps:
+        self._in_thread = True
+        steps = self.steps(bound)
+        self._in_thread = False
+        return steps
+
     def _step(self, bound: BoundStep) -> Runnable:
-        world, spec, event_loop = self._world, bound.spec, self._event_loop
+        world, spec, event_loop = self._world, bound.spec, self._replica.event_loop
         match spec:
             case CpuStep():
                 time_s = world.variate(bound.stream, spec.time)
+                if self._in_thread:
+                    interpreter = self._replica.interpreter
+                    return ComputeInThread(interpreter=interpreter, time_s=time_s, ordinal=bound.ordinal)
                 return Compute(event_loop=event_loop, time_s=time_s, ordinal=bound.ordinal)
             case WaitStep():
                 time_s = world.variate(bound.stream, spec.time)
@@ -155,6 +123,15 @@ class _Wiring:
                 return self._asking(Call(target=target, endpoint=spec.endpoint, ordinal=bound.ordinal))
             case PublishStep():
                 return self._asking(Publish(queue=world.part(spec.queue), ordinal=bound.ordinal))
+            case ThreadStep():
+                return self._awaiting(
+                    InThread(
+                        clock=world.clock,
+                        pool=self._threads,
+                        interpreter=self._replica.interpreter,
+                        steps=self._steps_in_thread(bound.nested[0]),
+                    )
+                )
             case ParallelStep():
                 branches = tuple(self.steps(branch) for branch in bound.nested)
                 return self._awaiting(Parallel(clock=world.clock, event_loop=event_loop, branches=branches))
@@ -196,4 +173,6 @@ class _Wiring:
         return Detached(clock=self._world.clock, step=step) if mortal else step
 
     def _awaiting(self, step: Runnable) -> Runnable:
-        return Awaiting(event_loop=self._event_loop, step=step)
+        if self._in_thread:
+            return Blocking(interpreter=self._replica.interpreter, step=step)
+        return Awaiting(event_loop=self._replica.event_loop, step=step)

@@ -7,9 +7,10 @@ from typing import assert_never
 from lab.distributions import Constant, Distribution
 from lab.errors import Unsupported
 from lab.randomness import Stream
-from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
-from lab.scenario.replicas import can_stand_still, processes_end
+from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
+from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
+from lab.simulation import host
 from lab.simulation.build.autoscaler import make_deployment, start_autoscaler
 from lab.simulation.build.cache import make_cache
 from lab.simulation.build.context import Context, OwnComponents
@@ -57,6 +58,7 @@ class World:
         self._variates: dict[tuple[str, Distribution], Variate] = {}
         self._parts: dict[str, Part] = {}
         self._fleets: dict[str, Fleet] = {}
+        self._hosts: dict[str, host.Host] = {}
         self._clusters: dict[str, Cluster] = {}
         self._deployments: dict[str, Deployment] = {}
 
@@ -103,6 +105,8 @@ class World:
                 return self.own_part(name) or make_database(self, name, spec, service=None, replica=0)
             case Queue():
                 return self.own_part(name) or make_queue(self, name, spec)
+            case Host():
+                raise Unsupported(f"components.{name}: is a host, on which processes compute; nobody can call it")
             case _:
                 assert_never(spec)
 
@@ -140,9 +144,8 @@ class World:
             assert isinstance(spec, Service)  # the scenario's own check has seen to it
 
             def make(index: int) -> Part:
-                return self.own_part(name, index) or make_replica(self, name, spec, index, faulty=faulty)
+                return self.own_part(name, index) or make_replica(self, name, spec, index)
 
-            faulty = can_stand_still(self.scenario, name)
             mortal = processes_end(self.scenario, name)
             self._fleets[name] = fleet = Fleet(clock=self.clock, make=make, mortal=mortal)
             for _ in range(spec.replicas):
@@ -166,6 +169,18 @@ class World:
     def is_own(self, name: str) -> bool:
         """Tell whether the user gave a part of their own for this component."""
         return name in self._own
+
+    def host(self, name: str) -> host.Host:
+        """Return a host: the same one for all services that run on it."""
+        if name not in self._hosts:
+            spec = self.scenario.components[name]
+            assert isinstance(spec, Host)  # the scenario's own check has seen to it
+            if name in self._own:
+                raise Unsupported(f"components.{name}: is a host, which cannot be replaced by a component of one's own")
+            self._hosts[name] = host.Host(
+                clock=self.clock, log=self.log, name=name, cores=spec.cores, quantum_s=spec.quantum
+            )
+        return self._hosts[name]
 
     def replicas(self, name: str) -> tuple[Part, ...]:
         """Return the replicas of a service that are ready now."""

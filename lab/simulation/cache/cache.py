@@ -68,7 +68,6 @@ class Cache:
         visit.service_time_s = time_s = self._access_times[request.operation](request)
         if time_s:
             yield clock.timeout(time_s)
-        visit.close(clock.now, Outcome.OK)
         return self._verbs[request.operation](request, visit)
 
     def flush(self) -> None:
@@ -89,26 +88,28 @@ class Cache:
         """Let the next one who finds the entry too old refresh it."""
         self._refreshing.discard(key)
 
+    def _answered(self, visit: Visit, yes: bool) -> Outcome:
+        visit.close(self._clock.now, Outcome.OK)
+        return Outcome.OK if yes else Outcome.ERROR
+
     def _get(self, request: Request, visit: Visit) -> Outcome:
         visit.hit = self._contents.holds(request, self._clock.now)
-        return Outcome.OK if visit.hit else Outcome.ERROR
+        return self._answered(visit, visit.hit)
 
     def _get_or_refresh(self, early: EarlyRefresh, request: Request, visit: Visit) -> Outcome:
         now_s, contents = self._clock.now, self._contents
         there = contents.holds(request, now_s)
         visit.hit = there and not early.due(request, now_s, contents.expiry_s[request.key])
-        if visit.hit:
-            return Outcome.OK
-        early.missed(request, now_s)
-        return Outcome.ERROR
+        if not visit.hit:
+            early.missed(request, now_s)
+        return self._answered(visit, visit.hit)
 
     def _check(self, request: Request, visit: Visit) -> Outcome:
-        return Outcome.OK if self._contents.holds(request, self._clock.now) else Outcome.ERROR
+        return self._answered(visit, self._contents.holds(request, self._clock.now))
 
     def _set(self, request: Request, visit: Visit) -> Outcome:
-        if self._contents.put(request, self._clock.now):
-            return Outcome.OK
-        return visit.close(self._clock.now, Outcome.ERROR)
+        stored = self._contents.put(request, self._clock.now)
+        return visit.close(self._clock.now, Outcome.OK if stored else Outcome.ERROR)
 
     def _set_and_measure(self, early: EarlyRefresh, request: Request, visit: Visit) -> Outcome:
         early.written(request, visit.arrival_s)
@@ -116,11 +117,11 @@ class Cache:
 
     def _delete(self, request: Request, visit: Visit) -> Outcome:
         self._contents.drop(request.key)
-        return Outcome.OK
+        return self._answered(visit, True)
 
     def _lock(self, locks: Locks, request: Request, visit: Visit) -> Outcome:
-        return Outcome.OK if locks.lock(request, self._clock.now) else Outcome.ERROR
+        return self._answered(visit, locks.lock(request, self._clock.now))
 
     def _unlock(self, locks: Locks, request: Request, visit: Visit) -> Outcome:
         locks.unlock(request)
-        return Outcome.OK
+        return self._answered(visit, True)

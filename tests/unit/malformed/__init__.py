@@ -405,6 +405,71 @@ _NAMES = (
         "priorities: there is no endpoint 'other'",
     ),
     _change(
+        "threads without a thread step",
+        "    backlog: 16\n",
+        "    threads: 8\n",
+        25,
+        "threads: has no effect, as no endpoint has a thread step",
+    ),
+    _change(
+        "switch interval without a thread step",
+        "    backlog: 16\n",
+        "    switch_interval: 1ms\n",
+        25,
+        "switch_interval: has no effect, as no endpoint has a thread step",
+    ),
+    _change(
+        "thread in a thread",
+        "        - {kind: wait, time: 20ms}\n",
+        "        - {kind: thread, steps: [{kind: thread, steps: [{kind: wait, time: 20ms}]}]}\n",
+        30,
+        "steps.0: is a thread step in a thread, which does one thing after the other",
+    ),
+    _change(
+        "several things at once in a thread",
+        "[{kind: query, database: main, query: item_by_id}]",
+        "[{kind: thread, steps: [{kind: parallel, branches: [[{kind: wait, time: 1ms}], [{kind: wait, time: 1ms}]]}]}]",
+        33,
+        "steps.0: is a parallel step in a thread",
+    ),
+    _change(
+        "no such host", "    backlog: 16\n", "    hosts: [main]\n", 25, "hosts.0: 'main' is not a host (hosts: none)"
+    ),
+    _change(
+        "refresh in the background of a thread",
+        """        - {kind: wait, time: 20ms}
+        - kind: cached
+          cache: items
+          miss: [{kind: query, database: main, query: item_by_id}]
+      write_item:
+        - {kind: query, database: main, query: insert_item}
+        - {kind: call, target: profiles, endpoint: touch}
+  profiles:
+    kind: service
+    endpoints:
+      touch:
+        - kind: parallel
+          branches:
+            - [{kind: cpu, time: 1ms}]
+            - [{kind: wait, time: 5ms}]
+  items: {kind: cache, capacity: 500, ttl: 20s}
+""",
+        """        - {kind: thread, steps: [{kind: cached, cache: items, miss: [{kind: wait, time: 1ms}]}]}
+      write_item:
+        - {kind: query, database: main, query: insert_item}
+  items: {kind: cache, ttl: 20s, stampede_protection: {kind: stale_while_revalidate, stale_for: 5s}}
+""",
+        30,
+        "which refreshes entries in the background",
+    ),
+    _change(
+        "query of no database in a thread",
+        "        - {kind: wait, time: 20ms}\n",
+        "        - {kind: thread, steps: [{kind: query, database: items, query: get}]}\n",
+        30,
+        "'items' is not a database",
+    ),
+    _change(
         "no such discipline", "    backlog: 16\n", "    discipline: random\n", 25, "(there are: fifo, lifo, priority)"
     ),
 )

@@ -1,0 +1,76 @@
+"""Makes what a worker process is beside its steps: who is let in, and what computes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from lab.scenario.components import Service as Spec
+from lab.scenario.service import host_of, uses_threads
+from lab.simulation.discipline import Classes, Stack
+from lab.simulation.event_loop import EventLoop, Loop
+from lab.simulation.interpreter import Interpreter
+from lab.simulation.line import WaitingRoom
+from lab.simulation.processor import OwnCore, Processor
+from lab.simulation.scheduled_loop import ScheduledLoop
+from lab.simulation.service import Admission, Computing
+
+if TYPE_CHECKING:
+    from lab.simulation.build.world import World
+
+
+def make_admission(spec: Spec) -> Admission:
+    """Return who is let in by one worker of the service, and in which order."""
+    room: WaitingRoom | None
+    match spec.discipline:
+        case "fifo":
+            room = None
+        case "lifo":
+            room = Stack()
+        case "priority":
+            room = Classes(spec.priorities.values())
+        case _:
+            assert_never(spec.discipline)
+    return Admission(concurrency=spec.concurrency, backlog=spec.backlog, room=room, urgencies=spec.priorities)
+
+
+def is_scheduled(world: World, name: str, spec: Spec) -> bool:
+    """Whether the computing of the service's processes is scheduled, and not done at once by a plain event loop."""
+    return world.may_fail(name) or bool(spec.hosts) or uses_threads(spec)
+
+
+def make_computing(world: World, name: str, spec: Spec, *, index: int, process: int) -> Computing:
+    """Return what computes in one worker: the plain event loop, which is quicker to simulate, where that does.
+
+    Args:
+        index: number of the replica, which decides on the host.
+        process: number of the worker among all processes of the service, which tells its rows apart.
+    """
+    clock, log = world.clock, world.log
+    event_loop: Loop
+    interpreter: Interpreter | None
+    if is_scheduled(world, name, spec):
+        interpreter = Interpreter(
+            clock=clock,
+            log=log,
+            name=name,
+            index=process,
+            processor=_processor(world, spec, index),
+            switch_interval_s=spec.switch_interval if uses_threads(spec) else None,
+        )
+        event_loop = ScheduledLoop(
+            clock=clock, log=log, name=f"{name}.event_loop", index=process, interpreter=interpreter
+        )
+    else:
+        interpreter = None
+        event_loop = EventLoop(clock=clock, log=log, name=f"{name}.event_loop", index=process)
+    return Computing(
+        event_loop=event_loop,
+        interpreter=interpreter,
+        overhead=world.unless_free(f"{name}/overhead", spec.overhead),
+        rejection_overhead=world.unless_free(f"{name}/rejection_overhead", spec.rejection_overhead),
+    )
+
+
+def _processor(world: World, spec: Spec, index: int) -> Processor:
+    host = host_of(spec, index)
+    return OwnCore(world.clock) if host is None else world.host(host).process()
