@@ -168,18 +168,32 @@ def test_a_key_has_its_server_and_waits_for_it() -> None:
     assert answers[0].replica == answers[1].replica
 
 
-@pytest.mark.parametrize("hash_type", ["map_based", "consistent"])
-def test_steady_and_changing_fleets_serve_keys_alike(hash_type: str) -> None:
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"algorithm": "uri"},
+        {"algorithm": "uri", "hash_type": "consistent", "max_queue": 1},
+        {"algorithm": "leastconn"},
+        {"algorithm": "leastconn", "max_queue": 2},
+        {"algorithm": "roundrobin"},
+        {"algorithm": "roundrobin", "weights": [3, 1, 1]},
+        {"algorithm": "random", "draws": 3},
+        {"algorithm": "first"},
+    ],
+    ids=str,
+)
+def test_steady_and_changing_fleets_are_balanced_alike(choice: dict[str, object]) -> None:
     """The quick way for a fleet that never changes gives the very same rows as the whole one."""
-    edge = {"algorithm": "uri", "hash_type": hash_type, "max_connections_per_server": 1, "queue_timeout": "150ms"}
-    starts_s, keys = [number * 0.03 for number in range(30)], [number % 5 for number in range(30)]
+    edge = choice | {"max_connections_per_server": 1, "queue_timeout": "75ms"}
+    starts_s, keys = [number * 0.02 for number in range(40)], [number % 5 for number in range(40)]
     rig = Rig(replicas=3, edge=edge)
     rig.send(*starts_s, keys=keys)
     parts = {"edge": {"kind": "load_balancer", "targets": "api"} | edge, "api": service(waiting("100ms"), replicas=3)}
-    requests, _ = observe(scenario(parts, entry="edge"), starts_s, keys=keys)
+    requests, visits = observe(scenario(parts, entry="edge"), starts_s, keys=keys)
     answers = rig.run()
     assert [answer.end_s for answer in answers] == pytest.approx(requests["end_s"].tolist())
     assert [answer.outcome.value for answer in answers] == requests["outcome"].tolist()
+    assert [answer.replica for answer in answers] == visits[visits["component"] == "edge"]["replica"].tolist()
     assert {"ok", "rejected"} == set(requests["outcome"])
 
 
