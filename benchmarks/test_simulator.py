@@ -11,35 +11,11 @@ import simpy
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import lab
+from benchmarks.scenarios import four_parts
 from lab.scenario.schedule import draw_schedule
 from lab.simulation.replicate import replicate
 
 FIRST_SPIKE = Path(__file__).parents[1] / "scenarios" / "validation" / "first_spike.yaml"
-
-# A load balancer, a service, a cache and a database, at constant rates and without retries.
-FOUR_PARTS = """
-name: four_parts
-workload:
-  kind: open
-  arrival_rate: 400/s
-  endpoints: {read: 100%}
-  keys: {kind: zipf, exponent: 0.9, count: 10000}
-client: {timeout: 1s}
-entry: edge
-components:
-  edge: {kind: load_balancer, algorithm: leastconn, targets: api, max_connections_per_server: 16}
-  api:
-    kind: service
-    replicas: 2
-    concurrency: 16
-    endpoints:
-      read:
-        - {kind: cpu, time: {kind: exponential, mean: 1ms}}
-        - {kind: cached, cache: items, miss: [{kind: query, database: main, query: get}]}
-  items: {kind: cache, capacity: 1000}
-  main: {kind: database, pool: {size: 10}, queries: {get: {kind: exponential, mean: 4ms}}}
-run: {duration: 50s, replications: 1}
-"""
 
 
 def _events(scenario: lab.Scenario, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -61,7 +37,7 @@ def _events(scenario: lab.Scenario, monkeypatch: pytest.MonkeyPatch) -> int:
 @pytest.mark.parametrize("name", ["four_parts", "first_spike"])
 def test_requests_per_second(name: str, benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """One replication, from the schedule to the columns of its tables."""
-    scenario = lab.parse_scenario(FOUR_PARTS) if name == "four_parts" else lab.read_scenario(FIRST_SPIKE)
+    scenario = four_parts() if name == "four_parts" else lab.read_scenario(FIRST_SPIKE)
     schedule = draw_schedule(scenario, seed=1, replication=0)
     events = _events(scenario, monkeypatch)
     observed = benchmark(lambda: replicate(scenario, schedule, seed=1, replication=0))
