@@ -181,4 +181,6 @@ def _one(  # a task, sent to a worker as one tuple
     if schedule is None:
         schedule = schedule_of_run(scenario, seed=seed, replication=replication)
     observed = replicate(scenario, schedule, seed=seed, replication=replication, own=components, aggregate=aggregate)
-    return {table.name: table.frame(getattr(observed, table.name)) for table in TABLES}
+    columns = {table.name: getattr(observed, table.name) for table in TABLES}
+    del observed  # so that each column goes when its frame has it
+    return {table.name: table.frame(columns.pop(table.name)) for table in TABLES}

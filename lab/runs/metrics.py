@@ -42,6 +42,7 @@ UNITS = {
     "number_in_service_mean": "",
 }
 
+_NEEDED = ["arrival_s", "admitted_s", "departure_s", "waiting_time_s", "service_time_s", "hit", "stale"]
 _QUANTILES = {"sojourn_time_s_p50": 0.5, "sojourn_time_s_p95": 0.95, "sojourn_time_s_p99": 0.99}
 
 Figures = Iterator[tuple[str, str, float]]  # metric, subject, value
@@ -124,8 +125,10 @@ def _of_requests(requests: pd.DataFrame, subject: str, window: Window) -> Figure
 
 def _all_components(requests: pd.DataFrame, visits: pd.DataFrame, window: Window) -> Figures:
     counts = window.holds(np.asarray(requests["intended_start_s"]))[request_rows(requests, visits)]
-    for component in (str(name) for name in visits["component"].cat.categories):
-        own = np.asarray(visits["component"] == component)
+    components = visits["component"]
+    visits = visits[_NEEDED]
+    for component in (str(name) for name in components.cat.categories):
+        own = np.asarray(components == component)
         yield from _of_visits(visits[own & counts], component)
         yield from _numbers_present(visits[own], component, window)
 

@@ -64,11 +64,13 @@ class Table:
                 unknown
             )
             raise DomainError(f"{self.name} table: {' and '.join(said)}; its columns are {', '.join(self.names)}")
-        columns = {c.name: convert(data[c.name], column=c, where=f"{self.name}.{c.name}") for c in self.columns}
+        # A column is let go as soon as it is converted, and again when it is put in order: long runs fill the memory.
+        columns = {c.name: convert(data.pop(c.name), column=c, where=f"{self.name}.{c.name}") for c in self.columns}
         lengths = {name: len(values) for name, values in columns.items()}
         if len(set(lengths.values())) > 1:
             raise DomainError(f"{self.name} table: columns differ in length ({lengths}); give one value a row in each")
-        frame = self._in_order(pd.DataFrame(columns, columns=list(self.names), copy=False))
+        self._put_in_order(columns)
+        frame = pd.DataFrame(columns, columns=list(self.names), copy=False)
         check_rules(self.name, frame)
         return frame
 
@@ -102,18 +104,15 @@ class Table:
             return pd.DataFrame(stacked, columns=list(self.names), copy=False)
         return self.frame(stacked)
 
-    def _in_order(self, frame: pd.DataFrame) -> pd.DataFrame:
-        keys = [_sort_key(frame[name]) for name in reversed(self.ordered_by)]
-        order = np.lexsort(keys)
-        if np.array_equal(order, np.arange(len(frame))):
-            return frame
-        return frame.take(order).reset_index(drop=True)
+    def _put_in_order(self, columns: dict[str, Any]) -> None:
+        order = np.lexsort([_sort_key(columns[name]) for name in reversed(self.ordered_by)])
+        if not np.array_equal(order, np.arange(len(order))):
+            for name in self.names:
+                columns[name] = columns[name][order]
 
 
-def _sort_key(values: pd.Series[Any]) -> np.ndarray[Any, Any]:
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        return np.asarray(values.cat.codes)
-    return np.asarray(values)
+def _sort_key(values: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(values.codes if isinstance(values, pd.Categorical) else values)
 
 
 _REPLICATION = Column(

@@ -27,6 +27,7 @@ UNITS = {
     "hit_ratio": "",
 }
 MAX_BINS = 1_000_000
+_NEEDED = ["arrival_s", "admitted_s", "departure_s", "hit"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Series = Iterator[tuple[str, str, Floats]]  # metric, subject, one value a bin (NaN where there is none)
@@ -109,7 +110,7 @@ def _of_requests(requests: pd.DataFrame, edges: Floats) -> Series:
 def _of_components(visits: pd.DataFrame, edges: Floats) -> Series:
     widths = np.diff(edges)
     for component in (str(name) for name in visits["component"].cat.categories):
-        own = visits[np.asarray(visits["component"] == component)]
+        own = visits.loc[np.asarray(visits["component"] == component), _NEEDED]
         yield "number_waiting_mean", component, areas(*waiting_intervals(own), edges) / widths
         yield "number_in_service_mean", component, areas(*service_intervals(own), edges) / widths
         looked_up = own[np.asarray(own["hit"].notna())]

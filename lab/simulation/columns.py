@@ -102,9 +102,9 @@ class Rows:
         self._batches.append(batch)
 
     def all(self) -> dict[str, Array]:
-        """Return all that was kept, as one batch."""
-        batches = self._batches or [self.arrays([])]
-        return {name: np.concatenate([each[name] for each in batches]) for name in batches[0]}
+        """Return all that was kept, as one batch, and let go of it."""
+        batches, self._batches = self._batches or [self.arrays([])], []
+        return {name: np.concatenate([each.pop(name) for each in batches]) for name in list(batches[0])}
 
 
 class Requests:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def replicate(  # what is run, on which luck, and what is kept of it
         aggregate: keep aggregates of the visits instead of their rows, in these blocks and bins.
     """
     duration_s = scenario.run.duration
-    count = len(schedule) if schedule is not None else 0
+    count = len(schedule) if schedule is not None else sys.maxsize  # as many as there will be
     world = World(scenario=scenario, seed=seed, replication=replication, requests=count, own=own or {})
     log = world.log
     source = make_source(world, schedule)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lab
@@ -56,6 +56,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[Run, Run]:
 times = st.floats(min_value=0.0, max_value=1e6) | st.sampled_from([0.0, 1e-9, 1.0, 2.0])
 
 
+@settings(deadline=None)
 @given(st.lists(times, min_size=1, max_size=200), st.sampled_from([0.0, 0.5, 0.95, 1.0]))
 def test_a_quantile_from_buckets_is_within_the_stated_error(values: list[float], share: float) -> None:
     """Of numpy's linear quantile of the times themselves; a time below a nanosecond may pass for none."""
@@ -64,6 +65,7 @@ def test_a_quantile_from_buckets_is_within_the_stated_error(values: list[float],
     assert found == pytest.approx(exact, rel=RELATIVE_ERROR, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(times, times)
 def test_a_longer_time_never_has_a_lower_bucket(one: float, other: float) -> None:
     """So the order of the buckets is that of the times."""
