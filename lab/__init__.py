@@ -31,6 +31,7 @@ _HOME = {
     "ExponentialBackoff": "lab.scenario.client",
     "Herd": "lab.scenario.arrivals",
     "HotKey": "lab.scenario.keys",
+    "InvalidateStep": "lab.scenario.steps",
     "Journey": "lab.scenario.workload",
     "JourneyRequest": "lab.scenario.workload",
     "LabError": "lab.errors",

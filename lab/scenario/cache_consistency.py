@@ -8,7 +8,7 @@ from lab.scenario.cache import SAMPLES, Cache
 from lab.scenario.components import Component
 from lab.scenario.problems import Path, Problem
 from lab.scenario.stampede import EarlyRefresh, Lock, SingleFlight, StaleWhileRevalidate
-from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, ThreadStep, TransactionStep
+from lab.scenario.steps import CachedStep, StepSpec, nested
 
 
 def cache_problems(cache: Cache, where: Path, *, keys: int | None) -> Iterator[Problem]:
@@ -57,22 +57,16 @@ def looked_up_twice(
         under_way: the caches whose miss these steps are part of.
     """
     for number, step in enumerate(steps):
-        here = (*where, number)
-        match step:
-            case CachedStep():
-                cache = components.get(step.cache)
-                protection = cache.stampede_protection if isinstance(cache, Cache) else None
-                if step.cache in under_way and isinstance(protection, SingleFlight | Lock):
-                    message = (
-                        f"looks the same key up again while a miss of {step.cache!r} is under way, and with "
-                        f"{protection.kind} would wait for itself; take one of the look-ups out"
-                    )
-                    yield Problem(path=(*here, "cache"), message=message)
-                yield from looked_up_twice(components, step.miss, (*here, "miss"), (*under_way, step.cache))
-            case TransactionStep(steps=nested) | ThreadStep(steps=nested):
-                yield from looked_up_twice(components, nested, (*here, "steps"), under_way)
-            case ParallelStep():
-                for branch, nested in enumerate(step.branches):
-                    yield from looked_up_twice(components, nested, (*here, "branches", branch), under_way)
-            case _:
-                pass
+        here, behind = (*where, number), under_way
+        if isinstance(step, CachedStep):
+            cache = components.get(step.cache)
+            protection = cache.stampede_protection if isinstance(cache, Cache) else None
+            if step.cache in under_way and isinstance(protection, SingleFlight | Lock):
+                message = (
+                    f"looks the same key up again while a miss of {step.cache!r} is under way, and with "
+                    f"{protection.kind} would wait for itself; take one of the look-ups out"
+                )
+                yield Problem(path=(*here, "cache"), message=message)
+            behind = (*under_way, step.cache)
+        for below, inner in nested(step):
+            yield from looked_up_twice(components, inner, (*here, *below), behind)

@@ -14,7 +14,7 @@ from lab.scenario.mix import popularity
 from lab.scenario.replicas import most_replicas
 from lab.scenario.scenario import Scenario
 from lab.scenario.sizes import mean_bytes
-from lab.scenario.steps import CachedStep, ParallelStep, StepSpec
+from lab.scenario.steps import CachedStep, StepSpec, nested
 from lab.scenario.visits import visits
 from lab.theory import che, fifo_random_cache, perfect_lfu, ttl_cache
 
@@ -82,15 +82,12 @@ def _before(scenario: Scenario) -> dict[str, tuple[str, ...]]:
 
 def _look_ups(steps: tuple[StepSpec, ...], outer: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for step in steps:
-        match step:
-            case CachedStep():
-                yield step.cache, tuple(name for name in outer if name != step.cache)
-                yield from _look_ups(step.miss, (*outer, step.cache))
-            case ParallelStep():
-                for branch in step.branches:
-                    yield from _look_ups(branch, outer)
-            case _:
-                pass
+        behind = outer
+        if isinstance(step, CachedStep):
+            yield step.cache, tuple(name for name in outer if name != step.cache)
+            behind = (*outer, step.cache)
+        for _, inner in nested(step):
+            yield from _look_ups(inner, behind)
 
 
 def _by_key(scenario: Scenario, name: str, shares: Ratios, rate_per_s: float) -> Ratios:

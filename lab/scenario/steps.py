@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field
 
 from lab.distributions import Distribution
 from lab.quantities import Count, Spec
+from lab.scenario.problems import Path
 
 
 class CpuStep(Spec):
@@ -117,17 +118,22 @@ ThreadStep.model_rebuild()
 ParallelStep.model_rebuild()
 
 
+def nested(step: StepSpec) -> tuple[tuple[Path, tuple[StepSpec, ...]], ...]:
+    """Return the lists of steps that a step holds, each with its path below the step."""
+    match step:
+        case CachedStep():
+            return ((("miss",), step.miss),)
+        case TransactionStep() | ThreadStep():
+            return ((("steps",), step.steps),)
+        case ParallelStep():
+            return tuple((("branches", number), branch) for number, branch in enumerate(step.branches))
+        case _:
+            return ()
+
+
 def walk(steps: tuple[StepSpec, ...]) -> Iterator[StepSpec]:
     """Yield every step, nested ones too, in the order in which they are written."""
     for step in steps:
         yield step
-        match step:
-            case CachedStep():
-                yield from walk(step.miss)
-            case TransactionStep() | ThreadStep():
-                yield from walk(step.steps)
-            case ParallelStep():
-                for branch in step.branches:
-                    yield from walk(branch)
-            case _:
-                pass
+        for _, inner in nested(step):
+            yield from walk(inner)
