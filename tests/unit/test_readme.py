@@ -43,3 +43,11 @@ def test_the_components_of_the_readme_are_a_scenario() -> None:
     head = "name: shown\nworkload: {kind: open, arrival_rate: 5/s, endpoints: {read_item: 100%}}\nentry: edge\n"
     scenario = lab.parse_scenario(head + components + "run: {duration: 5s}\n")
     assert set(scenario.components) == {"edge", "api", "items", "main"}
+
+
+def test_every_lesson_stands_in_the_readme() -> None:
+    """Each scenario in patterns/ is listed with the question that it answers, word for word."""
+    patterns = sorted((Path(__file__).parents[2] / "scenarios" / "patterns").glob("*.yaml"))
+    assert patterns
+    for path in patterns:
+        assert f"| [`{path.stem}`](scenarios/patterns/{path.name}) | {lab.read_scenario(path).question} |" in README
