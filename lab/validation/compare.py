@@ -93,9 +93,13 @@ def _by_figure(run: Run) -> dict[tuple[str, str], pd.DataFrame]:
 
 
 def _what_matters(scenario: Mapping[str, Any]) -> dict[str, Any]:
-    """The scenario without how often and from which seed it is run, and without its texts."""
-    kept = {key: value for key, value in scenario.items() if key not in _TEXTS}
-    return kept | {"run": {key: scenario["run"][key] for key in ("duration", "warm_up")}}
+    """The scenario without how often and from which seed it is run, and without its texts.
+
+    Keys that the language has gained since a Run was recorded stand at their defaults, which mean what it meant then.
+    """
+    whole = Scenario.model_validate(scenario).model_dump(mode="json")
+    kept = {key: value for key, value in whole.items() if key not in _TEXTS}
+    return kept | {"run": {key: whole["run"][key] for key in ("duration", "warm_up")}}
 
 
 def _first_difference(a: Mapping[str, Any], b: Mapping[str, Any], path: str = "") -> str:

@@ -117,6 +117,14 @@ def test_a_run_agrees_with_itself(predicted: lab.Run) -> None:
     assert {row.error for row in comparison.rows if not math.isnan(row.error)} == {0.0}
 
 
+def test_a_run_recorded_before_a_key_existed_is_of_the_same_scenario(predicted: lab.Run) -> None:
+    """What the old document lacks stands at its default, which means what it meant then."""
+    balancer = dict(predicted.scenario["components"]["edge"])
+    del balancer["retries"], balancer["hash_type"]
+    old = predicted.scenario | {"components": predicted.scenario["components"] | {"edge": balancer}}
+    assert lab.compare(predicted, replace(_as_measured(predicted), scenario=old)).verdict is Verdict.PASS
+
+
 def test_a_detuned_model_misses(predicted: lab.Run) -> None:
     """The comparison can fail: a service 40 % slower than the measured one is a miss."""
     scenario = lab.Scenario.model_validate(predicted.scenario)
