@@ -4,9 +4,18 @@ Each ``plot_x(..., *, ax=None, **style)`` draws on the Axes given, or on a new o
 saves or looks for a current figure; matplotlib is imported when the first plot is drawn.
 """
 
+from lab.plots.replicas import plot_replicas
 from lab.plots.sojourn_times import plot_sojourn_times
 from lab.plots.timeline import plot_hit_ratio, plot_timeline
 from lab.plots.topology import plot_topology, topology_size
 from lab.plots.waiting import plot_waiting
 
-__all__ = ["plot_hit_ratio", "plot_sojourn_times", "plot_timeline", "plot_topology", "plot_waiting", "topology_size"]
+__all__ = [
+    "plot_hit_ratio",
+    "plot_replicas",
+    "plot_sojourn_times",
+    "plot_timeline",
+    "plot_topology",
+    "plot_waiting",
+    "topology_size",
+]

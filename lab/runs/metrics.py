@@ -40,6 +40,7 @@ UNITS = {
     "service_time_s_mean": "s",
     "number_waiting_mean": "",
     "number_in_service_mean": "",
+    "replica_seconds": "s",
 }
 
 _NEEDED = ["arrival_s", "admitted_s", "departure_s", "waiting_time_s", "service_time_s", "hit", "stale"]

@@ -11,15 +11,18 @@ import numpy as np
 import pandas as pd
 
 from lab.errors import DomainError, Unsupported
+from lab.runs.fleets import METRIC as REPLICA_SECONDS
 from lab.runs.metrics import ALL
+from lab.runs.recovery import KEYS as RECOVERY_KEYS
+from lab.runs.recovery import Recovery, read_recovery, recovery_time_s
 from lab.runs.window import Window, by_replication
 from lab.theory.intervals import proportion_interval
 from lab.units import parse_duration, parse_rate, parse_ratio
 
 _RATIOS = ("error_ratio", "timeout_ratio", "rejected_ratio", "hit_ratio")
 _RATES = ("arrival_rate", "throughput", "goodput")
-_DURATIONS = ("sojourn_time", "waiting_time", "service_time")
-_OF_COMPONENTS = ("hit_ratio", "waiting_time", "service_time")
+_DURATIONS = ("sojourn_time", "waiting_time", "service_time", "recovery_time", "replica_seconds")
+_OF_COMPONENTS = ("hit_ratio", "waiting_time", "service_time", "replica_seconds")
 _KEYS = frozenset({"metric", "quantile", "endpoint", "component", "at_most", "at_least"})
 
 
@@ -33,6 +36,7 @@ class Objective:
     quantile: float | None
     bound: float
     is_upper: bool
+    recovery: Recovery | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +97,13 @@ def read_objective(document: Mapping[str, Any], *, where: str) -> Objective:
     if quantile is not None and not 0 < quantile < 1:
         raise DomainError(f"{where}.quantile: {given['quantile']} is not between 0% and 100%; write say 99%")
     return Objective(
-        text=_text(metric, quantile, subject, is_upper=is_upper, bound_text=bound_text),
+        text=_text(metric, _which(quantile, given), subject, is_upper=is_upper, bound_text=bound_text),
         metric=metric,
         subject=subject,
         quantile=quantile,
         bound=bound,
         is_upper=is_upper,
+        recovery=read_recovery(given, where=where) if metric == "recovery_time" else None,
     )
 
 
@@ -107,7 +112,7 @@ def _check_keys(given: Mapping[str, Any], *, where: str) -> None:
     known = (*_DURATIONS, *_RATIOS, *_RATES)
     if metric not in known:
         raise Unsupported(f"{where}.metric: a Run cannot judge {metric!r} yet; it can judge {', '.join(known)}")
-    unknown = sorted(given.keys() - _KEYS)
+    unknown = sorted(given.keys() - _KEYS - (RECOVERY_KEYS if metric == "recovery_time" else set()))
     if unknown:
         raise DomainError(f"{where}: {', '.join(unknown)} does not belong to an objective on {metric}")
     if ("at_most" in given) == ("at_least" in given):
@@ -121,11 +126,19 @@ def _check_keys(given: Mapping[str, Any], *, where: str) -> None:
         raise DomainError(f"{where}.component: {metric} is that of an endpoint, or of all; give endpoint or nothing")
 
 
-def _text(metric: str, quantile: float | None, subject: str, *, is_upper: bool, bound_text: str) -> str:
+def _which(quantile: float | None, given: Mapping[str, Any]) -> str:
+    if "after" in given:
+        return f" after {_spaced(given['after'])}"
+    return f" p{100 * quantile:.10g}" if quantile is not None else ""
+
+
+def _text(metric: str, which: str, subject: str, *, is_upper: bool, bound_text: str) -> str:
     of = "" if subject == ALL else f" of {subject}"
-    which = f" p{100 * quantile:.10g}" if quantile is not None else ""
-    spaced = re.sub(r"^\s*([-+0-9.eE]+)\s*(?=[A-Za-zµ%])", r"\1 ", bound_text)
-    return f"{metric}{which}{of} {'<=' if is_upper else '>='} {spaced}"
+    return f"{metric}{which}{of} {'<=' if is_upper else '>='} {_spaced(bound_text)}"
+
+
+def _spaced(quantity: str) -> str:
+    return re.sub(r"^\s*([-+0-9.eE]+)\s*(?=[A-Za-zµ%])", r"\1 ", quantity)
 
 
 def _parse_bound(metric: str, text: str) -> float:
@@ -180,6 +193,13 @@ def _values(
     """One value a replication; NaN where the replication has none."""
     if objective.quantile is not None:
         return np.array([_quantile(own, objective, objective.quantile, window) for _, own in by_replication(requests)])
+    if objective.recovery is not None:
+        endpoint = None if objective.subject == ALL else objective.subject
+        times = (
+            recovery_time_s(own, objective.recovery, window=window, endpoint=endpoint)
+            for _, own in by_replication(requests)
+        )
+        return np.array(list(times))
     name = _metric_name(objective.metric)
     own = metrics[(metrics["metric"] == name) & (metrics["subject"] == objective.subject)]
     series = own.set_index("replication")["value"]
@@ -187,6 +207,8 @@ def _values(
 
 
 def _metric_name(metric: str) -> str:
+    if metric == REPLICA_SECONDS:
+        return metric
     if metric in _DURATIONS:
         return f"{metric}_s_mean"
     return metric if metric in _RATIOS else f"{metric}_per_s"

@@ -16,6 +16,7 @@ from lab.runs.aggregator import usual_bin_s
 from lab.runs.bottleneck import Bottleneck, find_bottleneck
 from lab.runs.documents import plain_json
 from lab.runs.fingerprint import content_hash, schedule_hash
+from lab.runs.fleets import replica_seconds_frame
 from lab.runs.html import run_card
 from lab.runs.metrics import ALL, metrics_frame, per_replication
 from lab.runs.objectives import ObjectiveResult, judge, read_objective
@@ -146,7 +147,7 @@ class Run:
     def metrics(self, *, warm_up: bool = True) -> pd.DataFrame:
         """Return the figures, one row a (replication, metric, subject).
 
-        What they are: :func:`lab.runs.metrics.metrics_frame`.
+        What they are: :func:`lab.runs.metrics.metrics_frame`, and :func:`lab.runs.fleets.replica_seconds_frame`.
 
         Args:
             warm_up: leave out the requests meant to start during the warm-up.
@@ -156,12 +157,16 @@ class Run:
         """
         if warm_up:
             return self._metrics.copy()
-        whole = window_of(self.scenario, warm_up=False)
-        return metrics_frame(requests=self.requests, visits=self._visited, window=whole)
+        return self._figures(window_of(self.scenario, warm_up=False))
 
     @cached_property
     def _metrics(self) -> pd.DataFrame:
-        return metrics_frame(requests=self.requests, visits=self._visited, window=self.window)
+        return self._figures(self.window)
+
+    def _figures(self, window: Window) -> pd.DataFrame:
+        figures = metrics_frame(requests=self.requests, visits=self._visited, window=window)
+        cost = replica_seconds_frame(self.samples, self.scenario, replications=self.replications, window=window)
+        return figures if cost.empty else pd.concat([figures, cost], ignore_index=True)
 
     def per_replication(self, metric: str, subject: str = ALL) -> pd.Series[float]:
         """Return one figure's values (SI units), indexed by replication.

@@ -11,8 +11,8 @@ from lab.scenario.cache_consistency import cache_problems, looked_up_twice
 from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.fault_consistency import fault_problems
-from lab.scenario.mix import named_endpoints, named_keys
-from lab.scenario.objectives import RatioObjective
+from lab.scenario.mix import named_keys
+from lab.scenario.objective_consistency import objective_problems
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.replicas import most_replicas, replicas_text
 from lab.scenario.scaling_consistency import scaling_problems
@@ -45,7 +45,7 @@ def inconsistencies(scenario: Scenario) -> tuple[Problem, ...]:
         message = f"{count} components are more than {MOST_COMPONENTS}; leave out what does not matter"
         return (Problem(path=("components",), message=message),)
     changing = (*scaling_problems(scenario), *fault_problems(scenario))
-    own = (*_without_effect(scenario), *_objective_names(scenario), *changing)
+    own = (*_without_effect(scenario), *objective_problems(scenario), *changing)
     dangling = tuple(_dangling(scenario))
     # Calls can be followed only where every name leads somewhere, and counted only where they end.
     circles = () if dangling else tuple(_circles(scenario))
@@ -239,16 +239,3 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
             yield from cache_problems(component, ("components", name), keys=named_keys(scenario.workload))
         if isinstance(component, Database):
             yield from database_consistency.without_effect(name, component)
-
-
-def _objective_names(scenario: Scenario) -> Iterator[Problem]:
-    names = named_endpoints(scenario.workload)
-    for number, objective in enumerate(scenario.objectives):
-        endpoint = objective.endpoint
-        if endpoint is not None and names and endpoint not in names:
-            message = f"clients never call {shown(endpoint)} (they call: {', '.join(names)})"
-            yield Problem(path=("objectives", number, "endpoint"), message=message)
-        cache = objective.component if isinstance(objective, RatioObjective) else None
-        if cache is not None and not isinstance(scenario.components.get(cache), Cache):
-            message = f"{shown(cache)} is not a cache (caches: {_known(scenario, Cache)})"
-            yield Problem(path=("objectives", number, "component"), message=message)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from lab.distributions import mean_s
 from lab.scenario.components import Cache, Database, Service
-from lab.scenario.faults import CrashFault, Fault, FlushFault, HangFault, QuotaFault, SlowDownFault, ends_s
+from lab.scenario.faults import (
+    CrashFault,
+    FailoverFault,
+    Fault,
+    FlushFault,
+    HangFault,
+    QuotaFault,
+    SlowDownFault,
+    ends_s,
+)
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.steps import CpuStep, walk
 
@@ -20,6 +29,7 @@ _STRUCK: dict[type, tuple[type, ...]] = {
     HangFault: (Service, Database),
     SlowDownFault: (Service, Database),
     FlushFault: (Cache,),
+    FailoverFault: (Database,),
     QuotaFault: (Service,),
 }
 _NAMES: dict[type, str] = {Service: "service", Database: "database", Cache: "cache"}
@@ -60,6 +70,10 @@ def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
         yield Problem(path=(*where, "component"), message=message)
     elif isinstance(component, Service):
         yield from _unfit_service(fault, component, where)
+    elif isinstance(component, Database) and isinstance(fault, FailoverFault):
+        if component.replicas == 0:
+            message = f"{fault.component!r} has no replica that could take over; give it replicas, or let it crash"
+            yield Problem(path=(*where, "component"), message=message)
     elif isinstance(fault, CrashFault | HangFault | SlowDownFault):
         for key in ("replicas", "replica"):
             if getattr(fault, key) is not None:

@@ -64,6 +64,12 @@ class FlushFault(_OfAComponent):
     kind: Literal["flush"] = "flush"
 
 
+class FailoverFault(_OfAComponent):
+    """A database loses its primary for good; after its failover time a replica takes its place."""
+
+    kind: Literal["failover"] = "failover"
+
+
 class QuotaFault(_OfAComponent):
     """The platform gives out fewer processes for a while; those that are there stay."""
 
@@ -72,7 +78,9 @@ class QuotaFault(_OfAComponent):
     duration: PositiveDuration = Field(description="For how long.")
 
 
-Fault = Annotated[CrashFault | HangFault | SlowDownFault | FlushFault | QuotaFault, Discriminator("kind")]
+Fault = Annotated[
+    CrashFault | HangFault | SlowDownFault | FlushFault | FailoverFault | QuotaFault, Discriminator("kind")
+]
 
 
 def ends_s(fault: Fault) -> float:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, model_validator
 
-from lab.quantities import Duration, Rate, Ratio, Spec
+from lab.quantities import Duration, PositiveDuration, Rate, Ratio, Spec
 
 
 def _inner(quantile: float) -> float:
@@ -62,4 +62,33 @@ class RateObjective(_Bounds):
     at_least: Rate | None = Field(default=None, description="Smallest rate wanted.")
 
 
-Objective = Annotated[SojournTimeObjective | RatioObjective | RateObjective, Discriminator("metric")]
+class RecoveryTimeObjective(Spec):
+    """The time until the service is good again and stays so."""
+
+    metric: Literal["recovery_time"]
+    after: Duration = Field(description="Since when it is timed: the begin of the trouble, or its end.")
+    window: PositiveDuration = Field(
+        default="5s", validate_default=True, description="From `after` on, stretches of this length are judged."
+    )
+    good_ratio: Ratio = Field(
+        default="95%", validate_default=True, description="Share of a stretch's requests that must be answered ok."
+    )
+    within: PositiveDuration | None = Field(
+        default=None, description="An answer counts only within this time. None: however long it took."
+    )
+    endpoint: str | None = Field(default=None, description="Of one endpoint. None: of all.")
+    at_most: Duration = Field(description="Longest time allowed; the begin of the first good stretch for good counts.")
+
+
+class ReplicaSecondsObjective(Spec):
+    """What the fleet of a service costs: its processes times their lives, booting and draining included."""
+
+    metric: Literal["replica_seconds"]
+    component: str = Field(description="Name of the service.")
+    at_most: Duration = Field(description="Most replica seconds allowed.")
+
+
+Objective = Annotated[
+    SojournTimeObjective | RatioObjective | RateObjective | RecoveryTimeObjective | ReplicaSecondsObjective,
+    Discriminator("metric"),
+]

@@ -50,8 +50,14 @@ _ANY = (
     _FLUSHES,
 )
 
-FAULTS = st.one_of(
+_SOME_FAULTS = st.one_of(
     st.just([]),
     st.lists(st.one_of(*_ANY), max_size=3, unique_by=lambda fault: (fault["kind"], fault["component"])),
 )
-"""None, or up to three faults."""
+
+
+@st.composite
+def faults(draw: st.DrawFn, database: dict[str, Any]) -> list[dict[str, Any]]:
+    """Draw none, or some faults; a failover only of a database that has replicas."""
+    failover = {"kind": "failover", "component": "main", "at": draw(_TIMES)}
+    return draw(_SOME_FAULTS) + [failover] * bool(database.get("replicas") and draw(st.booleans()))

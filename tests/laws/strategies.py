@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import lab
-from tests.laws.fault_strategies import FAULTS
+from tests.laws.fault_strategies import faults
 from tests.laws.scaling_strategies import SCALED, SCALED_CONSUMERS
 
 TIMES = st.sampled_from(
@@ -376,6 +376,8 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
         "replicas": draw(st.integers(1, 3)),
         "endpoints": {"get": in_tiers(draw(steps)), "put": in_tiers(draw(steps))},
     }
+    queries = {"one": draw(TIMES), "two": {"statement": "insert", "time": "2ms"}}
+    database = PLAIN_DATABASE | {"queries": queries} if measurable else draw(DATABASES)
     client = draw(clients(measurable=measurable))
     patient = client["timeout"] is None and client.get("deadline") is None
     return lab.Scenario.model_validate(
@@ -391,12 +393,9 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 "inner": leaf | draw(of_inner) | on_host,
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
                 **more,
-                "main": PLAIN_DATABASE
-                | {"queries": {"one": draw(TIMES), "two": {"statement": "insert", "time": "2ms"}}}
-                if measurable
-                else draw(DATABASES),
+                "main": database,
             },
-            "faults": [] if measurable else draw(FAULTS),
+            "faults": [] if measurable else draw(faults(database)),
             "run": {"duration": "3s", "replications": 1, "seed": draw(st.integers(0, 99))},
         }
     )

@@ -103,6 +103,7 @@ def test_crash_and_restart() -> None:
     assert rejected["intended_start_s"].between(60, 64).all()
     first = rejected[rejected["intended_start_s"] < 63].groupby("replication").size()
     assert list(first) == [16, 16, 16]
+    assert run.objectives()[1].value == 5  # requests of the first five seconds are turned away, later ones are not
     later = rejected[rejected["intended_start_s"] >= 63].groupby("replication").size()
     assert later.between(1, 16).all()
 

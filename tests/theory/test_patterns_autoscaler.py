@@ -30,6 +30,12 @@ def test_autoscaling_is_late() -> None:
     change = lab.difference(scaled, enough).set_index(["metric", "subject"]).loc[("error_ratio", "all")]
     assert change["high"] < -0.1
     assert enough.value("error_ratio") < 0.001
+    assert enough.value("replica_seconds", "api") == 6 * 300
+    assert scaled.value("replica_seconds", "api") < 0.85 * 6 * 300  # and the run ends before it scales down again
+    late, cost = scaled.objectives()[1:]
+    assert not late.met
+    assert late.value > 45  # the next good stretch for good begins when the first new replicas are there
+    assert cost.met
     no_scaling = lab.simulate(scenario.with_(_FIXED), progress=False)
     change = lab.difference(no_scaling, scaled).set_index(["metric", "subject"]).loc[("error_ratio", "all")]
     assert change["high"] < -0.1  # late is better than never

@@ -48,6 +48,8 @@ def _scenario(*faults: dict[str, Any]) -> Scenario:
             {"kind": "quota", "at": "1s", "component": "api", "limit": 1, "duration": "1s"},
             "has no effect: nothing starts processes of this service",
         ),
+        ({"kind": "failover", "at": "1s", "component": "main"}, "'main' has no replica that could take over"),
+        ({"kind": "failover", "at": "1s", "component": "api"}, "'api' is not a database, to which this can happen"),
         ({"kind": "disk_full", "at": "1s"}, "faults.0.kind: the lab does not model 'disk_full' yet"),
         ({"kind": "crash", "component": "api"}, "faults.0.at: is missing; add it (When it happens.)"),
     ],

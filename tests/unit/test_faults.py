@@ -171,3 +171,19 @@ def test_a_flushed_cache_misses() -> None:
     looked_up = watched.visits[watched.visits["operation"] == "get"].query("component == 'items'")
     assert list(looked_up["hit"]) == [False, True, False]
     assert watched.why("flush") == [(2.0, {})]
+
+
+def test_a_failover_promotes_a_replica_after_its_time() -> None:
+    """From 1 s to 4 s nobody takes writes; then the replica does."""
+    database = {
+        **{"kind": "database", "pool": {"size": 5}, "round_trip": "0s", "replicas": 1, "replication_lag": "10ms"},
+        **{"failover_time": "3s", "queries": {"q": {"statement": "insert", "time": "100ms"}}},
+    }
+    described = scenario(
+        {"api": service({"kind": "query", "database": "main", "query": "q"}), "main": database},
+        faults=[{"kind": "failover", "at": "1s", "component": "main"}],
+    )
+    watched = _watch(described, [0.5, 0.95, 2.0, 4.0], own_balancer=False)
+    assert _ends(watched) == [(0.6, "ok"), (1.0, "error"), (2.0, "error"), (4.1, "ok")]
+    assert [at_s for at_s, _ in watched.why("fail_over")] == [1.0]
+    assert watched.why("promoted") == [(4.0, {"lost_commits": 0, "primary": 1})]

@@ -108,9 +108,9 @@ def test_no_objectives_is_no_results() -> None:
     ("document", "error", "message"),
     [
         (
-            {"metric": "recovery_time", "at_most": "60s"},
+            {"metric": "cost", "at_most": "60s"},
             Unsupported,
-            r"objectives\[0\].metric: .*'recovery_time' yet",
+            r"objectives\[0\].metric: .*'cost' yet",
         ),
         ({"metric": "error_ratio"}, DomainError, "exactly one of at_most and at_least"),
         ({"metric": "error_ratio", "at_most": "1%", "at_least": "1%"}, DomainError, "exactly one"),

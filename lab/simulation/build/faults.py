@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never, runtime_checkable
 
 from lab.errors import Unsupported
 from lab.scenario.components import Database
-from lab.scenario.faults import CrashFault, Fault, FlushFault, HangFault, QuotaFault, SlowDownFault
+from lab.scenario.faults import CrashFault, FailoverFault, Fault, FlushFault, HangFault, QuotaFault, SlowDownFault
 from lab.simulation.faults import Faults, Strike
 from lab.simulation.fleet import Member
 from lab.simulation.service import Replica
@@ -44,6 +44,8 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
             if not isinstance(cache, _Flushes):
                 raise Unsupported(f"{name}: a cache of your own needs a method flush() for the fault that flushes it")
             _flush(faults, fault, cache)
+        case FailoverFault():
+            faults.at(fault.at, world.database_server(name).fail_over)  # the cluster tells of it itself
         case QuotaFault():
             deployment = world.deployment(name)
             normal = deployment.quota

@@ -125,7 +125,7 @@ _LATER = (
     _change("hedging", "attempts: 2", "attempts: 2\n    hedging: 10%", 12, "does not model 'hedging' yet"),
     _change("network", "timeout: 1s\n  retry", "timeout: 1s\n  network: {kind: lte}\n  retry", 10, "'network' yet"),
     _change("write-through", "ttl: 20s", "write_through: true", 45, "'write_through' yet"),
-    _change("recovery time", "metric: sojourn_time", "metric: recovery_time", 53, "does not model 'recovery_time' yet"),
+    _change("cost", "metric: sojourn_time", "metric: cost", 53, "does not model 'cost' yet"),
 )
 
 _CLIENTS = (

@@ -1,0 +1,65 @@
+"""How many replicas there were over time, and what they cost: replica seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lab.runs.window import Window
+
+PRESENT = ("replicas_starting", "replicas_ready", "replicas_draining")
+METRIC = "replica_seconds"
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def replica_seconds_frame(
+    samples: pd.DataFrame, scenario: Mapping[str, Any], *, replications: tuple[int, ...], window: Window
+) -> pd.DataFrame:
+    """Return the replica seconds of each service in each replication: what its fleet costs.
+
+    A process counts from its start to its end: while it boots, serves and drains. A fleet that never changes has as
+    many as the scenario says.
+
+    Args:
+        samples: the samples table.
+        scenario: the scenario document.
+        replications: the numbers of the replications.
+        window: the stretch that counts.
+
+    Returns:
+        Columns replication, metric, subject, value, unit; one row a (replication, service).
+    """
+    rows = [
+        (replication, METRIC, service, seconds, "s")
+        for replication in replications
+        for service, seconds in _seconds(samples[samples["replication"] == replication], scenario, window)
+    ]
+    return pd.DataFrame(rows, columns=["replication", "metric", "subject", "value", "unit"])
+
+
+def _seconds(samples: pd.DataFrame, scenario: Mapping[str, Any], window: Window) -> Iterator[tuple[str, float]]:
+    for name, component in scenario.get("components", {}).items():
+        if component.get("kind") != "service":
+            continue
+        own = samples[(samples["component"] == name) & samples["gauge"].isin(PRESENT)]
+        if own.empty:
+            yield name, float(component.get("replicas", 1)) * window.length_s
+        else:
+            yield name, sum(_area(steps, window) for _, steps in own.groupby("gauge", observed=True))
+
+
+def _area(steps: pd.DataFrame, window: Window) -> float:
+    """The area under a step function within a window; each step holds until the next."""
+    times, values = np.asarray(steps["time_s"]), np.asarray(steps["value"])
+    edges = np.append(times, window.end_s).clip(window.start_s, window.end_s)
+    return float((np.diff(edges) * values).sum())
+
+
+def steps_of(samples: pd.DataFrame, *, component: str, gauge: str) -> tuple[Array, Array]:
+    """Return when a gauge of one replication changed, and what it read from then on."""
+    own = samples[(samples["component"] == component) & (samples["gauge"] == gauge)]
+    return np.asarray(own["time_s"], dtype=float), np.asarray(own["value"], dtype=float)
