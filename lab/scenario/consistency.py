@@ -12,6 +12,7 @@ from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, 
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.fault_consistency import fault_problems
 from lab.scenario.mix import named_keys
+from lab.scenario.names import CLIENT
 from lab.scenario.objective_consistency import objective_problems
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.replicas import most_replicas, replicas_text
@@ -33,7 +34,6 @@ from lab.scenario.steps import (
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
 
-CLIENT = "client"  # the rows of a Run that tell of the way between client and entry
 MOST_COMPONENTS = 200
 MOST_DEMANDS = 500  # they travel in one header, and HAProxy's buffer for all headers is 16 KiB
 

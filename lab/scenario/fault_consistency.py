@@ -14,18 +14,22 @@ from lab.scenario.faults import (
     Fault,
     FlushFault,
     HangFault,
+    PartitionFault,
     QuotaFault,
     SlowDownFault,
     ends_s,
+    struck,
 )
+from lab.scenario.names import CLIENT
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.steps import CpuStep, walk
+from lab.scenario.ways import ways
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
 
 _STRUCK: dict[type, tuple[type, ...]] = {
-    CrashFault: (Service, Database),
+    CrashFault: (Service, Database, Cache),
     HangFault: (Service, Database),
     SlowDownFault: (Service, Database),
     FlushFault: (Cache,),
@@ -54,7 +58,7 @@ def fault_problems(scenario: Scenario) -> Iterator[Problem]:
 
 def _subject(fault: Fault) -> tuple[str, str, object]:
     which = fault.replica if isinstance(fault, CrashFault | HangFault | SlowDownFault) else None
-    return fault.kind, fault.component, which
+    return fault.kind, " and ".join(sorted(struck(fault))), which
 
 
 def _overlap(one: Fault, other: Fault) -> bool:
@@ -62,6 +66,9 @@ def _overlap(one: Fault, other: Fault) -> bool:
 
 
 def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
+    if isinstance(fault, PartitionFault):
+        yield from _unfit_partition(scenario, fault, where)
+        return
     component, kinds = scenario.components.get(fault.component), _STRUCK[type(fault)]
     if not isinstance(component, kinds):
         known = [name for name, each in scenario.components.items() if isinstance(each, kinds)]
@@ -74,11 +81,35 @@ def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
         if component.replicas == 0:
             message = f"{fault.component!r} has no replica that could take over; give it replicas, or let it crash"
             yield Problem(path=(*where, "component"), message=message)
+    elif isinstance(component, Cache) and isinstance(fault, CrashFault):
+        yield from _unfit_cache(component, where)
     elif isinstance(fault, CrashFault | HangFault | SlowDownFault):
         for key in ("replicas", "replica"):
             if getattr(fault, key) is not None:
                 message = f"only a service has replicas that fail one by one; leave it out for {fault.component!r}"
                 yield Problem(path=(*where, key), message=message)
+
+
+def _unfit_partition(scenario: Scenario, fault: PartitionFault, where: Path) -> Iterator[Problem]:
+    calls = [(CLIENT, scenario.entry), *ways(scenario)]
+    one, other = fault.between
+    if (one, other) not in calls and (other, one) not in calls:
+        known = "; ".join(f"{caller}, {callee}" for caller, callee in calls)
+        message = (
+            f"neither of {shown(one)} and {shown(other)} calls the other over a network that the lab can cut "
+            f"(these do: {known}); a balancer and its servers, a queue and its consumers: let the service hang instead"
+        )
+        yield Problem(path=(*where, "between"), message=message)
+
+
+def _unfit_cache(cache: Cache, where: Path) -> Iterator[Problem]:
+    kind = cache.stampede_protection.kind
+    if cache.scope == "replica":
+        message = "lives and dies with each process of its service; let that crash"
+        yield Problem(path=(*where, "component"), message=message)
+    elif kind in ("lock", "stale_while_revalidate"):
+        message = f"what stampede_protection {kind} does while the cache is down is not modelled; flush it instead"
+        yield Problem(path=(*where, "component"), message=message)
 
 
 def _unfit_service(fault: Fault, service: Service, where: Path) -> Iterator[Problem]:

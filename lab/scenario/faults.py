@@ -35,7 +35,10 @@ class _OfSomeReplicas(_OfAComponent):
 
 
 class CrashFault(_OfSomeReplicas):
-    """Processes end at once: what is under way in them ends in an error, and connections are refused."""
+    """Processes end at once: what is under way in them ends in an error, and connections are refused.
+
+    A cache loses its entries as well; a look-up that fails is treated as a miss.
+    """
 
     kind: Literal["crash"] = "crash"
     restart_after: Duration | None = Field(
@@ -64,6 +67,16 @@ class FlushFault(_OfAComponent):
     kind: Literal["flush"] = "flush"
 
 
+class PartitionFault(_Fault):
+    """Two components cannot reach each other: nothing arrives, no error comes; what waits goes on when it heals."""
+
+    kind: Literal["partition"] = "partition"
+    between: tuple[str, ...] = Field(
+        min_length=2, max_length=2, description="Who calls and who is called; `client` stands for the clients."
+    )
+    duration: PositiveDuration = Field(description="For how long.")
+
+
 class FailoverFault(_OfAComponent):
     """A database loses its primary for good; after its failover time a replica takes its place."""
 
@@ -79,8 +92,14 @@ class QuotaFault(_OfAComponent):
 
 
 Fault = Annotated[
-    CrashFault | HangFault | SlowDownFault | FlushFault | FailoverFault | QuotaFault, Discriminator("kind")
+    CrashFault | HangFault | SlowDownFault | FlushFault | FailoverFault | PartitionFault | QuotaFault,
+    Discriminator("kind"),
 ]
+
+
+def struck(fault: Fault) -> tuple[str, ...]:
+    """Return the components that a fault strikes."""
+    return fault.between if isinstance(fault, PartitionFault) else (fault.component,)
 
 
 def ends_s(fault: Fault) -> float:
@@ -90,7 +109,7 @@ def ends_s(fault: Fault) -> float:
     15.0
     """
     match fault:
-        case HangFault() | SlowDownFault() | QuotaFault():
+        case HangFault() | SlowDownFault() | PartitionFault() | QuotaFault():
             return fault.at + fault.duration
         case CrashFault(restart_after=float(after_s)):
             return fault.at + after_s

@@ -8,3 +8,6 @@ from pydantic import StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 """Small letters, digits and underscores: safe in URLs, file names, dotted paths and diagrams."""
+
+CLIENT = "client"
+"""Stands for whoever sends the requests: in the rows of a Run for the way between client and entry, and in faults."""

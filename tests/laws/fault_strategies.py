@@ -43,7 +43,19 @@ def _slow_downs(component: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 _FLUSHES = st.builds(lambda at: {"kind": "flush", "component": "items", "at": at}, _TIMES)
+_PARTITIONS = st.builds(
+    lambda at, span, between: {"kind": "partition", "between": list(between), "at": at, "duration": span},
+    _TIMES,
+    _SPANS,
+    st.sampled_from([("client", "edge"), ("worker", "main")]),
+)
+_DEAD_CACHES = st.builds(
+    lambda at, after: {"kind": "crash", "component": "items", "at": at, "restart_after": after},
+    _TIMES,
+    st.sampled_from([None, "200ms"]),
+)
 _ANY = (
+    _PARTITIONS,
     *map(_crashes, (*_SERVICES, "main")),
     *map(_standstills, (*_SERVICES, "main")),
     *map(_slow_downs, ("inner", "main")),
@@ -52,7 +64,7 @@ _ANY = (
 
 _SOME_FAULTS = st.one_of(
     st.just([]),
-    st.lists(st.one_of(*_ANY), max_size=3, unique_by=lambda fault: (fault["kind"], fault["component"])),
+    st.lists(st.one_of(*_ANY), max_size=3, unique_by=lambda fault: (fault["kind"], fault.get("component"))),
 )
 
 

@@ -26,8 +26,11 @@ def _scenario(*faults: dict[str, Any]) -> Scenario:
     ("fault", "says"),
     [
         ({"kind": "crash", "at": "100s", "component": "api"}, "faults.0.at: the run is over at 100 s, before this"),
-        ({"kind": "crash", "at": "1s", "component": "apj"}, "component: 'apj' is not a service or database, to which"),
-        ({"kind": "crash", "at": "1s", "component": "items"}, "'items' is not a service or database, to which this"),
+        (
+            {"kind": "crash", "at": "1s", "component": "apj"},
+            "component: 'apj' is not a service or database or cache, to w",
+        ),
+        ({"kind": "hang", "at": "1s", "component": "items", "duration": "1s"}, "'items' is not a service or database"),
         ({"kind": "flush", "at": "1s", "component": "api"}, "'api' is not a cache, to which this can happen (there a"),
         ({"kind": "crash", "at": "1s", "component": "api", "replicas": 3}, "replicas: there are never more than 2"),
         ({"kind": "crash", "at": "1s", "component": "api", "replica": 2}, "replica: replicas are numbered from 0 to 1"),
@@ -50,6 +53,14 @@ def _scenario(*faults: dict[str, Any]) -> Scenario:
         ),
         ({"kind": "failover", "at": "1s", "component": "main"}, "'main' has no replica that could take over"),
         ({"kind": "failover", "at": "1s", "component": "api"}, "'api' is not a database, to which this can happen"),
+        (
+            {"kind": "partition", "at": "1s", "between": ["edge", "api"], "duration": "1s"},
+            "neither of 'edge' and 'api' calls the other over a network that the lab can cut (these do: client",
+        ),
+        (
+            {"kind": "partition", "at": "1s", "between": ["api"], "duration": "1s"},
+            "faults.0.between: is too short: it needs 2",
+        ),
         ({"kind": "disk_full", "at": "1s"}, "faults.0.kind: the lab does not model 'disk_full' yet"),
         ({"kind": "crash", "component": "api"}, "faults.0.at: is missing; add it (When it happens.)"),
     ],

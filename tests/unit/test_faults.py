@@ -187,3 +187,71 @@ def test_a_failover_promotes_a_replica_after_its_time() -> None:
     assert _ends(watched) == [(0.6, "ok"), (1.0, "error"), (2.0, "error"), (4.1, "ok")]
     assert [at_s for at_s, _ in watched.why("fail_over")] == [1.0]
     assert watched.why("promoted") == [(4.0, {"lost_commits": 0, "primary": 1})]
+
+
+def test_a_partition_holds_calls_and_answers_until_it_heals() -> None:
+    """Cut from 1 s to 4 s: the answer to the call of 0.5 s comes at 4 s, that of 2 s is first made then."""
+    inner = service(waiting("1s"))
+    outer = service({"kind": "call", "target": "inner", "endpoint": "get"})
+    cut = {"kind": "partition", "at": "1s", "between": ["api", "inner"], "duration": "3s"}
+    watched = _watch(scenario({"api": outer, "inner": inner}, faults=[cut]), [0.5, 2.0, 5.0], own_balancer=False)
+    assert _ends(watched) == [(4.0, "ok"), (5.0, "ok"), (6.0, "ok")]
+    work = watched.visits[watched.visits["component"] == "inner"]
+    assert sorted(work["departure_s"]) == [1.5, 5.0, 6.0]
+    waits = watched.visits[watched.visits["component"] == "api.to.inner"]
+    assert sorted(zip(waits["operation"], waits["waiting_time_s"], strict=True)) == [("back", 2.5), ("there", 2.0)]
+    assert watched.why("partition") == [(1.0, {"between": ["api", "inner"]})]
+    assert watched.why("partition_over") == [(4.0, {"between": ["api", "inner"]})]
+
+
+def test_callers_own_timeouts_decide_what_they_see_of_a_partition() -> None:
+    """Clients cut off from the entry give up after a second; what they sent is done when it gets there."""
+    cut = {"kind": "partition", "at": "1s", "between": ["client", "api"], "duration": "3s"}
+    described = scenario({"api": service(waiting("100ms"))}, faults=[cut], client={"timeout": "1s"})
+    watched = _watch(described, [0.5, 2.0, 3.5], own_balancer=False)
+    assert _ends(watched) == [(0.6, "ok"), (3.0, "timeout"), (4.1, "ok")]
+    work = watched.visits[watched.visits["component"] == "api"].sort_values("request")
+    assert list(work["departure_s"].round(9)) == [0.6, 4.1, 4.1]
+    assert list(work["abandoned"].astype(bool)) == [False, True, False]
+
+
+def test_a_partition_from_the_database_holds_its_connections() -> None:
+    """One connection, held by the statement that waits for the wire; the next gives up on the pool after 500 ms."""
+    database = {
+        **{"kind": "database", "pool": {"size": 1, "timeout": "500ms"}, "round_trip": "0s", "cores": 1},
+        "queries": {"q": "100ms"},
+    }
+    cut = {"kind": "partition", "at": "1s", "between": ["main", "api"], "duration": "3s"}
+    described = scenario(
+        {"api": service({"kind": "query", "database": "main", "query": "q"}), "main": database}, faults=[cut]
+    )
+    watched = _watch(described, [0.95, 1.5, 3.9], own_balancer=False)
+    assert _ends(watched) == [(4.0, "ok"), (2.0, "error"), (4.1, "ok")]
+    server = watched.visits[watched.visits["component"] == "main.server"]
+    assert sorted(server["departure_s"].round(9)) == [1.05, 4.1]
+
+
+def test_a_partition_between_others_cuts_nothing_here() -> None:
+    """Two services call the database; only one is cut off."""
+    query = {"kind": "query", "database": "main", "query": "q"}
+    database = {"kind": "database", "pool": {"size": 5}, "round_trip": "0s", "queries": {"q": "100ms"}}
+    calls = service(query, {"kind": "call", "target": "inner", "endpoint": "get"})
+    cut = {"kind": "partition", "at": "1s", "between": ["inner", "main"], "duration": "3s"}
+    described = scenario({"api": calls, "inner": service(query), "main": database}, faults=[cut])
+    watched = _watch(described, [2.0], own_balancer=False)
+    assert _ends(watched) == [(4.1, "ok")]
+    asked = watched.visits[watched.visits["component"] == "main"]
+    assert sorted(asked["service_time_s"].round(9)) == [0.0, 1.9]  # opening the connection takes until the end of it
+
+
+def test_a_dead_cache_is_a_miss_and_comes_back_empty() -> None:
+    """Look-ups fail at once from 2 s on; at 4 s it is up again, and knows nothing."""
+    steps = {"kind": "cached", "cache": "items", "miss": [waiting("100ms")]}
+    crash = {"kind": "crash", "at": "2s", "component": "items", "restart_after": "2s"}
+    cache = {"kind": "cache", "access_time": "0s"}
+    described = scenario({"api": service(steps), "items": cache}, faults=[crash])
+    watched = _watch(described, [0.0, 1.0, 3.0, 4.0, 5.0], own_balancer=False)
+    assert _ends(watched) == [(0.1, "ok"), (1.0, "ok"), (3.1, "ok"), (4.1, "ok"), (5.0, "ok")]
+    refused = watched.visits[(watched.visits["component"] == "items") & (watched.visits["replica"] == -1)]
+    assert sorted(refused["operation"]) == ["get", "set"]
+    assert (refused["outcome"] == "error").all()

@@ -58,7 +58,7 @@ class Caching:
         return self._awaiting(self._asked(name, operation, ordinal))
 
     def _asked(self, name: str, operation: str, ordinal: int) -> Runnable:
-        cache = self._world.cache_of(name, self._service, self._process)
+        cache = self._world.cache_reached(name, self._service, self._process)
         return self._detached(Access(cache=cache, operation=operation, ordinal=ordinal))
 
     def look_up(self, name: str, ordinal: int, miss: Steps) -> Runnable:

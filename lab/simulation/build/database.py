@@ -13,6 +13,7 @@ from lab.scenario.scenario import Scenario
 from lab.scenario.steps import TransactionStep, walk
 from lab.simulation.database import Cluster, DatabaseClient, Pool, PooledDatabase, Server
 from lab.simulation.database.client import COMMIT, TRANSACTION, Pools, Statement, Trips
+from lab.simulation.database.remote import RemoteServer
 from lab.simulation.database.replication import Replication
 from lab.simulation.database.routing import Primary, ReadPolicy, ReadYourWrites, Spread
 from lab.simulation.database.table import Table
@@ -40,7 +41,7 @@ def make_database(
             round_trip=world.variate(f"{name}/round_trip", spec.round_trip),
             queries=_query_times(world, name, spec),
         )
-    client = _make_client(world, name, spec, replica)
+    client = _make_client(world, name, spec, service=service, replica=replica)
     if service is not None:
         _close_at_the_end(world, client, service, replica)
     return client
@@ -93,12 +94,13 @@ def _replication(world: World, name: str, spec: Spec) -> Replication:
     return Replication(clock=world.clock, lags=lags)
 
 
-def _make_client(world: World, name: str, spec: Spec, replica: int) -> DatabaseClient:
+def _make_client(world: World, name: str, spec: Spec, *, service: str | None, replica: int) -> DatabaseClient:
     cluster = world.database_server(name)
+    link = None if service is None else world.link(service, name)
     pools = tuple(
         Pool(
             clock=world.clock,
-            server=server,
+            server=server if link is None else RemoteServer(server=server, link=link),
             size=spec.pool.size,
             overflow=spec.pool.overflow,
             timeout_s=spec.pool.timeout,

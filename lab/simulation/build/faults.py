@@ -7,8 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, assert_never, runtime_checkable
 
 from lab.errors import Unsupported
-from lab.scenario.components import Database
-from lab.scenario.faults import CrashFault, FailoverFault, Fault, FlushFault, HangFault, QuotaFault, SlowDownFault
+from lab.scenario.components import Cache, Database
+from lab.scenario.faults import (
+    CrashFault,
+    FailoverFault,
+    Fault,
+    FlushFault,
+    HangFault,
+    PartitionFault,
+    QuotaFault,
+    SlowDownFault,
+)
 from lab.simulation.faults import Faults, Strike
 from lab.simulation.fleet import Member
 from lab.simulation.service import Replica
@@ -31,7 +40,6 @@ def inject(world: World) -> None:
 
 
 def _inject(world: World, faults: Faults, fault: Fault) -> None:
-    name = fault.component
     match fault:
         case CrashFault():
             _crash(world, faults, fault)
@@ -40,23 +48,63 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
         case SlowDownFault():
             _slow_down(world, faults, fault)
         case FlushFault():
-            cache = world.part(name)
-            if not isinstance(cache, _Flushes):
-                raise Unsupported(f"{name}: a cache of your own needs a method flush() for the fault that flushes it")
-            _flush(faults, fault, cache)
+            _flush(faults, fault, _flushable(world, fault.component))
         case FailoverFault():
-            faults.at(fault.at, world.database_server(name).fail_over)  # the cluster tells of it itself
+            faults.at(fault.at, world.database_server(fault.component).fail_over)  # the cluster tells of it itself
         case QuotaFault():
-            deployment = world.deployment(name)
+            deployment = world.deployment(fault.component)
             normal = deployment.quota
             faults.stretch(
                 (fault.at, fault.duration),
                 lambda: deployment.allow(fault.limit if normal is None else min(normal, fault.limit)),
                 lambda: deployment.allow(normal),
-                told=(name, "quota"),
+                told=(fault.component, "quota"),
             )
+        case PartitionFault():
+            _partition(world, faults, fault)
         case _:
             assert_never(fault)
+
+
+def _flushable(world: World, name: str) -> _Flushes:
+    cache = world.part(name)
+    if not isinstance(cache, _Flushes):
+        raise Unsupported(f"{name}: a cache of your own needs a method flush() for the fault that empties it")
+    return cache
+
+
+def _partition(world: World, faults: Faults, fault: PartitionFault) -> None:
+    one, other = fault.between
+    wire = world.wire(one, other)
+    assert wire is not None  # this fault is the reason to have one
+
+    def begin() -> None:
+        wire.cut()
+        faults.note(one, "partition", between=[one, other])
+
+    def end() -> None:
+        wire.mend()
+        faults.note(one, "partition_over", between=[one, other])
+
+    faults.at(fault.at, begin)
+    faults.at(fault.at + fault.duration, end)
+
+
+def _crash_cache(world: World, faults: Faults, fault: CrashFault) -> None:
+    name, cache, front = fault.component, _flushable(world, fault.component), world.breakable(fault.component)
+
+    def go_down() -> None:
+        front.break_down()
+        faults.note(name, "crash")
+
+    def come_up() -> None:
+        cache.flush()  # it comes back empty, whatever was stored while its last answers were on their way
+        front.mend()
+        faults.note(name, "restart")
+
+    faults.at(fault.at, go_down)
+    if fault.restart_after is not None:
+        faults.at(fault.at + fault.restart_after, come_up)
 
 
 def _flush(faults: Faults, fault: FlushFault, cache: _Flushes) -> None:
@@ -69,6 +117,9 @@ def _flush(faults: Faults, fault: FlushFault, cache: _Flushes) -> None:
 
 def _crash(world: World, faults: Faults, fault: CrashFault) -> None:
     name, restart_after_s = fault.component, fault.restart_after
+    if isinstance(world.scenario.components[name], Cache):
+        _crash_cache(world, faults, fault)
+        return
     if isinstance(world.scenario.components[name], Database):
         cluster = world.database_server(name)
 

@@ -119,10 +119,10 @@ class _Wiring:
             case TransactionStep():
                 return self._transaction(spec, bound)
             case CallStep():
-                target = world.part(spec.target)
+                target = world.reached(self._service, spec.target)
                 return self._asking(Call(target=target, endpoint=spec.endpoint, ordinal=bound.ordinal))
             case PublishStep():
-                return self._asking(Publish(queue=world.part(spec.queue), ordinal=bound.ordinal))
+                return self._asking(Publish(queue=world.reached(self._service, spec.queue), ordinal=bound.ordinal))
             case ThreadStep():
                 return self._awaiting(
                     InThread(

@@ -8,6 +8,7 @@ from lab.distributions import Constant, Distribution
 from lab.errors import Unsupported
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
+from lab.scenario.faults import CrashFault, PartitionFault, struck
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
 from lab.simulation import host
@@ -25,6 +26,7 @@ from lab.simulation.deployment import Deployment
 from lab.simulation.direct import Direct
 from lab.simulation.fleet import Fleet
 from lab.simulation.gone import Gone
+from lab.simulation.link import Breakable, Linked, Remote, Wire
 from lab.simulation.log import Log
 from lab.simulation.request import Part
 from lab.simulation.variate import Variate
@@ -61,6 +63,8 @@ class World:
         self._hosts: dict[str, host.Host] = {}
         self._clusters: dict[str, Cluster] = {}
         self._deployments: dict[str, Deployment] = {}
+        self._wires: dict[frozenset[str], Wire] = {}
+        self._breakable: dict[str, Breakable] = {}
 
     def stream(self, name: str) -> Stream:
         """Return the stream of this name in this replication."""
@@ -120,6 +124,11 @@ class World:
         """Return the cache as one process of a service sees it: the shared one, or that process's own."""
         cache = self.part(name)
         return cache.of(service, process) if isinstance(cache, LocalCaches) else cache
+
+    def cache_reached(self, name: str, service: str, process: int) -> Part:
+        """Return the cache as one process of a service reaches it, which may fail."""
+        crashes = any(isinstance(fault, CrashFault) and fault.component == name for fault in self.scenario.faults)
+        return self.reached(service, name, self.breakable(name) if crashes else self.cache_of(name, service, process))
 
     def own_part(self, name: str, replica: int = 0) -> Part | None:
         """Return the user's own part for this component, or None if the lab's own is wanted."""
@@ -188,7 +197,39 @@ class World:
 
     def may_fail(self, name: str) -> bool:
         """Whether faults are described for this component: then it is made of parts that can fail."""
-        return name in self._failing or any(fault.component == name for fault in self.scenario.faults)
+        return name in self._failing or any(name in struck(fault) for fault in self.scenario.faults)
+
+    def wire(self, one: str, other: str) -> Wire | None:
+        """Return the wire between two components, where a fault cuts it; else None."""
+        ends = frozenset((one, other))
+        cut = (frozenset(fault.between) for fault in self.scenario.faults if isinstance(fault, PartitionFault))
+        if ends not in self._wires and ends in cut:
+            self._wires[ends] = Wire(self.clock)
+        return self._wires.get(ends)
+
+    def link(self, caller: str, name: str) -> Linked | None:
+        """Return the way of a caller to a component, where a fault cuts it; else None."""
+        wire = self.wire(caller, name)
+        if wire is None:
+            return None
+        return Linked(clock=self.clock, log=self.log, name=f"{caller}.to.{name}", wire=wire)
+
+    def breakable(self, name: str) -> Breakable:
+        """Return a component that crashes as a whole, as its callers find it."""
+        if name not in self._breakable:
+            self._breakable[name] = Breakable(clock=self.clock, log=self.log, name=name, part=self.part(name))
+        return self._breakable[name]
+
+    def reached(self, caller: str, name: str, part: Part | None = None) -> Part:
+        """Return a component as one of its callers reaches it.
+
+        Args:
+            part: what stands for the component to this caller; the one that all call if not given.
+        """
+        if part is None:
+            part = self.part(name)
+        link = self.link(caller, name)
+        return part if link is None else Remote(link=link, part=part)
 
     def database_server(self, name: str) -> Cluster:
         """Return the servers of a database, the same ones for everybody who calls it; faults act on them.

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from simpy.events import Event
 
 from lab.simulation.clock import Clock
-from lab.simulation.database.server import Server
+from lab.simulation.database.remote import Reachable
 from lab.simulation.line import Line
 
 _CLOSED = -1
@@ -42,7 +42,7 @@ class Pool:
         disposed: whether the process that kept it has ended.
     """
 
-    def __init__(self, *, clock: Clock, server: Server, size: int, overflow: int, timeout_s: float) -> None:
+    def __init__(self, *, clock: Clock, server: Reachable, size: int, overflow: int, timeout_s: float) -> None:
         self.server = server
         self._line = Line(clock, size + overflow)
         self._size = size

@@ -1,0 +1,88 @@
+"""A database server as one service reaches it over a wire that a fault may cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Protocol
+
+from simpy.events import Event
+
+from lab.simulation.database.server import Server
+from lab.simulation.link import Linked
+from lab.simulation.log import Visit
+from lab.simulation.request import Handling, Outcome, Request
+
+
+class Reachable(Protocol):
+    """What a pool needs of a server."""
+
+    @property
+    def generation(self) -> int:
+        """How often it has crashed."""
+        ...
+
+    def accept(self) -> bool:
+        """Take one more connection, if it can."""
+        ...
+
+    def connect(self, connect_s: float) -> Generator[Event, object, int | None]:
+        """Open a connection."""
+        ...
+
+    def disconnect(self, generation: int) -> None:
+        """Close a connection."""
+        ...
+
+    def execute(
+        self,
+        request: Request,
+        work_s: float,
+        generation: int,
+        begins: Callable[[Visit], None] | None = None,
+    ) -> Handling:
+        """Do a statement on a connection."""
+        ...
+
+
+class RemoteServer:
+    """Passes on what a pool asks of a server, when the wire is whole; the connection is held meanwhile.
+
+    Closing a connection needs no answer, and the pool's view of broken connections none either.
+    """
+
+    def __init__(self, *, server: Server, link: Linked) -> None:
+        self._server = server
+        self._link = link
+
+    @property
+    def generation(self) -> int:
+        """How often the server has crashed."""
+        return self._server.generation
+
+    def accept(self) -> bool:
+        """Take one more connection, if it can."""
+        return self._server.accept()
+
+    def connect(self, connect_s: float) -> Generator[Event, object, int | None]:
+        """Open a connection; the wait for the wire is part of what opening it costs."""
+        yield from self._link.reach()
+        generation = yield from self._server.connect(connect_s)
+        yield from self._link.reach()
+        return generation
+
+    def disconnect(self, generation: int) -> None:
+        """Close a connection."""
+        self._server.disconnect(generation)
+
+    def execute(
+        self,
+        request: Request,
+        work_s: float,
+        generation: int,
+        begins: Callable[[Visit], None] | None = None,
+    ) -> Handling:
+        """Do a statement on a connection; what waits for the wire has a row."""
+        yield from self._link.cross(request, "there")
+        outcome = yield from self._server.execute(request, work_s, generation, begins)
+        yield from self._link.cross(request, "back")
+        return Outcome(outcome)
