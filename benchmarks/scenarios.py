@@ -30,9 +30,10 @@ run: {duration: 50s, replications: 1}
 """
 
 
-def four_parts(*, requests: int = 20_000, replicas: int = 2, algorithm: str = "leastconn") -> lab.Scenario:
-    """Return the four parts with about so many requests in one replication, 200/s for each replica."""
-    rate_per_s = 200 * replicas
+def four_parts(
+    *, requests: int = 20_000, replicas: int = 2, algorithm: str = "leastconn", rate_per_s: int = 400
+) -> lab.Scenario:
+    """Return the four parts with about so many requests in one replication."""
     return lab.parse_scenario(FOUR_PARTS).with_(
         {
             "workload.arrival_rate": f"{rate_per_s}/s",
