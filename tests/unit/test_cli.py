@@ -138,6 +138,7 @@ def test_the_printed_schema_is_the_committed_one(call) -> None:
     assert json.loads(out) == json.loads((FIRST_SPIKE.parents[1] / "schema.json").read_text())
 
 
+@pytest.mark.slow  # the words themselves are tested without the command line in test_scenario_malformed
 @pytest.mark.parametrize("case", MALFORMED, ids=lambda case: case.name)
 def test_a_malformed_scenario_is_wrong_use(case, call, tmp_path: Path) -> None:
     """Exit code 2, the file and what is wrong on stderr, nothing on stdout, no traceback."""
