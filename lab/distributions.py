@@ -124,6 +124,15 @@ def _hyperexponential(mean: float, scv: float) -> Callable[[float], float]:
     return variate
 
 
+def is_free(distribution: Distribution) -> bool:
+    """Return whether it is always 0, so that nobody need wait for it.
+
+    >>> is_free(Constant(mean="0s")), is_free(Constant(mean="1ms"))
+    (True, False)
+    """
+    return isinstance(distribution, Constant) and distribution.mean == 0
+
+
 def mean_s(distribution: Distribution) -> float:
     """Return the mean of a distribution in seconds.
 

@@ -42,7 +42,9 @@ def default_of(spec: type[Spec], key: str) -> object:
     default = field.get_default(call_default_factory=True)
     if not field.validate_default:
         return default
-    adapter: TypeAdapter[object] = TypeAdapter(Annotated[field.annotation, *field.metadata])  # type: ignore[arg-type]  # made at run time
+    # Metadata of the annotation itself stands apart; that of a member of a union is within it still.
+    kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    adapter: TypeAdapter[object] = TypeAdapter(kind)  # type: ignore[arg-type]  # made at run time
     return adapter.validate_python(default)
 
 

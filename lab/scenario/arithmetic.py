@@ -17,8 +17,9 @@ from lab.scenario.bounded import queue_is_bounded
 from lab.scenario.closed_bounds import ClosedBounds, closed_bounds
 from lab.scenario.hits import hit_ratios
 from lab.scenario.mix import request_rate_points, requests_expected
+from lab.scenario.places import Place, Resource, servers
 from lab.scenario.scenario import Scenario
-from lab.scenario.visits import Place, Resource, servers, visits
+from lab.scenario.visits import visits
 from lab.scenario.workload import ClosedWorkload
 
 if TYPE_CHECKING:

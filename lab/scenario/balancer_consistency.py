@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lab.quantities import default_of
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.problems import Problem
 from lab.scenario.service import Service
@@ -23,7 +24,7 @@ def without_effect(scenario: Scenario, name: str, balancer: LoadBalancer) -> Ite
 
 def _unused(balancer: LoadBalancer) -> Iterator[tuple[str, str]]:
     algorithm, limit = balancer.algorithm, balancer.max_connections_per_server
-    if balancer.draws != type(balancer).model_fields["draws"].default and algorithm != "random":
+    if balancer.draws != default_of(LoadBalancer, "draws") and algorithm != "random":
         yield "draws", f"has no effect, as {algorithm} draws no servers; only random does"
     if balancer.hash_type != "map_based" and algorithm != "uri":
         yield "hash_type", f"has no effect, as {algorithm} goes by no hash; only uri does"

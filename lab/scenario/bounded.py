@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.scenario.components import Host, LoadBalancer, Queue, Service
+from lab.scenario.fronts import leads_to
+from lab.scenario.places import Place
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import CallStep, walk
-from lab.scenario.visits import Place
+from lab.scenario.service import every_step
+from lab.scenario.steps import CallStep
 
 
 def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
@@ -38,22 +40,21 @@ def _few_at_once(scenario: Scenario, name: str, known: dict[str, bool]) -> bool:
 
 
 def _ways_in(scenario: Scenario, name: str, known: dict[str, bool]) -> Iterator[bool]:
-    if scenario.entry == name or _balances(scenario, scenario.entry, name):
+    if _leads_to(scenario, scenario.entry, name):
         yield _holds_back(scenario, scenario.entry)
     for caller, component in scenario.components.items():
         if isinstance(component, Queue) and component.consumer == name:
             yield True  # it takes no more than it may hold unacknowledged
         if isinstance(component, Service):
-            for step in (step for steps in component.endpoints.values() for step in walk(steps)):
-                if isinstance(step, CallStep) and (step.target == name or _balances(scenario, step.target, name)):
+            for step in every_step(component):
+                if isinstance(step, CallStep) and _leads_to(scenario, step.target, name):
                     yield _holds_back(scenario, step.target) or _few_at_once(scenario, caller, known)
 
 
-def _balances(scenario: Scenario, name: str, service: str) -> bool:
-    component = scenario.components[name]
-    return isinstance(component, LoadBalancer) and component.targets == service
+def _leads_to(scenario: Scenario, name: str, service: str) -> bool:
+    return leads_to(scenario, name)[-1] == service
 
 
 def _holds_back(scenario: Scenario, name: str) -> bool:
-    component = scenario.components[name]
-    return isinstance(component, LoadBalancer) and component.max_connections_per_server is not None
+    fronts = (scenario.components[each] for each in leads_to(scenario, name))
+    return any(isinstance(each, LoadBalancer) and each.max_connections_per_server is not None for each in fronts)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from lab.distributions import mean_s
 from lab.scenario.hits import hit_ratios
+from lab.scenario.places import Place, servers
 from lab.scenario.scenario import Scenario
-from lab.scenario.visits import Place, servers, visits
+from lab.scenario.visits import visits
 from lab.scenario.workload import ClosedWorkload
 
 _MOST_ROUNDS = 50

@@ -6,30 +6,22 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lab.scenario import balancer_consistency, database_consistency, queue_consistency
-from lab.scenario.asking import asked_problems, client_problems
+from lab.scenario.asking import client_problems
 from lab.scenario.cache_consistency import cache_problems, looked_up_twice
-from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
+from lab.scenario.components import Cache, Database, LoadBalancer, Queue, Service
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.fault_consistency import fault_problems
+from lab.scenario.fronts import Balancer, Front
 from lab.scenario.mix import named_keys
 from lab.scenario.names import CLIENT
 from lab.scenario.objective_consistency import objective_problems
-from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.problems import Path, Problem
+from lab.scenario.references import dangling
 from lab.scenario.replicas import most_replicas, replicas_text
 from lab.scenario.scaling_consistency import scaling_problems
+from lab.scenario.service import every_step
 from lab.scenario.service_consistency import service_problems
-from lab.scenario.steps import (
-    CachedStep,
-    CallStep,
-    InvalidateStep,
-    ParallelStep,
-    PublishStep,
-    QueryStep,
-    StepSpec,
-    ThreadStep,
-    TransactionStep,
-    walk,
-)
+from lab.scenario.steps import CallStep, PublishStep, asked
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
@@ -46,133 +38,23 @@ def inconsistencies(scenario: Scenario) -> tuple[Problem, ...]:
         return (Problem(path=("components",), message=message),)
     changing = (*scaling_problems(scenario), *fault_problems(scenario))
     own = (*_without_effect(scenario), *objective_problems(scenario), *changing)
-    dangling = tuple(_dangling(scenario))
+    lost = tuple(dangling(scenario))
     # Calls can be followed only where every name leads somewhere, and counted only where they end.
-    circles = () if dangling else tuple(_circles(scenario))
-    followed = () if dangling or circles else (*_ambiguous_replicas(scenario), *_endless(scenario))
-    return (*dangling, *circles, *followed, *own)
-
-
-def _known(scenario: Scenario, *kinds: type) -> str:
-    names = [name for name, component in scenario.components.items() if isinstance(component, kinds)]
-    return ", ".join(names) if names else "none"
-
-
-def _service(scenario: Scenario, name: str) -> Service | None:
-    component = scenario.components.get(name)
-    if isinstance(component, LoadBalancer):
-        component = scenario.components.get(component.targets)
-    return component if isinstance(component, Service) else None
-
-
-def _dangling(scenario: Scenario) -> Iterator[Problem]:
-    entry = _service(scenario, scenario.entry)
-    if not isinstance(scenario.components.get(scenario.entry), LoadBalancer | Service):
-        known = _known(scenario, LoadBalancer, Service)
-        message = f"{shown(scenario.entry)} is not a load balancer or service of this scenario (there are: {known})"
-        yield Problem(path=("entry",), message=message)
-    for name, component in scenario.components.items():
-        match component:
-            case LoadBalancer(targets=targets):
-                if not isinstance(scenario.components.get(targets), Service):
-                    known = _known(scenario, Service)
-                    message = f"{shown(targets)} is not a service of this scenario (services: {known})"
-                    yield Problem(path=("components", name, "targets"), message=message)
-            case Service(endpoints=endpoints):
-                yield from _dangling_hosts(scenario, name, component)
-                for endpoint, steps in endpoints.items():
-                    yield from _dangling_steps(scenario, steps, ("components", name, "endpoints", endpoint))
-            case Queue():
-                yield from queue_consistency.dangling(scenario, name, component)
-            case Cache() | Database() | Host():
-                pass
-    yield from asked_problems(scenario, entry)
-
-
-def _dangling_steps(scenario: Scenario, steps: tuple[StepSpec, ...], where: Path) -> Iterator[Problem]:
-    for number, step in enumerate(steps):
-        here = (*where, number)
-        yield from _dangling_step(scenario, step, here)
-        for place, nested in _nested(step):
-            yield from _dangling_steps(scenario, nested, (*here, *place))
-
-
-def _nested(step: StepSpec) -> Iterator[tuple[Path, tuple[StepSpec, ...]]]:
-    match step:
-        case CachedStep(miss=steps):
-            yield ("miss",), steps
-        case TransactionStep(steps=steps) | ThreadStep(steps=steps):
-            yield ("steps",), steps
-        case ParallelStep(branches=branches):
-            yield from ((("branches", number), steps) for number, steps in enumerate(branches))
-        case _:
-            pass
-
-
-def _dangling_step(scenario: Scenario, step: StepSpec, where: Path) -> Iterator[Problem]:
-    match step:
-        case CachedStep() | InvalidateStep():
-            if not isinstance(scenario.components.get(step.cache), Cache):
-                message = f"{shown(step.cache)} is not a cache (caches: {_known(scenario, Cache)})"
-                yield Problem(path=(*where, "cache"), message=message)
-        case QueryStep() | TransactionStep():
-            yield from _dangling_database(scenario, step, where)
-        case PublishStep():
-            if not isinstance(scenario.components.get(step.queue), Queue):
-                message = f"{shown(step.queue)} is not a queue (queues: {_known(scenario, Queue)})"
-                yield Problem(path=(*where, "queue"), message=message)
-        case CallStep():
-            yield from _dangling_call(scenario, step, where)
-        case _:
-            pass
-
-
-def _dangling_hosts(scenario: Scenario, name: str, service: Service) -> Iterator[Problem]:
-    for number, host in enumerate(service.hosts):
-        if not isinstance(scenario.components.get(host), Host):
-            message = f"{shown(host)} is not a host (hosts: {_known(scenario, Host)})"
-            yield Problem(path=("components", name, "hosts", number), message=message)
-
-
-def _dangling_database(scenario: Scenario, step: QueryStep | TransactionStep, where: Path) -> Iterator[Problem]:
-    database = scenario.components.get(step.database)
-    if not isinstance(database, Database):
-        message = f"{shown(step.database)} is not a database (databases: {_known(scenario, Database)})"
-        yield Problem(path=(*where, "database"), message=message)
-    elif isinstance(step, TransactionStep):
-        yield from database_consistency.transaction(scenario, step, where)
-    elif step.query not in database.queries:
-        message = f"{step.database!r} has no query {shown(step.query)} (it has: {', '.join(database.queries)})"
-        yield Problem(path=(*where, "query"), message=message)
-
-
-def _dangling_call(scenario: Scenario, step: CallStep, where: Path) -> Iterator[Problem]:
-    callee = _service(scenario, step.target)
-    if not isinstance(scenario.components.get(step.target), LoadBalancer | Service):
-        known = _known(scenario, LoadBalancer, Service)
-        message = f"{shown(step.target)} is not a load balancer or service (there are: {known})"
-        yield Problem(path=(*where, "target"), message=message)
-    elif callee is not None and step.endpoint not in callee.endpoints:
-        message = f"{step.target!r} has no endpoint {shown(step.endpoint)} (it has: {', '.join(callee.endpoints)})"
-        yield Problem(path=(*where, "endpoint"), message=message)
+    circles = () if lost else tuple(_circles(scenario))
+    followed = () if lost or circles else (*_ambiguous_replicas(scenario), *_endless(scenario))
+    return (*lost, *circles, *followed, *own)
 
 
 def _callees(scenario: Scenario, name: str) -> list[str]:
-    match scenario.components[name]:
-        case LoadBalancer(targets=targets):
-            return [targets]
-        case Queue(consumer=consumer):
-            return [consumer]
-        case Service(endpoints=endpoints):
-            every = (step for steps in endpoints.values() for step in walk(steps))
-            called = (_target(step) for step in every if isinstance(step, CallStep | PublishStep))
-            return list(dict.fromkeys(called))
-        case _:
-            return []
-
-
-def _target(step: CallStep | PublishStep) -> str:
-    return step.target if isinstance(step, CallStep) else step.queue
+    component = scenario.components[name]
+    if isinstance(component, Front):
+        return [component.targets]
+    if isinstance(component, Queue):
+        return [component.consumer]
+    if isinstance(component, Service):
+        called = (asked(step) for step in every_step(component) if isinstance(step, CallStep | PublishStep))
+        return [name for name in dict.fromkeys(called) if name is not None]
+    return []
 
 
 def _circles(scenario: Scenario) -> Iterator[Problem]:
@@ -195,7 +77,7 @@ def _circles(scenario: Scenario) -> Iterator[Problem]:
 def _ambiguous_replicas(scenario: Scenario) -> Iterator[Problem]:
     callers: dict[str, Path] = {scenario.entry: ("entry",)}
     for name, component in scenario.components.items():
-        if isinstance(component, Service):
+        if isinstance(component, Service) or (isinstance(component, Front) and not isinstance(component, Balancer)):
             callers.update(dict.fromkeys(_callees(scenario, name), ("components", name)))
     for name, where in callers.items():
         component = scenario.components[name]
@@ -232,7 +114,6 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
             yield from queue_consistency.without_effect(scenario, name, component)
         if isinstance(component, Service):
             yield from service_problems(scenario.components, name, component)
-        if isinstance(component, Service):
             for endpoint, steps in component.endpoints.items():
                 yield from looked_up_twice(scenario.components, steps, ("components", name, "endpoints", endpoint))
         if isinstance(component, Cache):

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Literal, assert_never
 from lab.distributions import Distribution
 from lab.errors import ScenarioError
 from lab.randomness import child_visit, name_key
-from lab.scenario.components import Database, LoadBalancer, Service
+from lab.scenario.components import Database
+from lab.scenario.fronts import service_behind, service_name_behind
 from lab.scenario.steps import (
     CachedStep,
     CallStep,
@@ -90,32 +91,6 @@ class DemandSlot:
     stream: str
     visit: int
     distribution: Distribution
-
-
-def service_name_behind(scenario: Scenario, name: str) -> str:
-    """Return the name of the service that a component leads to: its own, or that of the one it balances.
-
-    Raises:
-        ScenarioError: the component is neither a service nor a load balancer, or there is none of this name.
-    """
-    component = scenario.components.get(name)
-    if isinstance(component, LoadBalancer):
-        return component.targets
-    if isinstance(component, Service):
-        return name
-    known = ", ".join(k for k, part in scenario.components.items() if isinstance(part, LoadBalancer | Service))
-    raise ScenarioError(f"components.{name}: not a load balancer or service of this scenario (there are: {known})")
-
-
-def service_behind(scenario: Scenario, name: str) -> Service:
-    """Return the service that a component leads to: itself, or the one it balances.
-
-    Raises:
-        ScenarioError: the component is neither a service nor a load balancer, or there is none of this name.
-    """
-    service = scenario.components[service_name_behind(scenario, name)]
-    assert isinstance(service, Service)  # the consistency check of the scenario has seen to it
-    return service
 
 
 def endpoint_steps(scenario: Scenario, service: str, endpoint: str) -> tuple[StepSpec, ...]:

@@ -21,8 +21,9 @@ from lab.scenario.faults import (
     struck,
 )
 from lab.scenario.names import CLIENT
-from lab.scenario.problems import Path, Problem, shown
-from lab.scenario.steps import CpuStep, walk
+from lab.scenario.problems import Path, Problem, listed_names, shown
+from lab.scenario.service import every_step
+from lab.scenario.steps import CpuStep
 from lab.scenario.ways import ways
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
         return
     component, kinds = scenario.components.get(fault.component), _STRUCK[type(fault)]
     if not isinstance(component, kinds):
-        known = [name for name, each in scenario.components.items() if isinstance(each, kinds)]
+        known = listed_names(scenario.components, *kinds)
         wanted = " or ".join(_NAMES[kind] for kind in kinds)
-        message = f"{shown(fault.component)} is not a {wanted}, to which this can happen (there are: {_listed(known)})"
+        message = f"{shown(fault.component)} is not a {wanted}, to which this can happen (there are: {known})"
         yield Problem(path=(*where, "component"), message=message)
     elif isinstance(component, Service):
         yield from _unfit_service(fault, component, where)
@@ -133,10 +134,5 @@ def _unfit_service(fault: Fault, service: Service, where: Path) -> Iterator[Prob
 
 
 def _computes(service: Service) -> bool:
-    steps = (step for endpoint in service.endpoints.values() for step in walk(endpoint))
     overheads = mean_s(service.overhead) + mean_s(service.rejection_overhead)
-    return overheads > 0 or any(isinstance(step, CpuStep) for step in steps)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names) or "none"
+    return overheads > 0 or any(isinstance(step, CpuStep) for step in every_step(service))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lab.errors import ScenarioError
@@ -74,6 +74,15 @@ def scenario_error(problems: Iterable[Problem]) -> ScenarioError:
     every = tuple(problems)
     sentences = tuple(str(problem) for problem in every)
     return ScenarioError(listed(sentences), problems=sentences, paths=tuple(problem.path for problem in every))
+
+
+def listed_names(parts: Mapping[str, object], *kinds: type) -> str:
+    """Return the names of the parts of these kinds as a message lists them.
+
+    >>> listed_names({"api": 1, "edge": "text"}, int), listed_names({}, int)
+    ('api', 'none')
+    """
+    return ", ".join(name for name, part in parts.items() if isinstance(part, kinds)) or "none"
 
 
 def listed(sentences: tuple[str, ...]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lab.scenario.problems import Problem, shown
+from lab.quantities import default_of
+from lab.scenario.problems import Problem, listed_names, shown
 from lab.scenario.queue import Queue
 from lab.scenario.service import Service
 
@@ -17,8 +18,7 @@ def dangling(scenario: Scenario, name: str, queue: Queue) -> Iterator[Problem]:
     """Yield what is wrong with the names that the queue ``name`` refers to."""
     consumer = scenario.components.get(queue.consumer)
     if not isinstance(consumer, Service):
-        services = [other for other, part in scenario.components.items() if isinstance(part, Service)]
-        known = ", ".join(services) or "none"
+        known = listed_names(scenario.components, Service)
         message = f"{shown(queue.consumer)} is not a service of this scenario (services: {known})"
         yield Problem(path=("components", name, "consumer"), message=message)
     elif queue.endpoint not in consumer.endpoints:
@@ -35,7 +35,7 @@ def without_effect(scenario: Scenario, name: str, queue: Queue) -> Iterator[Prob
 
 def _keys_without_effect(queue: Queue) -> Iterator[tuple[str, str]]:
     # A variant carries every default, so what was written cannot be told from it: only other values are refused.
-    changed = {key for key, field in Queue.model_fields.items() if getattr(queue, key) != _default(field)}
+    changed = {key for key in Queue.model_fields if getattr(queue, key) != default_of(Queue, key)}
     if queue.partitions is not None and "prefetch" in changed:
         yield "prefetch", "has no effect with partitions, each of which has one message out at a time; leave it out"
     if queue.capacity is None and "overflow" in changed:
@@ -60,8 +60,3 @@ def _refused_messages(scenario: Scenario, queue: Queue) -> Iterator[tuple[str, s
             f"lets a replica hold {queue.prefetch} messages, but {queue.consumer!r} has room for {room} (concurrency + "
             "backlog) and would reject the others; let it hold fewer",
         )
-
-
-def _default(field: object) -> object:
-    default = getattr(field, "default", None)
-    return 30.0 if default == "30s" else default

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.errors import ScenarioError
-from lab.scenario.demands import service_behind
+from lab.scenario.fronts import service_behind
 from lab.scenario.problems import listed, shown
 from lab.scenario.workload import ReplayWorkload
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -74,9 +75,15 @@ class Service(Spec):
     )
 
 
+def every_step(service: Service) -> Iterator[StepSpec]:
+    """Yield the steps of all endpoints, nested ones too, in the order in which they are written."""
+    for steps in service.endpoints.values():
+        yield from walk(steps)
+
+
 def uses_threads(service: Service) -> bool:
     """Whether any endpoint of the service does something in a thread."""
-    return any(isinstance(step, ThreadStep) for steps in service.endpoints.values() for step in walk(steps))
+    return any(isinstance(step, ThreadStep) for step in every_step(service))
 
 
 def host_of(service: Service, index: int) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal, Union, assert_never
 
 from pydantic import Discriminator, Field
 
@@ -129,6 +129,23 @@ def nested(step: StepSpec) -> tuple[tuple[Path, tuple[StepSpec, ...]], ...]:
             return tuple((("branches", number), branch) for number, branch in enumerate(step.branches))
         case _:
             return ()
+
+
+def asked(step: StepSpec) -> str | None:
+    """Return the name of the component that a step asks; None if it asks none itself."""
+    match step:
+        case CallStep():
+            return step.target
+        case QueryStep() | TransactionStep():
+            return step.database
+        case CachedStep() | InvalidateStep():
+            return step.cache
+        case PublishStep():
+            return step.queue
+        case CpuStep() | WaitStep() | ThreadStep() | ParallelStep():
+            return None
+        case _:
+            assert_never(step)
 
 
 def walk(steps: tuple[StepSpec, ...]) -> Iterator[StepSpec]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from lab.scenario.components import Cache, Component, Database, Host, LoadBalancer, Queue, Service
+from lab.scenario.fronts import Front
 from lab.scenario.mix import named_endpoints
 from lab.scenario.replicas import replicas_text
 from lab.scenario.scenario import Scenario
@@ -40,7 +41,7 @@ def mermaid(scenario: Scenario) -> str:
         _arrow("clients", _node(scenario.entry), named_endpoints(scenario.workload) or ["replay"], dotted=False)
     )
     for name, component in scenario.components.items():
-        if isinstance(component, LoadBalancer):
+        if isinstance(component, Front):
             lines.append(f"    {_node(name)} --> {_node(component.targets)}")
         elif isinstance(component, Queue):
             lines.append(_arrow(_node(name), _node(component.consumer), [component.endpoint], dotted=False))

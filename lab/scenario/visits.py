@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, assert_never
+from typing import assert_never
 
 from lab.distributions import mean_s
 from lab.scenario import routes
-from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
-from lab.scenario.demands import endpoint_steps, service_behind
+from lab.scenario.components import Cache, Database, Queue, Service
+from lab.scenario.demands import endpoint_steps
+from lab.scenario.fronts import Front
 from lab.scenario.mix import request_mix
+from lab.scenario.places import CONNECTIONS, CORES, Place
 from lab.scenario.replicas import most_replicas
-from lab.scenario.routes import Role, Shares
+from lab.scenario.routes import Shares
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import host_of, uses_threads
 from lab.scenario.steps import (
@@ -35,45 +37,6 @@ from lab.scenario.steps import (
     TransactionStep,
     WaitStep,
 )
-
-Resource = Literal[
-    "slots",
-    "event_loop",
-    "threads",
-    "gil",
-    "connections",
-    "cores",
-    "replica_connections",
-    "replica_cores",
-    "accesses",
-    "publishings",
-    "deliveries",
-]
-_CONNECTIONS: dict[Role, Resource] = {"primary": "connections", "replicas": "replica_connections"}
-_CORES: dict[Role, Resource] = {"primary": "cores", "replicas": "replica_cores"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Something that is held: by its component, what it is, and who holds it.
-
-    Attributes:
-        component: name of the component.
-        resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``,
-            their ``threads``, and the ``gil``, which loop and threads share; the ``cores`` of a host; the
-            ``connections`` of a pool, the ``cores`` of the database behind it (of its primary; those of all its
-            replicas together are ``replica_connections`` and ``replica_cores``); the ``accesses`` of a cache; the
-            ``publishings`` and ``deliveries`` of a queue.
-        caller: the service whose replicas keep the pool; "" for everything else.
-    """
-
-    component: str
-    resource: Resource
-    caller: str = ""
-
-    def __str__(self) -> str:
-        words = f"{self.component}: {self.resource.replace('_', ' ')}"
-        return f"{words} of {self.caller}" if self.caller else words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,53 +72,6 @@ def visits(scenario: Scenario, *, hit_ratios: Mapping[str, float]) -> Visits:
     return Visits(count=tour.count, time_s=tour.time_s, look_ups=tour.look_ups, response_time_s=response_time_s)
 
 
-def servers(scenario: Scenario, place: Place) -> int | None:
-    """Return how many visits a place serves at once; None if there is no limit.
-
-    Of a service with an autoscaler: when it has scaled up as far as it may, for the arithmetic knows no time.
-    """
-    component = scenario.components[place.component]
-    match component:
-        case LoadBalancer():
-            limit, replicas = (
-                component.max_connections_per_server,
-                most_replicas(service_behind(scenario, place.component)),
-            )
-            return None if limit is None else limit * sum(component.weight(slot) > 0 for slot in range(replicas))
-        case Service():
-            processes = most_replicas(component) * component.workers
-            if place.resource in ("event_loop", "gil"):
-                return processes
-            if place.resource == "threads":
-                return component.threads * processes
-            return None if component.concurrency is None else component.concurrency * processes
-        case Cache():
-            return None
-        case Database():
-            servers = component.replicas if place.resource in ("replica_cores", "replica_connections") else 1
-            if place.resource in _CORES.values():
-                return None if component.cores is None else component.cores * servers
-            caller = service_behind(scenario, place.caller)
-            return (component.pool.size + component.pool.overflow) * servers * most_replicas(caller) * caller.workers
-        case Queue():
-            if place.resource == "publishings":
-                return None
-            consumer = service_behind(scenario, component.consumer)
-            return _deliveries(component, consumer)
-        case Host():
-            return component.cores
-        case _:
-            assert_never(component)
-
-
-def _deliveries(queue: Queue, consumer: Service) -> int:
-    """Return how many messages are worked on at once: each replica takes no more than it may, and has slots for."""
-    slots = None if consumer.concurrency is None else consumer.concurrency * consumer.workers
-    if queue.partitions is not None:
-        return min(queue.partitions, most_replicas(consumer) * (slots or queue.partitions))
-    return most_replicas(consumer) * min(queue.prefetch, slots or queue.prefetch)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Caller:
     """Whose steps are done: the service, where the transactions around them hold a connection; in a thread or not."""
@@ -179,7 +95,7 @@ class _Tour:
     def call(self, target: str, endpoint: str, visits: float) -> float:
         component = self._components[target]
         place = Place(component=target, resource="slots")
-        if isinstance(component, LoadBalancer):
+        if isinstance(component, Front):
             held_s = mean_s(component.forward_time) + self.call(component.targets, endpoint, visits)
         else:
             assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
@@ -241,7 +157,7 @@ class _Tour:
             self._hold(step.database, caller, shares, visits, held_s)
         for role, share in shares.items():
             if database.cores is not None:
-                self._add(Place(component=step.database, resource=_CORES[role]), visits * share, executed_s)
+                self._add(Place(component=step.database, resource=CORES[role]), visits * share, executed_s)
         return held_s
 
     def _transaction(self, step: TransactionStep, caller: _Caller, visits: float) -> float:
@@ -254,7 +170,7 @@ class _Tour:
 
     def _hold(self, name: str, caller: _Caller, shares: Shares, visits: float, held_s: float) -> None:
         for role, share in shares.items():
-            place = Place(component=name, resource=_CONNECTIONS[role], caller=caller.service)
+            place = Place(component=name, resource=CONNECTIONS[role], caller=caller.service)
             self._add(place, visits * share, held_s)
 
     def _database(self, name: str) -> Database:

@@ -17,9 +17,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lab.theory import domain
-from lab.theory.falling import reaches
-from lab.theory.popularity import request_rates
+from lab.theory.popularity import request_rates, share_of_requests, time_to_fill_s
 
 
 def characteristic_time_s(*, request_rates_per_s: ArrayLike, capacity: int) -> float:
@@ -36,15 +34,7 @@ def characteristic_time_s(*, request_rates_per_s: ArrayLike, capacity: int) -> f
     >>> round(characteristic_time_s(request_rates_per_s=[1.0, 1.0], capacity=1), 4)
     0.6931
     """
-    rates = request_rates(request_rates_per_s)
-    entries = domain.whole(capacity, name="capacity", at_least=0)
-    if entries >= np.count_nonzero(rates):
-        return math.inf
-
-    def room_left(time_s: float) -> float:
-        return float(entries + np.expm1(-rates * time_s).sum())
-
-    return reaches(room_left, level=0.0, scale=max(entries, 1) / float(rates.sum()))
+    return time_to_fill_s(request_rates_per_s, capacity, lambda asked: -np.expm1(-asked))
 
 
 def hit_ratios(*, request_rates_per_s: ArrayLike, capacity: int) -> NDArray[np.float64]:
@@ -71,4 +61,4 @@ def hit_ratio(*, request_rates_per_s: ArrayLike, capacity: int) -> float:
     """
     rates = request_rates(request_rates_per_s)
     ratios = hit_ratios(request_rates_per_s=rates, capacity=capacity)
-    return float((rates * ratios).sum() / rates.sum())
+    return share_of_requests(rates, ratios)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lab.errors import DomainError
 from lab.theory import domain
-from lab.theory.popularity import request_rates
+from lab.theory.popularity import request_rates, share_of_requests
 
 _MOST_SETS = 100_000  # a second or so
 
@@ -69,7 +69,7 @@ def hit_ratio(*, request_rates_per_s: ArrayLike, capacity: int) -> float:
     """
     rates = request_rates(request_rates_per_s)
     ratios = hit_ratios(request_rates_per_s=rates, capacity=capacity)
-    return float((rates * ratios).sum() / rates.sum())
+    return share_of_requests(rates, ratios)
 
 
 def _with_one_older(sets: dict[int, float], weights: list[float]) -> dict[int, float]:

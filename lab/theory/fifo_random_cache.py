@@ -19,9 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lab.errors import DomainError
-from lab.theory import domain
-from lab.theory.falling import reaches
-from lab.theory.popularity import request_rates
+from lab.theory.popularity import request_rates, share_of_requests, time_to_fill_s
 
 _MOST_CELLS = 20_000_000  # floats in a table of keys by capacity: some 160 MB
 
@@ -40,15 +38,7 @@ def stay_s_mean(*, request_rates_per_s: ArrayLike, capacity: int) -> float:
     >>> round(stay_s_mean(request_rates_per_s=[1.0, 1.0], capacity=1), 9)
     1.0
     """
-    rates = request_rates(request_rates_per_s)
-    entries = domain.whole(capacity, name="capacity", at_least=0)
-    if entries >= np.count_nonzero(rates):
-        return math.inf
-
-    def room_left(time_s: float) -> float:
-        return float(entries - (1.0 - 1.0 / (1.0 + rates * time_s)).sum())
-
-    return reaches(room_left, level=0.0, scale=max(entries, 1) / float(rates.sum()))
+    return time_to_fill_s(request_rates_per_s, capacity, lambda asked: 1.0 - 1.0 / (1.0 + asked))
 
 
 def hit_ratios(*, request_rates_per_s: ArrayLike, capacity: int) -> NDArray[np.float64]:
@@ -75,7 +65,7 @@ def hit_ratio(*, request_rates_per_s: ArrayLike, capacity: int) -> float:
     """
     rates = request_rates(request_rates_per_s)
     ratios = hit_ratios(request_rates_per_s=rates, capacity=capacity)
-    return float((rates * ratios).sum() / rates.sum())
+    return share_of_requests(rates, ratios)
 
 
 def exact_hit_ratios(*, request_rates_per_s: ArrayLike, capacity: int) -> NDArray[np.float64]:
@@ -122,7 +112,7 @@ def exact_hit_ratio(*, request_rates_per_s: ArrayLike, capacity: int) -> float:
     """
     rates = request_rates(request_rates_per_s)
     ratios = exact_hit_ratios(request_rates_per_s=rates, capacity=capacity)
-    return float((rates * ratios).sum() / rates.sum())
+    return share_of_requests(rates, ratios)
 
 
 def _numbers_inside_behind(alone: NDArray[np.float64], capacity: int) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lab.theory import domain
-from lab.theory.popularity import request_rates
+from lab.theory.popularity import request_rates, share_of_requests
 
 
 def hit_ratios(*, request_rates_per_s: ArrayLike, capacity: int) -> NDArray[np.float64]:
@@ -42,4 +42,4 @@ def hit_ratio(*, request_rates_per_s: ArrayLike, capacity: int) -> float:
     """
     rates = request_rates(request_rates_per_s)
     ratios = hit_ratios(request_rates_per_s=rates, capacity=capacity)
-    return float((rates * ratios).sum() / rates.sum())
+    return share_of_requests(rates, ratios)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lab.theory import domain
-from lab.theory.popularity import request_rates
+from lab.theory.popularity import request_rates, share_of_requests
 
 
 def hit_ratios(*, request_rates_per_s: ArrayLike, ttl_s: float) -> NDArray[np.float64]:
@@ -39,4 +39,4 @@ def hit_ratio(*, request_rates_per_s: ArrayLike, ttl_s: float) -> float:
     0.6875
     """
     rates = request_rates(request_rates_per_s)
-    return float((rates * hit_ratios(request_rates_per_s=rates, ttl_s=ttl_s)).sum() / rates.sum())
+    return share_of_requests(rates, hit_ratios(request_rates_per_s=rates, ttl_s=ttl_s))

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pandas as pd
 
 from lab.scenario.components import LoadBalancer
+from lab.scenario.places import Place, servers
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
-from lab.scenario.visits import Place, servers
 from lab.validation.numbers import numbers_over_time
 
 _TOLERANCE_S = 1e-9

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from lab.runs.run import Run
 from lab.scenario.components import Database, Service
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import QueryStep, walk
+from lab.scenario.service import every_step
+from lab.scenario.steps import QueryStep
 
 
 def database_places(scenario: Scenario, component: str) -> tuple[int | None, bool]:
@@ -27,11 +28,11 @@ def database_places(scenario: Scenario, component: str) -> tuple[int | None, boo
 
 def _callers(scenario: Scenario, database: str) -> int:
     """How many services send statements to the database."""
-    every = (part.endpoints.values() for part in scenario.components.values() if isinstance(part, Service))
-    asked = (
-        [step for steps in endpoints for step in walk(steps) if isinstance(step, QueryStep)] for endpoints in every
+    services = (part for part in scenario.components.values() if isinstance(part, Service))
+    return sum(
+        any(isinstance(step, QueryStep) and step.database == database for step in every_step(service))
+        for service in services
     )
-    return sum(any(step.database == database for step in steps) for steps in asked)
 
 
 def broken_database_laws(scenario: Scenario, run: Run) -> Iterator[str]:

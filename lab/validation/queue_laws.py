@@ -1,8 +1,10 @@
-"""Laws of message queues: nothing vanishes, nothing appears, and nobody waits for an idle consumer."""
+"""Laws of message queues: no message vanishes, and none appears."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+
+import pandas as pd
 
 from lab.runs.run import Run
 from lab.scenario.components import Queue
@@ -13,15 +15,19 @@ def broken_queue_laws(scenario: Scenario, run: Run) -> Iterator[str]:
     """Yield a sentence with numbers for each law that a queue of a predicted Run breaks."""
     for name, part in scenario.components.items():
         if isinstance(part, Queue):
+            visits = run.visits[run.visits["component"].isin([name, f"{name}.publish"])]
+            events = run.events[run.events["component"] == name]
             for replication in run.replications:
-                yield from _conservation(run.only(replication), name, f"{name} in replication {replication}")
+                own = visits[visits["replication"] == replication]
+                noted = events[events["replication"] == replication]
+                yield from _conservation(own, noted, name, f"{name} in replication {replication}")
 
 
-def _conservation(run: Run, name: str, where: str) -> Iterator[str]:
+def _conservation(visits: pd.DataFrame, events: pd.DataFrame, name: str, where: str) -> Iterator[str]:
     """Each message that was accepted, and each that came back, makes one stay; each stay has one end."""
-    published = run.visits[(run.visits["component"] == f"{name}.publish") & (run.visits["outcome"] == "ok")]
-    stays = run.visits[run.visits["component"] == name]
-    noted = run.events[run.events["component"] == name]["kind"].astype(str).value_counts()
+    published = visits[(visits["component"] == f"{name}.publish") & (visits["outcome"] == "ok")]
+    stays = visits[visits["component"] == name]
+    noted = events["kind"].astype(str).value_counts()
     ended = stays["outcome"].astype(str).value_counts()
     came_back = ended.get("error", 0) + ended.get("timeout", 0) - noted.get("dead_letter", 0)
     if len(stays) != len(published) + came_back:

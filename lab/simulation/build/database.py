@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from lab.distributions import Constant, Distribution
+from lab.distributions import is_free
 from lab.scenario.components import Database as Spec
 from lab.scenario.components import QuerySpec, Service
 from lab.scenario.plans import plan_time_s
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import TransactionStep, walk
+from lab.scenario.service import every_step
+from lab.scenario.steps import TransactionStep
 from lab.simulation.database import Cluster, DatabaseClient, Pool, PooledDatabase, Server
 from lab.simulation.database.client import COMMIT, TRANSACTION, Pools, Statement, Trips
 from lab.simulation.database.remote import RemoteServer
@@ -50,16 +51,12 @@ def make_database(
 def is_plain(spec: Spec) -> bool:
     """Whether pool, round trip and times are all there is to a database: then it needs no server."""
     limited = (spec.cores, spec.max_connections, spec.rows) != (None, None, None)
-    return not limited and not spec.replicas and _is_free(spec.connect_time)
-
-
-def _is_free(time: Distribution) -> bool:
-    return isinstance(time, Constant) and time.mean == 0
+    return not limited and not spec.replicas and is_free(spec.connect_time)
 
 
 def _holds_transactions(scenario: Scenario, name: str) -> bool:
     services = [part for part in scenario.components.values() if isinstance(part, Service)]
-    every = (step for service in services for steps in service.endpoints.values() for step in walk(steps))
+    every = (step for service in services for step in every_step(service))
     return any(isinstance(step, TransactionStep) and step.database == name for step in every)
 
 
@@ -142,7 +139,7 @@ def _read_policy(world: World, name: str, spec: Spec, cluster: Cluster) -> ReadP
 
 
 def _connect_times(world: World, name: str, spec: Spec) -> dict[str, Variate]:
-    if _is_free(spec.connect_time):
+    if is_free(spec.connect_time):
         return {}
     # A stream for each, as two queries of one request may stand at the same place in the call tree.
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from lab.distributions import Constant, Distribution
+from lab.distributions import Distribution, is_free
 from lab.errors import Unsupported
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
@@ -85,7 +85,7 @@ class World:
 
     def unless_free(self, stream: str, time: Distribution) -> Variate | None:
         """Return the drawn times of a stream, or None where they are always 0: then no event is spent on them."""
-        return None if isinstance(time, Constant) and time.mean == 0 else self.variate(stream, time)
+        return None if is_free(time) else self.variate(stream, time)
 
     def part(self, name: str) -> Part:
         """Return the component that others call under this name."""

@@ -1,0 +1,98 @@
+"""The places of a scenario: what a request holds while it is served, and how many can hold it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
+from lab.scenario.fronts import service_behind
+from lab.scenario.replicas import most_replicas
+from lab.scenario.routes import Role
+from lab.scenario.scenario import Scenario
+
+Resource = Literal[
+    "slots",
+    "event_loop",
+    "threads",
+    "gil",
+    "connections",
+    "cores",
+    "replica_connections",
+    "replica_cores",
+    "accesses",
+    "publishings",
+    "deliveries",
+]
+CONNECTIONS: dict[Role, Resource] = {"primary": "connections", "replicas": "replica_connections"}
+CORES: dict[Role, Resource] = {"primary": "cores", "replicas": "replica_cores"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Something that is held: by its component, what it is, and who holds it.
+
+    Attributes:
+        component: name of the component.
+        resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``,
+            their ``threads``, and the ``gil``, which loop and threads share; the ``cores`` of a host; the
+            ``connections`` of a pool, the ``cores`` of the database behind it (of its primary; those of all its
+            replicas together are ``replica_connections`` and ``replica_cores``); the ``accesses`` of a cache; the
+            ``publishings`` and ``deliveries`` of a queue.
+        caller: the service whose replicas keep the pool; "" for everything else.
+    """
+
+    component: str
+    resource: Resource
+    caller: str = ""
+
+    def __str__(self) -> str:
+        words = f"{self.component}: {self.resource.replace('_', ' ')}"
+        return f"{words} of {self.caller}" if self.caller else words
+
+
+def servers(scenario: Scenario, place: Place) -> int | None:
+    """Return how many visits a place serves at once; None if there is no limit.
+
+    Of a service with an autoscaler: when it has scaled up as far as it may, for the arithmetic knows no time.
+    """
+    component = scenario.components[place.component]
+    match component:
+        case LoadBalancer():
+            limit, replicas = (
+                component.max_connections_per_server,
+                most_replicas(service_behind(scenario, place.component)),
+            )
+            return None if limit is None else limit * sum(component.weight(slot) > 0 for slot in range(replicas))
+        case Service():
+            processes = most_replicas(component) * component.workers
+            if place.resource in ("event_loop", "gil"):
+                return processes
+            if place.resource == "threads":
+                return component.threads * processes
+            return None if component.concurrency is None else component.concurrency * processes
+        case Cache():
+            return None
+        case Database():
+            servers = component.replicas if place.resource in ("replica_cores", "replica_connections") else 1
+            if place.resource in CORES.values():
+                return None if component.cores is None else component.cores * servers
+            caller = service_behind(scenario, place.caller)
+            return (component.pool.size + component.pool.overflow) * servers * most_replicas(caller) * caller.workers
+        case Queue():
+            if place.resource == "publishings":
+                return None
+            consumer = service_behind(scenario, component.consumer)
+            return _deliveries(component, consumer)
+        case Host():
+            return component.cores
+        case _:
+            assert_never(component)
+
+
+def _deliveries(queue: Queue, consumer: Service) -> int:
+    """Return how many messages are worked on at once: each replica takes no more than it may, and has slots for."""
+    slots = None if consumer.concurrency is None else consumer.concurrency * consumer.workers
+    if queue.partitions is not None:
+        return min(queue.partitions, most_replicas(consumer) * (slots or queue.partitions))
+    return most_replicas(consumer) * min(queue.prefetch, slots or queue.prefetch)
