@@ -9,6 +9,8 @@ import pytest
 import lab
 from lab.validation.laws import broken_laws
 
+pytestmark = pytest.mark.slow
+
 _TIME = {"kind": "lognormal", "mean": "8ms", "scv": 1.0}
 _WAIT = {"kind": "wait", "time": _TIME}
 _DATABASE = {"kind": "database", "pool": {"size": 1, "timeout": "5s"}, "queries": {"get": _TIME}}
