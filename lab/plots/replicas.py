@@ -24,10 +24,12 @@ _EVENTS = (
     "restart",
     "hang",
     "slow_down",
+    "bad_deploy",
     "quota",
     "quota_reached",
     "hang_over",
     "slow_down_over",
+    "bad_deploy_over",
     "quota_over",
 )
 _LEVELS = 3

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from lab.distributions import mean_s
 from lab.scenario.components import Cache, Database, Service
 from lab.scenario.faults import (
+    BadDeployFault,
     CrashFault,
     FailoverFault,
     Fault,
     FlushFault,
     HangFault,
+    OfSomeReplicas,
     PartitionFault,
     QuotaFault,
     SlowDownFault,
@@ -33,6 +35,7 @@ _STRUCK: dict[type, tuple[type, ...]] = {
     CrashFault: (Service, Database, Cache),
     HangFault: (Service, Database),
     SlowDownFault: (Service, Database),
+    BadDeployFault: (Service,),
     FlushFault: (Cache,),
     FailoverFault: (Database,),
     QuotaFault: (Service,),
@@ -49,17 +52,23 @@ def fault_problems(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(path=(*where, "at"), message=message)
         yield from _unfit(scenario, fault, where)
     for (first, before), (second, after) in combinations(enumerate(scenario.faults), 2):
-        if _subject(before) == _subject(after) and _overlap(before, after):
+        if _same_subject(before, after) and _overlap(before, after):
+            whom = " and ".join(sorted(struck(after)))
             message = (
-                f"happens to {_subject(after)[1]} while faults.{first}, of the same kind, is not over; "
+                f"happens to {whom} while faults.{first}, of the same kind, is not over; "
                 "let one begin when the other has ended"
             )
             yield Problem(path=("faults", second), message=message)
 
 
-def _subject(fault: Fault) -> tuple[str, str, object]:
-    which = fault.replica if isinstance(fault, CrashFault | HangFault | SlowDownFault) else None
-    return fault.kind, " and ".join(sorted(struck(fault))), which
+def _same_subject(one: Fault, other: Fault) -> bool:
+    if one.kind != other.kind or sorted(struck(one)) != sorted(struck(other)):
+        return False
+    if not isinstance(one, OfSomeReplicas) or not isinstance(other, OfSomeReplicas):
+        return True
+    # Of replicas, only two that are each named are certain to differ. What has crashed is not struck again.
+    certain = one.replica is not None and other.replica is not None
+    return one.replica == other.replica if certain or isinstance(one, CrashFault) else True
 
 
 def _overlap(one: Fault, other: Fault) -> bool:
@@ -84,7 +93,7 @@ def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
             yield Problem(path=(*where, "component"), message=message)
     elif isinstance(component, Cache) and isinstance(fault, CrashFault):
         yield from _unfit_cache(component, where)
-    elif isinstance(fault, CrashFault | HangFault | SlowDownFault):
+    elif isinstance(fault, OfSomeReplicas):
         for key in ("replicas", "replica"):
             if getattr(fault, key) is not None:
                 message = f"only a service has replicas that fail one by one; leave it out for {fault.component!r}"
@@ -123,7 +132,7 @@ def _unfit_service(fault: Fault, service: Service, where: Path) -> Iterator[Prob
     if isinstance(fault, SlowDownFault) and not _computes(service):
         message = "has no effect: this service computes nothing (cpu steps, overhead); slow down what it calls"
         yield Problem(path=(*where, "component"), message=message)
-    assert isinstance(fault, CrashFault | HangFault | SlowDownFault)  # of the kinds that strike services
+    assert isinstance(fault, OfSomeReplicas)  # of the kinds that strike services
     most = max(service.replicas, service.autoscaler.max) if service.autoscaler else service.replicas
     if fault.replicas is not None and fault.replicas > most:
         message = f"there are never more than {most}"

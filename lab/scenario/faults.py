@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, model_validator
 
-from lab.quantities import Count, CountOrZero, Duration, Number, PositiveDuration, Spec
+from lab.quantities import Count, CountOrZero, Duration, Number, PositiveDuration, Ratio, Spec
 
 
 class _Fault(Spec):
@@ -17,7 +17,7 @@ class _OfAComponent(_Fault):
     component: str = Field(description="Name of the component.")
 
 
-class _OfSomeReplicas(_OfAComponent):
+class OfSomeReplicas(_OfAComponent):
     """A fault of a service strikes some of its replicas, one of anything else the whole component."""
 
     replicas: Count | None = Field(
@@ -28,13 +28,13 @@ class _OfSomeReplicas(_OfAComponent):
     )
 
     @model_validator(mode="after")
-    def _either(self) -> _OfSomeReplicas:
+    def _either(self) -> OfSomeReplicas:
         if self.replicas is not None and self.replica is not None:
             raise ValueError("replicas says how many and replica says which one; give one of them")
         return self
 
 
-class CrashFault(_OfSomeReplicas):
+class CrashFault(OfSomeReplicas):
     """Processes end at once: what is under way in them ends in an error, and connections are refused.
 
     A cache loses its entries as well; a look-up that fails is treated as a miss.
@@ -46,19 +46,42 @@ class CrashFault(_OfSomeReplicas):
     )
 
 
-class HangFault(_OfSomeReplicas):
+class HangFault(OfSomeReplicas):
     """Processes stand still (SIGSTOP): nothing is answered, nothing is refused; then all goes on."""
 
     kind: Literal["hang"] = "hang"
     duration: PositiveDuration = Field(description="For how long.")
 
 
-class SlowDownFault(_OfSomeReplicas):
+class SlowDownFault(OfSomeReplicas):
     """Work takes longer: a service's computing, everything that a database does."""
 
     kind: Literal["slow_down"] = "slow_down"
     factor: Annotated[Number, Field(gt=1, le=1000)] = Field(description="How many times as long.")
     duration: PositiveDuration = Field(description="For how long.")
+
+
+class BadDeployFault(OfSomeReplicas):
+    """A new version answers some requests with an error (500): of an admitted request, drawn for each attempt.
+
+    The processes are not restarted: requests that they are already working on end as the old version has it. If all
+    of the service's processes have the new version, those that start meanwhile have it too.
+    """
+
+    kind: Literal["bad_deploy"] = "bad_deploy"
+    error_ratio: Ratio = Field(description="The share of requests that it answers with an error.")
+    when: Literal["at_once", "at_the_end"] = Field(
+        default="at_once",
+        description="at_once: before the endpoint's steps, so that failing is quick and such a replica looks idle to "
+        "its balancer; at_the_end: after them.",
+    )
+    duration: PositiveDuration = Field(description="Until it is rolled back.")
+
+    @model_validator(mode="after")
+    def _fails(self) -> BadDeployFault:
+        if self.error_ratio == 0:
+            raise ValueError("error_ratio is 0%, so nothing would fail; give more")
+        return self
 
 
 class FlushFault(_OfAComponent):
@@ -92,7 +115,7 @@ class QuotaFault(_OfAComponent):
 
 
 Fault = Annotated[
-    CrashFault | HangFault | SlowDownFault | FlushFault | FailoverFault | PartitionFault | QuotaFault,
+    CrashFault | HangFault | SlowDownFault | BadDeployFault | FlushFault | FailoverFault | PartitionFault | QuotaFault,
     Discriminator("kind"),
 ]
 
@@ -109,7 +132,7 @@ def ends_s(fault: Fault) -> float:
     15.0
     """
     match fault:
-        case HangFault() | SlowDownFault() | PartitionFault() | QuotaFault():
+        case HangFault() | SlowDownFault() | BadDeployFault() | PartitionFault() | QuotaFault():
             return fault.at + fault.duration
         case CrashFault(restart_after=float(after_s)):
             return fault.at + after_s

@@ -17,7 +17,7 @@ from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.variate import Variate
 
 if TYPE_CHECKING:
-    from lab.simulation.steps import Steps
+    from lab.simulation.steps import Runnable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class Replica:
         self._overhead = computing.overhead
         self._rejection_overhead = computing.rejection_overhead
         self.event_loop = computing.event_loop
-        self.endpoints: Mapping[str, Steps] = {}
+        self.endpoints: Mapping[str, Runnable] = {}
 
     def handle(self, request: Request) -> Handling:
         """Wait for a slot, do the endpoint's steps in it, and give it back."""

@@ -24,6 +24,11 @@ class Workers:
         uniform = self._choices.uniform(request.number, request.attempt, request.visit)
         return self._workers[int(uniform * len(self._workers))].handle(request)
 
+    @property
+    def workers(self) -> tuple[Replica, ...]:
+        """The worker processes."""
+        return self._workers
+
     def cpu_time_s(self) -> float:
         """Return the CPU time that all workers together have used until now."""
         return sum(worker.cpu_time_s() for worker in self._workers)

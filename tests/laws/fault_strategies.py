@@ -42,6 +42,23 @@ def _slow_downs(component: str) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+def _bad_deploys(component: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda at, ratio, when, span, some: (
+            {
+                **{"kind": "bad_deploy", "component": component, "at": at, "duration": span},
+                **{"error_ratio": ratio, "when": when},
+            }
+            | some
+        ),
+        _TIMES,
+        st.sampled_from(["5%", "100%"]),
+        st.sampled_from(["at_once", "at_the_end"]),
+        _SPANS,
+        _SOME,
+    )
+
+
 _FLUSHES = st.builds(lambda at: {"kind": "flush", "component": "items", "at": at}, _TIMES)
 _PARTITIONS = st.builds(
     lambda at, span, between: {"kind": "partition", "between": list(between), "at": at, "duration": span},
@@ -59,6 +76,7 @@ _ANY = (
     *map(_crashes, (*_SERVICES, "main")),
     *map(_standstills, (*_SERVICES, "main")),
     *map(_slow_downs, ("inner", "main")),
+    *map(_bad_deploys, _SERVICES),
     _FLUSHES,
 )
 

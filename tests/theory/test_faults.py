@@ -9,7 +9,7 @@ import pytest
 
 import lab
 from lab.theory import backlog, mm1
-from lab.theory.intervals import mean_interval
+from lab.theory.intervals import Interval, mean_interval
 from lab.validation.laws import broken_laws
 
 pytestmark = pytest.mark.slow
@@ -117,3 +117,39 @@ def test_a_balancer_that_tries_another_server_loses_only_what_was_under_way() ->
     blind = lab.simulate(scenario.with_({"components.edge.health_check": None}), progress=False)
     rejected = blind.requests[blind.requests["outcome"] == "rejected"]
     assert len(rejected) == 3 * 16 * 9  # 16 every 3 s, in the 30 s to the restart and boot: the tenth 16 succeed
+
+
+def _failed_share(scenario: lab.Scenario) -> Interval:
+    run = lab.simulate(scenario, progress=False)
+    assert broken_laws(run) == []
+    fault = scenario.faults[0]
+    while_bad = run.requests[run.requests["intended_start_s"].between(fault.at + 1, fault.at + 20)]
+    failed = (while_bad["outcome"] == "error").groupby(while_bad["replication"]).mean()
+    return mean_interval(failed, 0.999)
+
+
+def test_a_bad_version_fails_the_share_that_it_is_said_to() -> None:
+    """Everywhere, a version with 90 % errors fails 90 % of all; one with 5 % fewer does not."""
+    scenario = lab.read_scenario(PATTERNS / "bad_deploy.yaml").with_(
+        {"faults.0.replicas": None, "faults.0.error_ratio": "90%"}
+    )
+    share = _failed_share(scenario)
+    assert share.low <= 0.9 <= share.high
+    off = _failed_share(scenario.with_({"faults.0.error_ratio": "85.5%"}))
+    assert not off.low <= 0.9 <= off.high
+
+
+def test_bad_deploy() -> None:
+    """A replica that fails at once looks idle to leastconn, which sends it most requests; one that fails late does not.
+
+    In turn a quarter fails, and of two drawn at random more than that.
+    """
+    scenario = lab.read_scenario(PATTERNS / "bad_deploy.yaml")
+    by_least = _failed_share(scenario)
+    in_turn = _failed_share(scenario.with_({"components.edge.algorithm": "roundrobin"}))
+    by_two = _failed_share(scenario.with_({"components.edge.algorithm": "random"}))
+    late = _failed_share(scenario.with_({"faults.0.when": "at_the_end"}))
+    assert by_least.low > 0.6
+    assert in_turn.low <= 0.25 <= in_turn.high
+    assert 0.25 < by_two.low < by_two.high < by_least.low
+    assert 0.2 < late.low < late.high < 0.3

@@ -51,6 +51,14 @@ def _scenario(*faults: dict[str, Any]) -> Scenario:
             {"kind": "quota", "at": "1s", "component": "api", "limit": 1, "duration": "1s"},
             "has no effect: nothing starts processes of this service",
         ),
+        (
+            {"kind": "bad_deploy", "at": "1s", "component": "main", "error_ratio": "10%", "duration": "1s"},
+            "'main' is not a service, to which this can happen (there are: api)",
+        ),
+        (
+            {"kind": "bad_deploy", "at": "1s", "component": "api", "error_ratio": "0%", "duration": "1s"},
+            "error_ratio is 0%, so nothing would fail",
+        ),
         ({"kind": "failover", "at": "1s", "component": "main"}, "'main' has no replica that could take over"),
         ({"kind": "failover", "at": "1s", "component": "api"}, "'api' is not a database, to which this can happen"),
         (
@@ -80,6 +88,10 @@ def test_two_of_a_kind_do_not_overlap() -> None:
     assert len(_scenario(hang, hang | {"at": "20s"}).faults) == 2
     crash = {"kind": "crash", "at": "1s", "component": "api", "restart_after": "30s"}
     assert len(_scenario(crash | {"replica": 0}, crash | {"replica": 1}).faults) == 2
+    bad = {"kind": "bad_deploy", "at": "1s", "component": "api", "error_ratio": "10%", "duration": "30s"}
+    assert len(_scenario(bad | {"replica": 0}, bad | {"replica": 1}).faults) == 2
+    with pytest.raises(ScenarioError, match=r"faults.1: happens to api while faults.0, of the same kind, is not over"):
+        _scenario(bad | {"replica": 0}, bad | {"replicas": 1})
 
 
 def test_they_come_back_from_their_document() -> None:
@@ -89,5 +101,6 @@ def test_they_come_back_from_their_document() -> None:
         {"kind": "hang", "at": "10s", "component": "main", "duration": "3s"},
         {"kind": "slow_down", "at": "20s", "component": "main", "factor": 2.5, "duration": "3s"},
         {"kind": "flush", "at": "30s", "component": "items"},
+        {"kind": "bad_deploy", "at": "40s", "component": "api", "error_ratio": "5%", "duration": "3s"},
     )
     assert Scenario.model_validate(described.to_document()) == described

@@ -255,3 +255,39 @@ def test_a_dead_cache_is_a_miss_and_comes_back_empty() -> None:
     refused = watched.visits[(watched.visits["component"] == "items") & (watched.visits["replica"] == -1)]
     assert sorted(refused["operation"]) == ["get", "set"]
     assert (refused["outcome"] == "error").all()
+
+
+_BAD = {"kind": "bad_deploy", "component": "api", "at": "2s", "duration": "3s", "error_ratio": "100%"}
+
+
+def test_a_bad_version_fails_at_once_or_after_its_steps_until_it_is_rolled_back() -> None:
+    """What came before 2 s ends as the old version has it; who comes until 5 s fails; who comes then is served."""
+    starts_s = [1.5, 2.0, 4.9, 5.0]
+    one = {"replicas": 1}
+    quick = _watch(_balanced(_BAD, **one), starts_s)
+    assert _ends(quick) == [(2.5, "ok"), (2.0, "error"), (4.9, "error"), (6.0, "ok")]
+    assert quick.why("bad_deploy") == [(2.0, {"replicas": [0], "error_ratio": 1.0})]
+    assert quick.why("bad_deploy_over") == [(5.0, {"replicas": [0]})]
+    slow = _watch(_balanced(_BAD | {"when": "at_the_end"}, **one), starts_s)
+    assert _ends(slow) == [(2.5, "ok"), (3.0, "error"), (5.9, "error"), (6.0, "ok")]
+
+
+def test_one_bad_replica_fails_its_share() -> None:
+    """Of two in turn, replica 0 alone has the new version."""
+    watched = _watch(_balanced(_BAD | {"replica": 0}), [2.0, 2.1, 2.2, 2.3])
+    assert _ends(watched) == [(2.0, "error"), (3.1, "ok"), (2.2, "error"), (3.3, "ok")]
+
+
+def test_who_starts_meanwhile_has_the_version_that_all_have() -> None:
+    """A crash at 3 s is restarted at once: the new process has the bad version too, until the roll-back at 5 s."""
+    crash = {"kind": "crash", "at": "3s", "component": "api", "restart_after": "0s"}
+    everywhere = _watch(_balanced(_BAD, crash, replicas=1), [3.5, 5.0])
+    assert _ends(everywhere) == [(3.5, "error"), (6.0, "ok")]
+    some = _watch(_balanced(_BAD | {"replicas": 1}, crash, replicas=1), [3.5, 5.0])
+    assert _ends(some) == [(4.5, "ok"), (6.0, "ok")]
+
+
+def test_all_workers_of_a_replica_have_its_version() -> None:
+    """Whichever of the two takes a request, it fails."""
+    watched = _watch(_balanced(_BAD, replicas=1, workers=2), [2.0, 2.1, 2.2, 2.3, 2.4])
+    assert [outcome for _, outcome in _ends(watched)] == ["error"] * 5

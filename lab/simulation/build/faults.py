@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, assert_never, runtime_checkable
 
 from lab.errors import Unsupported
 from lab.scenario.components import Cache, Database
 from lab.scenario.faults import (
+    BadDeployFault,
     CrashFault,
     FailoverFault,
     Fault,
@@ -18,9 +19,11 @@ from lab.scenario.faults import (
     QuotaFault,
     SlowDownFault,
 )
+from lab.simulation.failing import Failing
 from lab.simulation.faults import Faults, Strike
-from lab.simulation.fleet import Member
+from lab.simulation.fleet import Life, Member
 from lab.simulation.service import Replica
+from lab.simulation.steps import Runnable
 from lab.simulation.workers import Workers
 
 if TYPE_CHECKING:
@@ -47,6 +50,8 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
             _hang(world, faults, fault)
         case SlowDownFault():
             _slow_down(world, faults, fault)
+        case BadDeployFault():
+            _deploy(world, faults, fault)
         case FlushFault():
             _flush(faults, fault, _flushable(world, fault.component))
         case FailoverFault():
@@ -195,7 +200,56 @@ def _strike_for_a_while(
     faults.at(fault.at + fault.duration, ends)
 
 
+def _deploy(world: World, faults: Faults, fault: BadDeployFault) -> None:
+    name, deployment = fault.component, world.deployment(fault.component)
+    strike = Strike(deployment=deployment, replicas=fault.replicas, replica=fault.replica)
+    draws = world.stream(f"{name}/bad_deploy")
+    good: dict[Replica, Mapping[str, Runnable]] = {}  # what each process did before
+    rolled_out = False
+
+    def install(member: Member) -> None:
+        for process in _processes(name, member):
+            good[process] = process.endpoints
+            process.endpoints = {
+                endpoint: Failing(
+                    steps=steps, draws=draws, error_ratio=fault.error_ratio, at_once=fault.when == "at_once"
+                )
+                for endpoint, steps in process.endpoints.items()
+            }
+
+    def started(member: Member) -> None:
+        if (
+            rolled_out
+            and member.life in (Life.BOOTING, Life.READY)
+            and good.keys().isdisjoint(_processes(name, member))
+        ):
+            install(member)
+
+    def begins() -> None:
+        nonlocal rolled_out
+        for member in strike.choose():
+            install(member)
+        rolled_out = fault.replicas is None and fault.replica is None
+        faults.note(name, "bad_deploy", replicas=strike.numbers, error_ratio=fault.error_ratio)
+
+    def ends() -> None:
+        nonlocal rolled_out
+        rolled_out = False
+        for process, endpoints in good.items():
+            process.endpoints = endpoints
+        faults.note(name, "bad_deploy_over", replicas=strike.numbers)
+
+    deployment.fleet.watch(started)
+    faults.at(fault.at, begins)
+    faults.at(fault.at + fault.duration, ends)
+
+
+def _processes(name: str, member: Member) -> tuple[Replica, ...]:
+    part = _computing(name, member)
+    return (part,) if isinstance(part, Replica) else part.workers
+
+
 def _computing(name: str, member: Member) -> Replica | Workers:
     if not isinstance(member.part, Replica | Workers):
-        raise Unsupported(f"{name}: a component of your own cannot be slowed down; leave the fault out")
+        raise Unsupported(f"{name}: a component of your own can be neither slowed down nor deployed; leave this out")
     return member.part
