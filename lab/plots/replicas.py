@@ -22,6 +22,7 @@ _LAYERS = (
 _EVENTS = (
     "crash",
     "restart",
+    "scale",
     "hang",
     "slow_down",
     "bad_deploy",

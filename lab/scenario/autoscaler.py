@@ -1,19 +1,21 @@
 """An autoscaler as it is described: what it looks at, how often, and how quickly it may react.
 
-Defaults are those of the real ones: Kubernetes' HorizontalPodAutoscaler v2, KEDA, and AWS target tracking.
+Defaults are those of the real ones: Kubernetes' HorizontalPodAutoscaler v2, KEDA, and AWS target tracking. The others
+have files of their own.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, assert_never
 
-from pydantic import Discriminator, Field, model_validator
+from pydantic import Discriminator, Field
 
 from lab.quantities import Count, CountOrZero, Duration, Number, PositiveDuration, Ratio, Spec
-from lab.units import parse_rate, parse_ratio
+from lab.scenario.scaling_limits import Limits, ScheduledAutoscaler
+from lab.scenario.scaling_metric import Metric, MetricTarget
+from lab.scenario.step_scaling import StepScalingAutoscaler
 
 SelectPolicy = Literal["max", "min", "disabled"]
-Metric = Literal["concurrency", "cpu", "throughput"]
 
 
 class ScalingPolicy(Spec):
@@ -49,46 +51,7 @@ STANDARD_DOWN = ScalingRules(
 )
 
 
-class MetricTarget(Spec):
-    """A figure of the replicas, and what its mean over them should be."""
-
-    metric: Metric = Field(
-        description="concurrency: requests under way (waiting in the replica included) per slot; cpu: share of the "
-        "time that the event loop computes; throughput: answers per second."
-    )
-    target: str = Field(description="Its wanted mean per replica: 70% of concurrency or cpu, 50/s of throughput.")
-
-    @model_validator(mode="after")
-    def _of_the_metric(self) -> MetricTarget:
-        if self.value <= 0:
-            raise ValueError(f"target {self.target!r} is not more than 0, so no number of replicas could reach it")
-        return self
-
-    @property
-    def value(self) -> float:
-        """The target as a number: a ratio, or per second."""
-        return parse_rate(self.target) if self.metric == "throughput" else parse_ratio(self.target)
-
-
-class _Limits(Spec):
-    """What all autoscalers have."""
-
-    min: CountOrZero = Field(default=1, description="Fewest replicas.")
-    max: Count = Field(description="Most replicas.", le=10_000)
-    quota: Count | None = Field(
-        default=None,
-        description="Most processes that the platform gives out (booting and draining ones count); what is wanted "
-        "beyond it waits until some are free. None: no limit.",
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> _Limits:
-        if self.min > self.max:
-            raise ValueError(f"min ({self.min}) must not be more than max ({self.max})")
-        return self
-
-
-class _Behaviour(_Limits):
+class _Behaviour(Limits):
     """Kubernetes' limits on changes."""
 
     sync_period: PositiveDuration = Field(
@@ -161,7 +124,7 @@ class KedaAutoscaler(_Behaviour):
     )
 
 
-class TargetTrackingAutoscaler(_Limits, MetricTarget):
+class TargetTrackingAutoscaler(Limits, MetricTarget):
     """AWS target tracking: quick to add, slow to remove."""
 
     kind: Literal["target_tracking"] = "target_tracking"
@@ -187,17 +150,20 @@ class TargetTrackingAutoscaler(_Limits, MetricTarget):
     scale_in: bool = Field(default=True, description="Whether replicas are removed at all.")
 
 
-Autoscaler = Annotated[HpaAutoscaler | KedaAutoscaler | TargetTrackingAutoscaler, Discriminator("kind")]
+Autoscaler = Annotated[
+    HpaAutoscaler | KedaAutoscaler | TargetTrackingAutoscaler | StepScalingAutoscaler | ScheduledAutoscaler,
+    Discriminator("kind"),
+]
 
 
-def metrics_of(autoscaler: Autoscaler) -> tuple[MetricTarget, ...]:
+def metrics_of(autoscaler: Autoscaler) -> tuple[Metric, ...]:
     """Return the metrics of the replicas that an autoscaler looks at."""
     match autoscaler:
         case HpaAutoscaler():
-            return autoscaler.metrics
-        case TargetTrackingAutoscaler():
-            return (MetricTarget(metric=autoscaler.metric, target=autoscaler.target),)
-        case KedaAutoscaler():
+            return tuple(each.metric for each in autoscaler.metrics)
+        case TargetTrackingAutoscaler() | StepScalingAutoscaler():
+            return (autoscaler.metric,)
+        case KedaAutoscaler() | ScheduledAutoscaler():
             return ()
         case _:
             assert_never(autoscaler)

@@ -81,10 +81,10 @@ def _ambiguous_replicas(scenario: Scenario) -> Iterator[Problem]:
             callers.update(dict.fromkeys(_callees(scenario, name), ("components", name)))
     for name, where in callers.items():
         component = scenario.components[name]
-        if isinstance(component, Service) and most_replicas(component) > 1:
+        if isinstance(component, Service) and most_replicas(scenario, name) > 1:
             message = (
-                f"calls {name!r} directly, which has {replicas_text(component)}; nobody would choose between them: "
-                f"put a load_balancer with targets: {name} before it"
+                f"calls {name!r} directly, which has {replicas_text(scenario, name)}; nobody would choose between "
+                f"them: put a load_balancer with targets: {name} before it"
             )
             yield Problem(path=where, message=message)
 

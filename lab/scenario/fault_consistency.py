@@ -18,12 +18,14 @@ from lab.scenario.faults import (
     OfSomeReplicas,
     PartitionFault,
     QuotaFault,
+    ScaleFault,
     SlowDownFault,
     ends_s,
     struck,
 )
 from lab.scenario.names import CLIENT
 from lab.scenario.problems import Path, Problem, listed_names, shown
+from lab.scenario.replicas import most_replicas
 from lab.scenario.service import every_step
 from lab.scenario.steps import CpuStep
 from lab.scenario.ways import ways
@@ -39,6 +41,7 @@ _STRUCK: dict[type, tuple[type, ...]] = {
     FlushFault: (Cache,),
     FailoverFault: (Database,),
     QuotaFault: (Service,),
+    ScaleFault: (Service,),
 }
 _NAMES: dict[type, str] = {Service: "service", Database: "database", Cache: "cache"}
 
@@ -86,7 +89,7 @@ def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
         message = f"{shown(fault.component)} is not a {wanted}, to which this can happen (there are: {known})"
         yield Problem(path=(*where, "component"), message=message)
     elif isinstance(component, Service):
-        yield from _unfit_service(fault, component, where)
+        yield from _unfit_service(scenario, fault, component, where)
     elif isinstance(component, Database) and isinstance(fault, FailoverFault):
         if component.replicas == 0:
             message = f"{fault.component!r} has no replica that could take over; give it replicas, or let it crash"
@@ -122,24 +125,37 @@ def _unfit_cache(cache: Cache, where: Path) -> Iterator[Problem]:
         yield Problem(path=(*where, "component"), message=message)
 
 
-def _unfit_service(fault: Fault, service: Service, where: Path) -> Iterator[Problem]:
-    scales = service.autoscaler is not None
+def _unfit_service(scenario: Scenario, fault: Fault, service: Service, where: Path) -> Iterator[Problem]:
+    name = struck(fault)[0]
+    by_hand = any(isinstance(other, ScaleFault) and other.component == name for other in scenario.faults)
+    scales = service.autoscaler is not None or by_hand
     if isinstance(fault, QuotaFault):
         if not scales:
             message = "has no effect: nothing starts processes of this service; give it an autoscaler too"
             yield Problem(path=(*where, "component"), message=message)
         return
+    if isinstance(fault, ScaleFault):
+        yield from _unfit_scale(fault, service, where)
+        return
     if isinstance(fault, SlowDownFault) and not _computes(service):
         message = "has no effect: this service computes nothing (cpu steps, overhead); slow down what it calls"
         yield Problem(path=(*where, "component"), message=message)
     assert isinstance(fault, OfSomeReplicas)  # of the kinds that strike services
-    most = max(service.replicas, service.autoscaler.max) if service.autoscaler else service.replicas
+    most = max(service.replicas, most_replicas(scenario, name))
     if fault.replicas is not None and fault.replicas > most:
         message = f"there are never more than {most}"
         yield Problem(path=(*where, "replicas"), message=message)
     if fault.replica is not None and not scales and fault.replica >= service.replicas:
         message = f"replicas are numbered from 0 to {service.replicas - 1}"
         yield Problem(path=(*where, "replica"), message=message)
+
+
+def _unfit_scale(fault: ScaleFault, service: Service, where: Path) -> Iterator[Problem]:
+    if service.autoscaler is not None:
+        low, high = service.autoscaler.limits_at(fault.at)
+        if not low <= fault.replicas <= high:
+            message = f"the autoscaler would take it back when it looks next: it keeps to min {low} to max {high}"
+            yield Problem(path=(*where, "replicas"), message=message)
 
 
 def _computes(service: Service) -> bool:

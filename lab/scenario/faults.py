@@ -1,4 +1,4 @@
-"""What goes wrong during a run, and when."""
+"""What happens to a backend from outside during a run, and when: what goes wrong, what an operator does about it."""
 
 from __future__ import annotations
 
@@ -114,8 +114,26 @@ class QuotaFault(_OfAComponent):
     duration: PositiveDuration = Field(description="For how long.")
 
 
+class ScaleFault(_OfAComponent):
+    """No mishap but an operator's action: from now on the service is to have another number of replicas.
+
+    New ones boot, and a quota holds for them; those too many are drained. An autoscaler goes on from that number.
+    """
+
+    kind: Literal["scale"] = "scale"
+    replicas: Count = Field(description="How many replicas there are to be.", le=10_000)
+
+
 Fault = Annotated[
-    CrashFault | HangFault | SlowDownFault | BadDeployFault | FlushFault | FailoverFault | PartitionFault | QuotaFault,
+    CrashFault
+    | HangFault
+    | SlowDownFault
+    | BadDeployFault
+    | FlushFault
+    | FailoverFault
+    | PartitionFault
+    | QuotaFault
+    | ScaleFault,
     Discriminator("kind"),
 ]
 

@@ -118,8 +118,8 @@ def _copies(scenario: Scenario, name: str) -> int:
     if isinstance(cache, Cache) and cache.scope == "shared":
         return 1
     return sum(
-        most_replicas(component) * component.workers
-        for component in scenario.components.values()
+        most_replicas(scenario, service) * component.workers
+        for service, component in scenario.components.items()
         if isinstance(component, Service)
         and any(each == name for steps in component.endpoints.values() for each, _ in _look_ups(steps, ()))
     )

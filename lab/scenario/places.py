@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
-from lab.scenario.fronts import service_behind
+from lab.scenario.fronts import service_behind, service_name_behind
 from lab.scenario.replicas import most_replicas
 from lab.scenario.routes import Role
 from lab.scenario.scenario import Scenario
@@ -59,13 +59,11 @@ def servers(scenario: Scenario, place: Place) -> int | None:
     component = scenario.components[place.component]
     match component:
         case LoadBalancer():
-            limit, replicas = (
-                component.max_connections_per_server,
-                most_replicas(service_behind(scenario, place.component)),
-            )
+            limit = component.max_connections_per_server
+            replicas = most_replicas(scenario, service_name_behind(scenario, place.component))
             return None if limit is None else limit * sum(component.weight(slot) > 0 for slot in range(replicas))
         case Service():
-            processes = most_replicas(component) * component.workers
+            processes = most_replicas(scenario, place.component) * component.workers
             if place.resource in ("event_loop", "gil"):
                 return processes
             if place.resource == "threads":
@@ -77,22 +75,22 @@ def servers(scenario: Scenario, place: Place) -> int | None:
             servers = component.replicas if place.resource in ("replica_cores", "replica_connections") else 1
             if place.resource in CORES.values():
                 return None if component.cores is None else component.cores * servers
-            caller = service_behind(scenario, place.caller)
-            return (component.pool.size + component.pool.overflow) * servers * most_replicas(caller) * caller.workers
+            processes = most_replicas(scenario, place.caller) * service_behind(scenario, place.caller).workers
+            return (component.pool.size + component.pool.overflow) * servers * processes
         case Queue():
             if place.resource == "publishings":
                 return None
-            consumer = service_behind(scenario, component.consumer)
-            return _deliveries(component, consumer)
+            most = most_replicas(scenario, component.consumer)
+            return _deliveries(component, service_behind(scenario, component.consumer), most)
         case Host():
             return component.cores
         case _:
             assert_never(component)
 
 
-def _deliveries(queue: Queue, consumer: Service) -> int:
+def _deliveries(queue: Queue, consumer: Service, most: int) -> int:
     """Return how many messages are worked on at once: each replica takes no more than it may, and has slots for."""
     slots = None if consumer.concurrency is None else consumer.concurrency * consumer.workers
     if queue.partitions is not None:
-        return min(queue.partitions, most_replicas(consumer) * (slots or queue.partitions))
-    return most_replicas(consumer) * min(queue.prefetch, slots or queue.prefetch)
+        return min(queue.partitions, most * (slots or queue.partitions))
+    return most * min(queue.prefetch, slots or queue.prefetch)

@@ -5,37 +5,46 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.scenario.components import Service
-from lab.scenario.faults import CrashFault, HangFault, SlowDownFault
+from lab.scenario.faults import CrashFault, HangFault, ScaleFault, SlowDownFault
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
 
 
-def most_replicas(service: Service) -> int:
-    """Return the most replicas that take requests at once: the number there are, or what the autoscaler may reach."""
-    autoscaler = service.autoscaler
-    if autoscaler is None:
-        return service.replicas
-    return autoscaler.max if autoscaler.quota is None else min(autoscaler.max, autoscaler.quota)
+def most_replicas(scenario: Scenario, name: str) -> int:
+    """Return the most replicas of a service that take requests at once.
 
-
-def replicas_text(service: Service) -> str:
-    """Return the number of replicas in words.
-
-    >>> from lab.scenario.steps import WaitStep
-    >>> replicas_text(Service(replicas=2, endpoints={"get": (WaitStep(time="1ms"),)}))
-    '2 replicas'
+    That is the number there are, or what an operator sets, or what the autoscaler may reach.
     """
-    autoscaler = service.autoscaler
-    if autoscaler is None:
-        return f"{service.replicas} replica{'s' * (service.replicas != 1)}"
-    return f"{autoscaler.min} to {most_replicas(service)} replicas"
+    service = scenario.components[name]
+    assert isinstance(service, Service)  # or there would be none
+    if service.autoscaler is None:
+        return max(service.replicas, *_set_by_hand(scenario, name), 0)
+    return service.autoscaler.most
+
+
+def replicas_text(scenario: Scenario, name: str) -> str:
+    """Return the number of replicas of a service in words: ``2 replicas``, or ``1 to 4 replicas``."""
+    service = scenario.components[name]
+    assert isinstance(service, Service)  # or there would be none
+    if service.autoscaler is not None:
+        return f"{service.autoscaler.min} to {most_replicas(scenario, name)} replicas"
+    numbers = [service.replicas, *_set_by_hand(scenario, name)]
+    if min(numbers) < max(numbers):
+        return f"{min(numbers)} to {max(numbers)} replicas"
+    return f"{service.replicas} replica{'s' * (service.replicas != 1)}"
+
+
+def _set_by_hand(scenario: Scenario, name: str) -> list[int]:
+    """The numbers of replicas that an operator sets during the run."""
+    return [fault.replicas for fault in scenario.faults if isinstance(fault, ScaleFault) and fault.component == name]
 
 
 def processes_end(scenario: Scenario, name: str) -> bool:
     """Return whether processes of this service may end, or stop answering, during the run."""
     service = scenario.components[name]
-    fails = any(isinstance(fault, CrashFault | HangFault) and fault.component == name for fault in scenario.faults)
+    ends = CrashFault | HangFault | ScaleFault
+    fails = any(isinstance(fault, ends) and fault.component == name for fault in scenario.faults)
     return isinstance(service, Service) and (service.autoscaler is not None or fails)
 
 

@@ -30,12 +30,16 @@ def _unfit(scenario: Scenario, service: Service, autoscaler: Autoscaler, where: 
     if autoscaler.quota is not None and autoscaler.quota < service.replicas:
         message = f"is less than the {service.replicas} replicas that the run begins with; raise it, or begin with less"
         yield Problem(path=(*where, "quota"), message=message)
-    if service.concurrency is None and any(metric.metric == "concurrency" for metric in metrics_of(autoscaler)):
+    for number, action in enumerate(autoscaler.schedule):
+        if action.at >= scenario.run.duration:
+            message = f"the run is over at {scenario.run.duration:g} s, before this would happen"
+            yield Problem(path=(*where, "schedule", number, "at"), message=message)
+    if service.concurrency is None and "concurrency" in metrics_of(autoscaler):
         message = "is a share of the slots of a replica, and this service has no limit; give it a concurrency"
         yield Problem(path=(*where, "metric"), message=message)
     if isinstance(autoscaler, KedaAutoscaler):
         yield from _unfit_keda(scenario, autoscaler, where)
-    elif autoscaler.min == 0:
+    elif 0 in (autoscaler.min, *(action.min for action in autoscaler.schedule)):
         message = "only keda scales to 0; the others could never measure again what nobody serves: write 1 or more"
         yield Problem(path=(*where, "min"), message=message)
 

@@ -36,7 +36,9 @@ def mermaid(scenario: Scenario) -> str:
     The same scenario gives the same text. Dotted arrows are taken on a cache miss only.
     """
     lines = ["flowchart LR", '    clients(["clients"])']
-    lines += [f"    {_node(name)}{_shape(name, component)}" for name, component in scenario.components.items()]
+    lines += [
+        f"    {_node(name)}{_shape(scenario, name, component)}" for name, component in scenario.components.items()
+    ]
     lines.append(
         _arrow("clients", _node(scenario.entry), named_endpoints(scenario.workload) or ["replay"], dotted=False)
     )
@@ -55,8 +57,8 @@ def _node(name: str) -> str:
     return f"part_{name}"  # a bare name might be a word of Mermaid's own, such as `end`
 
 
-def _shape(name: str, component: Component) -> str:
-    title = f"<b>{name}</b><br/>{', '.join(_limits(component))}"
+def _shape(scenario: Scenario, name: str, component: Component) -> str:
+    title = f"<b>{name}</b><br/>{', '.join(_limits(scenario, name, component))}"
     match component:
         case LoadBalancer():
             return f'{{{{"{title}"}}}}'
@@ -74,12 +76,12 @@ def _shape(name: str, component: Component) -> str:
             assert_never(component)
 
 
-def _limits(component: Component) -> Iterator[str]:
+def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str]:
     match component:
         case LoadBalancer():
             yield from _balancer_limits(component)
         case Service():
-            yield from _of_service(component)
+            yield from _of_service(component, replicas_text(scenario, name))
         case Cache():
             yield from _cache_limits(component)
         case Database():
@@ -103,8 +105,8 @@ def _limits(component: Component) -> Iterator[str]:
             assert_never(component)
 
 
-def _of_service(service: Service) -> Iterator[str]:
-    yield replicas_text(service)
+def _of_service(service: Service, replicas: str) -> Iterator[str]:
+    yield replicas
     if service.workers > 1:
         yield f"{service.workers} workers each"
     if service.concurrency is not None:

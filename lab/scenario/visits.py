@@ -192,7 +192,7 @@ class _Tour:
             yield Place(component=caller.service, resource="event_loop"), 1.0
         if uses_threads(service):
             yield Place(component=caller.service, resource="gil"), 1.0
-        replicas = most_replicas(service)
+        replicas = most_replicas(self._scenario, caller.service)
         for host, count in Counter(host_of(service, index) for index in range(replicas)).items():
             if host is not None:
                 yield Place(component=host, resource="cores"), count / replicas

@@ -10,7 +10,7 @@ from lab.scenario.problems import shown
 _LONGEST_WORD = 100  # finding close matches of longer ones would take long
 _NOT_YET = frozenset(
     {
-        *("knative", "step_scaling", "disk_full", "partly_open", "users_online"),
+        *("knative", "disk_full", "partly_open", "users_online"),
         *("worker", "job", "dead_letter", "rebalance", "batch", "message_priority"),
         *("retry_budget", "hedge", "hedging", "bulkhead", "rate_limit", "rate_limiter"),
         *("network", "lte", "wifi", "write_through", "write_behind"),

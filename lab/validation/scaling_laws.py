@@ -25,10 +25,15 @@ def broken_scaling_laws(scenario: Scenario, run: Run) -> Iterator[str]:
 
 
 def _within(steps: pd.DataFrame, autoscaler: Autoscaler, where: str) -> Iterator[str]:
-    wanted = steps[steps["gauge"] == "replicas_wanted"]["value"]
-    if not wanted.between(autoscaler.min, autoscaler.max).all():
-        said = f"{int(wanted.min())} to {int(wanted.max())}"
-        yield f"bounds: {where} wanted {said} replicas, outside of {autoscaler.min} to {autoscaler.max}"
+    """The limits hold at every time, also just after a schedule has changed them."""
+    wanted = steps[steps["gauge"] == "replicas_wanted"].set_index("time_s")["value"]
+    changes_s = [action.at for action in autoscaler.schedule if action.at <= wanted.index.max()]
+    over_time = wanted.reindex(sorted({*wanted.index, *changes_s})).ffill()
+    for time_s, number in over_time.items():
+        low, high = autoscaler.limits_at(float(str(time_s)))
+        if not low <= number <= high:
+            yield f"bounds: {where} wanted {int(number)} replicas at {time_s} s, outside of {low} to {high}"
+            break
     present = steps[steps["gauge"].isin(_PRESENT)]
     # One step a gauge and time, each holding until its next: their sum is the number of processes.
     table = present.pivot(index="time_s", columns="gauge", values="value").ffill().sum(axis="columns")

@@ -71,8 +71,14 @@ _DEAD_CACHES = st.builds(
     _TIMES,
     st.sampled_from([None, "200ms"]),
 )
+_SCALINGS = st.builds(
+    lambda at, replicas: {"kind": "scale", "component": "api", "at": at, "replicas": replicas},
+    _TIMES,
+    st.sampled_from([3, 4]),
+)
 _ANY = (
     _PARTITIONS,
+    _SCALINGS,
     *map(_crashes, (*_SERVICES, "main")),
     *map(_standstills, (*_SERVICES, "main")),
     *map(_slow_downs, ("inner", "main")),

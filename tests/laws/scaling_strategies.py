@@ -29,6 +29,34 @@ _TRACKING = st.builds(
     },
     st.sampled_from(["0s", "300ms"]),
 )
+_STEPS = st.builds(
+    lambda kind, warm_up, periods: {
+        **{"kind": "step_scaling", "metric": "throughput", **_LIMITS, "period": "200ms", "warm_up": warm_up},
+        "policies": [
+            {
+                **{"alarm": "above", "threshold": "20/s", "adjustment_type": kind, "evaluation_periods": periods},
+                "step_adjustments": [
+                    {"lower_bound": "0/s", "upper_bound": "10/s", "scaling_adjustment": 1},
+                    {"lower_bound": "10/s", "scaling_adjustment": 3},
+                ],
+            },
+            {
+                "alarm": "below",
+                "threshold": "10/s",
+                "step_adjustments": [{"upper_bound": "0/s", "scaling_adjustment": -1}],
+            },
+        ],
+    },
+    st.sampled_from(["change_in_capacity", "percent_change_in_capacity", "exact_capacity"]),
+    st.sampled_from(["0s", "300ms"]),
+    st.integers(1, 2),
+)
+_SCHEDULES = st.sampled_from(
+    [(), ({"at": "1s", "min": 3, "max": 4},), ({"at": "400ms", "desired": 5}, {"at": "2500ms", "max": 1})]
+)
+_SCHEDULED = st.builds(
+    lambda actions: {"kind": "scheduled", **_LIMITS, "quota": 4, "schedule": actions}, _SCHEDULES.filter(bool)
+)
 _KEDA = st.builds(
     lambda fewest, target: {
         **{"kind": "keda", "queue": "jobs", "target": target, "min": fewest, "max": 4, "sync_period": "300ms"},
@@ -44,7 +72,11 @@ def _with_boot_time(autoscalers: st.SearchStrategy[dict[str, Any]]) -> st.Search
     return st.one_of(st.just({}), scaled)
 
 
-SCALED = _with_boot_time(st.one_of(_HPAS, _TRACKING))
+_REACTIVE = st.builds(
+    lambda autoscaler, actions: autoscaler | {"schedule": actions}, st.one_of(_HPAS, _TRACKING, _STEPS), _SCHEDULES
+)
+
+SCALED = _with_boot_time(st.one_of(_REACTIVE, _SCHEDULED))
 """Keys of a service behind a load balancer: a fixed fleet, or one with an autoscaler."""
 
 SCALED_CONSUMERS = _with_boot_time(_KEDA)

@@ -62,3 +62,16 @@ def test_scale_down_thrash() -> None:
     assert kept == sorted(kept)
     change = lab.difference(at_once, remembering).set_index(["metric", "subject"]).loc[("error_ratio", "all")]
     assert change["high"] < -0.1
+
+
+def test_pre_provisioning() -> None:
+    """Who is there before midnight serves everybody; the autoscaler alone sees them come, and boots while they fail."""
+    scenario = lab.read_scenario(PATTERNS / "pre_provisioning.yaml")
+    prepared = lab.simulate(scenario, progress=False)
+    assert all(each.met for each in prepared.objectives())
+    reactive = lab.simulate(scenario.with_({"components.api.autoscaler.schedule": []}), progress=False)
+    change = lab.difference(reactive, prepared).set_index(["metric", "subject"]).loc[("error_ratio", "all")]
+    assert change["high"] < -0.2
+    late = lab.simulate(scenario.with_({"components.api.autoscaler.schedule.0.at": "80s"}), progress=False)
+    assert late.value("error_ratio") > 0.05  # those asked for at 80 s are ready at 120 s
+    assert reactive.value("replica_seconds", "api") < prepared.value("replica_seconds", "api") < 6 * 180

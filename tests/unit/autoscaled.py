@@ -34,6 +34,7 @@ class InTurn:
 def autoscaled(*, autoscaler: dict[str, Any], duration: str = "300s", **others: Any) -> Scenario:
     """Return a scenario whose requests take a second each, unless ``steps`` says otherwise."""
     steps = others.pop("steps", [waiting("1s")])
+    faults = others.pop("faults", [])
     others = {"replicas": 2, "concurrency": 20, "boot_time": "8s"} | others
     return scenario(
         {
@@ -41,6 +42,7 @@ def autoscaled(*, autoscaler: dict[str, Any], duration: str = "300s", **others: 
             "api": service(*steps, autoscaler=autoscaler, **others),
         },
         entry="edge",
+        faults=faults,
         run={"duration": duration},
     )
 

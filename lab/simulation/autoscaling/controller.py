@@ -1,15 +1,14 @@
-"""The loops of the autoscalers: read at the right times, decide by the pure rules, have the deployment follow.
+"""The loops of Kubernetes' autoscalers: read at the right times, decide by the pure rules, have the deployment follow.
 
 Each decision is an event ``scaling_decision`` with what led to it, stage by stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
-from simpy.events import Event
-
-from lab.scenario.autoscaler import HpaAutoscaler, KedaAutoscaler, MetricTarget, TargetTrackingAutoscaler
+from lab.scenario.autoscaler import HpaAutoscaler, KedaAutoscaler
+from lab.scenario.scaling_metric import MetricTarget
 from lab.simulation.autoscaling.behaviour import Behaviour
 from lab.simulation.autoscaling.hpa import (
     Readings,
@@ -22,34 +21,8 @@ from lab.simulation.autoscaling.hpa import (
 )
 from lab.simulation.autoscaling.keda import Activation
 from lab.simulation.autoscaling.metrics import Meter, Snapshot
-from lab.simulation.autoscaling.target_tracking import Period, TargetTracking
-from lab.simulation.clock import Clock, Order, Timer
-from lab.simulation.deployment import Deployment
+from lab.simulation.autoscaling.scaled import Loop, Scaled
 from lab.simulation.fleet import Life, Member
-from lab.simulation.log import Log
-
-Loop = Generator[Event, object, None]
-
-
-class Scaled:
-    """A service as its autoscaler sees it: who lives, and how to have more or fewer, with a note of why."""
-
-    def __init__(self, *, clock: Clock, log: Log, name: str, deployment: Deployment) -> None:
-        self.clock = clock
-        self.deployment = deployment
-        self._log = log
-        self._name = name
-
-    def until(self, time_s: float) -> Timer:
-        """Return what happens at this time, before requests that arrive then."""
-        return Timer(self.clock, max(0.0, time_s - self.clock.now), Order.EXPIRY)
-
-    def decide(self, replicas: int, **why: object) -> None:
-        """Have this many ``replicas`` from now on, and note why."""
-        now_s, before = self.clock.now, self.deployment.wanted
-        self._log.event(self._name, "scaling_decision", now_s, before=before, after=replicas, **why)
-        if replicas != before:
-            self.deployment.scale_to(replicas)
 
 
 class HpaLoop:
@@ -90,8 +63,9 @@ class HpaLoop:
 
     def _decide(self, opening: Snapshot, closing: Snapshot) -> None:
         spec, current, now_s = self._spec, self._scaled.deployment.wanted, self._scaled.clock.now
-        if not spec.min <= current <= spec.max:
-            self._scaled.decide(max(spec.min, min(spec.max, current)), reason="outside min to max")
+        low, high = self._behaviour.bounds = self._scaled.bounds
+        if not low <= current <= high:
+            self._scaled.decide(max(low, min(high, current)), reason="outside min to max")
             return
         asked, seen = [], []
         for metric in spec.metrics:
@@ -111,7 +85,7 @@ class HpaLoop:
         deployment, values = self._scaled.deployment, []
         unready, missing = len(deployment.living(Life.BOOTING)), len(deployment.down)
         for member in deployment.living(Life.READY):
-            mean = self._meter.mean(metric, member, opening, closing)
+            mean = self._meter.mean(metric.metric, member, opening, closing)
             if mean is None:
                 missing += 1
             elif metric.metric == "cpu" and self._initialising(member, closing.time_s):
@@ -172,7 +146,9 @@ class KedaLoop:
             number += 1
             yield self._scaled.until(number * self._spec.polling_interval)
             waiting, current = self._waiting(), self._scaled.deployment.wanted
-            wanted = self._activation.decide(self._scaled.clock.now, current=current, waiting=waiting)
+            fewest = self._scaled.bounds[0]
+            now_s = self._scaled.clock.now
+            wanted = self._activation.decide(now_s, current=current, waiting=waiting, fewest=fewest)
             if wanted != current:
                 self._scaled.decide(wanted, reason="KEDA: any work or none", waiting=waiting)
 
@@ -181,48 +157,9 @@ class KedaLoop:
         if current == 0:
             return  # Kubernetes' autoscaler is off while there is no replica
         waiting = self._waiting()
+        low, high = self._scaled.bounds
+        self._behaviour.bounds = (max(1, low), high)
         wanted = wanted_for_total(current, waiting, self._target)
         settled = self._behaviour.settle(now_s, current=current, wanted=wanted)
         self._behaviour.changed(now_s, before=current, after=settled.limited)
         self._scaled.decide(settled.limited, waiting=waiting, wanted=wanted, stabilised=settled.stabilised)
-
-
-class TargetTrackingLoop:
-    """AWS target tracking: decides at the end of each period, on the mean of that period.
-
-    A process that started after the run's begin counts from the first period that it is warm for as a whole.
-    """
-
-    def __init__(self, *, scaled: Scaled, meter: Meter, spec: TargetTrackingAutoscaler) -> None:
-        self._scaled = scaled
-        self._meter = meter
-        self._spec = spec
-        self._metric = MetricTarget(metric=spec.metric, target=spec.target)
-        self._tracking = TargetTracking(spec)
-
-    def run(self) -> Loop:
-        """Decide for ever."""
-        number, opening = 0, self._meter.read()
-        while True:
-            number += 1
-            yield self._scaled.until(number * self._spec.period)
-            closing = self._meter.read()
-            self._decide(opening, closing)
-            opening = closing
-
-    def _decide(self, opening: Snapshot, closing: Snapshot) -> None:
-        deployment, values = self._scaled.deployment, []
-        warming = len(deployment.living(Life.BOOTING)) + len(deployment.down)
-        for member in deployment.living(Life.READY):
-            if member.ready_s == 0 or member.ready_s + self._spec.warm_up <= opening.time_s:
-                mean = self._meter.mean(self._metric, member, opening, closing)
-                assert mean is not None  # it was ready when the period began
-                values.append(mean)
-            else:
-                warming += 1
-        mean = sum(values) / len(values) if values else None
-        period = Period(mean=mean, warm=len(values), warming=warming)
-        wanted = self._tracking.decide(self._scaled.clock.now, current=deployment.wanted, period=period)
-        self._scaled.decide(
-            wanted, metric=self._metric.metric, mean=mean, target=self._spec.value, warm=len(values), warming=warming
-        )

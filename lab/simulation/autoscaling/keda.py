@@ -23,8 +23,8 @@ class Activation:
         self._spec = spec
         self._active_s = 0.0
 
-    def decide(self, now_s: float, *, current: int, waiting: float) -> int:
-        """Return how many replicas are to be.
+    def decide(self, now_s: float, *, current: int, waiting: float, fewest: int = 0) -> int:
+        """Return how many replicas are to be, and no fewer than ``fewest``.
 
         >>> activation = Activation(KedaAutoscaler(queue="jobs", cooldown_period="1min"))
         >>> activation.decide(30, current=0, waiting=7), activation.decide(60, current=1, waiting=0)
@@ -35,7 +35,7 @@ class Activation:
         spec = self._spec
         if waiting > spec.activation:
             self._active_s = now_s
-            return max(current, 1, spec.min)
-        if spec.min == 0 and now_s >= self._active_s + spec.cooldown_period:
+            return max(current, 1, fewest)
+        if fewest == 0 and now_s >= self._active_s + spec.cooldown_period:
             return 0
-        return max(current, spec.min)
+        return max(current, fewest)

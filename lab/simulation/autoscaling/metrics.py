@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Protocol
 
-from lab.scenario.autoscaler import MetricTarget
+from lab.scenario.scaling_metric import Metric
 from lab.simulation.clock import Clock
 from lab.simulation.fleet import Fleet, Life, Member
 from lab.simulation.log import Log, Visit
@@ -146,7 +146,7 @@ class Meter:
             },
         )
 
-    def mean(self, metric: MetricTarget, member: Member, opening: Snapshot, closing: Snapshot) -> float | None:
+    def mean(self, metric: Metric, member: Member, opening: Snapshot, closing: Snapshot) -> float | None:
         """Return the mean of a metric of one process over the window, or over what of it the process was ready.
 
         None where it was not ready before the window closed: then there is no reading.
@@ -156,7 +156,7 @@ class Meter:
         if after is None or span_s <= 0:
             return None
         before = opening.counters.get(member.index, _NOTHING)
-        match metric.metric:
+        match metric:
             case "concurrency":
                 assert self._slots is not None  # the scenario's own check has seen to it
                 return (after.request_time_s - before.request_time_s) / span_s / self._slots

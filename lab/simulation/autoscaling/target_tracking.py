@@ -48,6 +48,9 @@ class TargetTracking:
         mean < target - low_margin, low_periods in a row --> as many fewer as keep it,
                                                              unless some warm up or the cooldown is not over
         otherwise, or no data --> no change
+
+    Attributes:
+        bounds: the fewest and the most replicas.
     """
 
     def __init__(self, spec: TargetTrackingAutoscaler) -> None:
@@ -55,6 +58,7 @@ class TargetTracking:
         self._high = self._low = 0
         self._added_s = self._removed_s = -math.inf
         self._before = 0  # capacity before the addition that the cooldown follows
+        self.bounds = (spec.min, spec.max)
 
     def decide(self, now_s: float, *, current: int, period: Period) -> int:
         """Return how many replicas are to be.
@@ -79,7 +83,8 @@ class TargetTracking:
             wanted = min(current, _rounded_up(current * mean / spec.value))
         else:
             wanted = current
-        wanted = max(spec.min, min(spec.max, wanted))
+        low, high = self.bounds
+        wanted = max(low, min(high, wanted))
         if wanted < current:
             self._removed_s = now_s
         return wanted
@@ -89,7 +94,7 @@ class TargetTracking:
         cooling = now_s < self._added_s + spec.scale_out_cooldown
         basis = min(warm, self._before) if cooling else warm
         wanted = max(current, _rounded_up(basis * mean / spec.value))
-        if min(wanted, spec.max) > current:
+        if min(wanted, self.bounds[1]) > current:
             if not cooling:
                 self._before = current
             self._added_s = now_s

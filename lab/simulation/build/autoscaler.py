@@ -8,8 +8,15 @@ from lab.distributions import quantile_function
 from lab.errors import Unsupported
 from lab.scenario.autoscaler import Autoscaler, HpaAutoscaler, KedaAutoscaler, TargetTrackingAutoscaler, metrics_of
 from lab.scenario.components import Queue, Service
-from lab.simulation.autoscaling.controller import HpaLoop, KedaLoop, Scaled, TargetTrackingLoop
+from lab.scenario.scaling_limits import ScheduledAutoscaler
+from lab.scenario.step_scaling import StepScalingAutoscaler
+from lab.simulation.autoscaling.alarms import AlarmLoop
+from lab.simulation.autoscaling.controller import HpaLoop, KedaLoop
 from lab.simulation.autoscaling.metrics import CpuTimes, InterpreterTimes, Meter, ReadsCpu, Waiting
+from lab.simulation.autoscaling.scaled import Scaled
+from lab.simulation.autoscaling.schedule import Calendar
+from lab.simulation.autoscaling.step_scaling import StepScaling
+from lab.simulation.autoscaling.target_tracking import TargetTracking
 from lab.simulation.build.process import is_scheduled
 from lab.simulation.deployment import Deployment
 from lab.simulation.fleet import Fleet
@@ -33,25 +40,42 @@ def make_deployment(world: World, name: str, spec: Service, fleet: Fleet) -> Dep
 
 def start_autoscaler(world: World, name: str, spec: Service, autoscaler: Autoscaler) -> None:
     """Have the autoscaler move the service's deployment from now on."""
-    deployment = world.deployment(name)
-    scaled = Scaled(clock=world.clock, log=world.log, name=name, deployment=deployment)
-    if world.is_own(name) and any(metric.metric == "cpu" for metric in metrics_of(autoscaler)):
+    if world.is_own(name) and "cpu" in metrics_of(autoscaler):
         raise Unsupported(f"components.{name}.autoscaler: the CPU of a component of your own is not known to the lab")
-    cpu: ReadsCpu = CpuTimes(log=world.log, name=name, workers=spec.workers)
-    if is_scheduled(world, name, spec) and not world.is_own(name):
-        cpu = InterpreterTimes(deployment.fleet)
-    slots = None if spec.concurrency is None else spec.concurrency * spec.workers
-    meter = Meter(clock=world.clock, fleet=deployment.fleet, cpu=cpu, workers=spec.workers, slots=slots)
-    loop: HpaLoop | KedaLoop | TargetTrackingLoop
+    scaled = Scaled(
+        clock=world.clock,
+        log=world.log,
+        name=name,
+        deployment=world.deployment(name),
+        bounds=(autoscaler.min, autoscaler.max),
+    )
+    Calendar(scaled=scaled, actions=autoscaler.schedule)
+    loop: HpaLoop | KedaLoop | AlarmLoop
     match autoscaler:
         case HpaAutoscaler():
-            loop = HpaLoop(scaled=scaled, meter=meter, spec=autoscaler)
+            loop = HpaLoop(scaled=scaled, meter=_meter(world, name, spec), spec=autoscaler)
         case KedaAutoscaler():
             unsettled = isinstance(world.scenario.components[autoscaler.queue], Queue)
             waiting = Waiting(log=world.log, name=autoscaler.queue, unsettled=unsettled)
             loop = KedaLoop(scaled=scaled, waiting=waiting.read, spec=autoscaler)
         case TargetTrackingAutoscaler():
-            loop = TargetTrackingLoop(scaled=scaled, meter=meter, spec=autoscaler)
+            rule = TargetTracking(autoscaler)
+            loop = AlarmLoop(scaled=scaled, meter=_meter(world, name, spec), spec=autoscaler, rule=rule)
+        case StepScalingAutoscaler():
+            steps = StepScaling(autoscaler)
+            loop = AlarmLoop(scaled=scaled, meter=_meter(world, name, spec), spec=autoscaler, rule=steps)
+        case ScheduledAutoscaler():
+            return
         case _:
             assert_never(autoscaler)
     world.clock.process(loop.run())
+
+
+def _meter(world: World, name: str, spec: Service) -> Meter:
+    """Return what reads the metrics of the service's replicas."""
+    fleet = world.deployment(name).fleet
+    cpu: ReadsCpu = CpuTimes(log=world.log, name=name, workers=spec.workers)
+    if is_scheduled(world, name, spec) and not world.is_own(name):
+        cpu = InterpreterTimes(fleet)
+    slots = None if spec.concurrency is None else spec.concurrency * spec.workers
+    return Meter(clock=world.clock, fleet=fleet, cpu=cpu, workers=spec.workers, slots=slots)

@@ -17,6 +17,7 @@ from lab.scenario.faults import (
     HangFault,
     PartitionFault,
     QuotaFault,
+    ScaleFault,
     SlowDownFault,
 )
 from lab.simulation.failing import Failing
@@ -65,10 +66,22 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
                 lambda: deployment.allow(normal),
                 told=(fault.component, "quota"),
             )
+        case ScaleFault():
+            _scale(world, faults, fault)
         case PartitionFault():
             _partition(world, faults, fault)
         case _:
             assert_never(fault)
+
+
+def _scale(world: World, faults: Faults, fault: ScaleFault) -> None:
+    deployment = world.deployment(fault.component)
+
+    def set_number() -> None:
+        faults.note(fault.component, "scale", before=deployment.wanted, after=fault.replicas)
+        deployment.scale_to(fault.replicas)
+
+    faults.at(fault.at, set_number)
 
 
 def _flushable(world: World, name: str) -> _Flushes:
