@@ -18,10 +18,12 @@ from pydantic import (
 )
 
 from lab.units import (
+    format_bandwidth,
     format_bytes,
     format_duration,
     format_rate,
     format_ratio,
+    parse_bandwidth,
     parse_bytes,
     parse_duration,
     parse_rate,
@@ -83,6 +85,7 @@ def _count(value: object) -> object:
 _NUMBER = r"\d*\.?\d+([eE][+-]?\d+)?\s*"
 _FROM_ZERO, _ABOVE_ZERO = r"^\s*", r"^\s*(?=[^eE]*[1-9])"  # the latter asks for a digit other than 0
 _TIME, _PER_TIME, _PERCENT, _SIZE = r"(ns|us|µs|ms|s|min|h)\s*$", r"/(s|min|h)\s*$", r"%\s*$", r"(B|KiB|MiB|GiB)\s*$"
+_BITS = r"(bit|kbit|Mbit|Gbit)/s\s*$"
 
 PATTERNS = {
     _FROM_ZERO + _NUMBER + _TIME: ("time", "250ms"),
@@ -90,6 +93,7 @@ PATTERNS = {
     _FROM_ZERO + _NUMBER + _PER_TIME: ("rate", "200/s"),
     _FROM_ZERO + _NUMBER + _PERCENT: ("share", "99%"),
     _ABOVE_ZERO + _NUMBER + _SIZE: ("size", "4KiB"),
+    _ABOVE_ZERO + _NUMBER + _BITS: ("bandwidth", "12Mbit/s"),
 }
 """Pattern of a quantity in the JSON Schema to what it is, and an example."""
 
@@ -142,6 +146,15 @@ Bytes = Annotated[
     _text_schema(_ABOVE_ZERO + _NUMBER + _SIZE),
 ]
 """A size above 0, inside in bytes."""
+
+Bandwidth = Annotated[
+    float,
+    BeforeValidator(parse_bandwidth),
+    AfterValidator(_positive),
+    PlainSerializer(format_bandwidth),
+    _text_schema(_ABOVE_ZERO + _NUMBER + _BITS),
+]
+"""Bits per second above 0."""
 
 Number = Annotated[float, BeforeValidator(_finite)]
 """A finite plain number."""

@@ -27,6 +27,7 @@ _DURATION = {
 _RATE = {"/s": (1, 1), "/min": (1, 60), "/h": (1, 3600)}
 _BYTES = {"B": (1, 1), "KiB": (2**10, 1), "MiB": (2**20, 1), "GiB": (2**30, 1)}
 _RATIO = {"%": (1, 100)}
+_BANDWIDTH = {"bit/s": (1, 1), "kbit/s": (10**3, 1), "Mbit/s": (10**6, 1), "Gbit/s": (10**9, 1)}
 _MOST_DIGITS = 29  # before or behind the point; beyond it no quantity of a backend lies
 _SHORT, _LONGEST = 6, 24  # characters of a number that reads well, and of one without an exponent
 
@@ -68,6 +69,15 @@ def parse_ratio(text: object) -> float:
     0.9
     """
     return _parse(text, units=_RATIO, what="a share", example="90% or 0.1%")
+
+
+def parse_bandwidth(text: object) -> float:
+    """Return the bits per second that a text such as ``12Mbit/s`` stands for.
+
+    >>> parse_bandwidth("12Mbit/s")
+    12000000.0
+    """
+    return _parse(text, units=_BANDWIDTH, what="a bandwidth", example="12Mbit/s or 768kbit/s")
 
 
 def _parse(text: object, *, units: dict[str, tuple[int, int]], what: str, example: str) -> float:
@@ -134,6 +144,19 @@ def format_ratio(ratio: float) -> str:
     '0.1%'
     """
     return f"{_plain(_in_unit(ratio, '%', _RATIO))}%"
+
+
+def format_bandwidth(bit_per_s: float) -> str:
+    """Return a bandwidth as text, which parses back to the same float.
+
+    >>> format_bandwidth(1.6e6), format_bandwidth(768_000.0)
+    ('1.6Mbit/s', '768kbit/s')
+    """
+    for unit in ("Gbit/s", "Mbit/s", "kbit/s"):
+        number = _in_unit(bit_per_s, unit, _BANDWIDTH)
+        if number >= 1 and len(_plain(number)) <= _SHORT:
+            return f"{_plain(number)}{unit}"
+    return f"{_plain(Decimal(repr(bit_per_s)))}bit/s"
 
 
 def _in_unit(value: float, unit: str, table: dict[str, tuple[int, int]]) -> Decimal:

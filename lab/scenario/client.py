@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BeforeValidator, Discriminator, Field, field_validator, model_validator
 
-from lab.distributions import Constant, Distribution
+from lab.distributions import Constant, Distribution, mean_s
 from lab.quantities import Count, Duration, Number, PositiveDuration, Ratio, Spec
+from lab.scenario.network import Network
 
 Jitter = Literal["none", "full", "equal"]
 Failure = Literal["timeout", "rejected", "error"]
@@ -163,6 +164,20 @@ class Client(Spec):
         default=Constant(mean="0s"),  # type: ignore[arg-type]  # text in, seconds inside
         description="Network and client time of each attempt, there and back, spent before the entry sees it.",
     )
+
+    network: Network | None = Field(
+        default=None,
+        description="The network between client and entry, which takes the place of round_trip; none: round_trip alone "
+        "is the way, whatever is sent.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_there(self) -> Client:
+        if self.network is not None and mean_s(self.round_trip) > 0:
+            raise ValueError(
+                "round_trip and network are both set, but the network has a round trip of its own; leave round_trip out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _patient(self) -> Client:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.distributions import mean_s
+from lab.scenario.crossing import network_time_s
 from lab.scenario.hits import hit_ratios
 from lab.scenario.places import Place, servers
 from lab.scenario.scenario import Scenario
@@ -81,7 +82,7 @@ def _bounds(scenario: Scenario, workload: ClosedWorkload, ratios: dict[str, floa
     return ClosedBounds(
         population=workload.population,
         think_time_s=mean_s(workload.think_time),
-        response_time_s=seen.response_time_s + mean_s(scenario.client.round_trip),
+        response_time_s=seen.response_time_s + mean_s(scenario.client.round_trip) + network_time_s(scenario),
         bottleneck=bottleneck,
         capacity_per_s=None if bottleneck is None else full[bottleneck],
     )

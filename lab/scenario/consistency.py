@@ -14,6 +14,7 @@ from lab.scenario.fault_consistency import fault_problems
 from lab.scenario.fronts import Balancer, Front
 from lab.scenario.mix import named_keys
 from lab.scenario.names import CLIENT
+from lab.scenario.network_consistency import network_problems
 from lab.scenario.objective_consistency import objective_problems
 from lab.scenario.problems import Path, Problem
 from lab.scenario.references import dangling
@@ -107,6 +108,7 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
         message = "is what the lab calls whoever sends the requests; choose another name"
         yield Problem(path=("components", CLIENT), message=message)
     yield from client_problems(scenario)
+    yield from network_problems(scenario)
     for name, component in scenario.components.items():
         if isinstance(component, LoadBalancer):
             yield from balancer_consistency.without_effect(scenario, name, component)

@@ -16,6 +16,7 @@ from lab.scenario.faults import (
     FlushFault,
     HangFault,
     OfSomeReplicas,
+    PacketLossFault,
     PartitionFault,
     QuotaFault,
     ScaleFault,
@@ -24,6 +25,7 @@ from lab.scenario.faults import (
     struck,
 )
 from lab.scenario.names import CLIENT
+from lab.scenario.network_consistency import packet_loss_problems
 from lab.scenario.problems import Path, Problem, listed_names, shown
 from lab.scenario.replicas import most_replicas
 from lab.scenario.service import every_step
@@ -81,6 +83,9 @@ def _overlap(one: Fault, other: Fault) -> bool:
 def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
     if isinstance(fault, PartitionFault):
         yield from _unfit_partition(scenario, fault, where)
+        return
+    if isinstance(fault, PacketLossFault):
+        yield from packet_loss_problems(scenario, fault, where)
         return
     component, kinds = scenario.components.get(fault.component), _STRUCK[type(fault)]
     if not isinstance(component, kinds):

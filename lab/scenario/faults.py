@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, model_validator
 
 from lab.quantities import Count, CountOrZero, Duration, Number, PositiveDuration, Ratio, Spec
+from lab.scenario.names import CLIENT
+from lab.scenario.network import PacketLoss
 
 
 class _Fault(Spec):
@@ -124,6 +126,17 @@ class ScaleFault(_OfAComponent):
     replicas: Count = Field(description="How many replicas there are to be.", le=10_000)
 
 
+class PacketLossFault(_Fault):
+    """The network between clients and the entry loses more packets for a while, either way.
+
+    It strikes what is sent from then on: a request or an answer that is on its way goes on as it began.
+    """
+
+    kind: Literal["packet_loss"] = "packet_loss"
+    loss: PacketLoss = Field(description="The share of packets that are lost meanwhile.")
+    duration: PositiveDuration = Field(description="For how long.")
+
+
 Fault = Annotated[
     CrashFault
     | HangFault
@@ -133,14 +146,21 @@ Fault = Annotated[
     | FailoverFault
     | PartitionFault
     | QuotaFault
-    | ScaleFault,
+    | ScaleFault
+    | PacketLossFault,
     Discriminator("kind"),
 ]
 
 
 def struck(fault: Fault) -> tuple[str, ...]:
-    """Return the components that a fault strikes."""
-    return fault.between if isinstance(fault, PartitionFault) else (fault.component,)
+    """Return the components that a fault strikes; ``client`` stands for the clients and their network."""
+    match fault:
+        case PartitionFault():
+            return fault.between
+        case PacketLossFault():
+            return (CLIENT,)
+        case _:
+            return (fault.component,)
 
 
 def ends_s(fault: Fault) -> float:
@@ -150,7 +170,7 @@ def ends_s(fault: Fault) -> float:
     15.0
     """
     match fault:
-        case HangFault() | SlowDownFault() | BadDeployFault() | PartitionFault() | QuotaFault():
+        case HangFault() | SlowDownFault() | BadDeployFault() | PartitionFault() | QuotaFault() | PacketLossFault():
             return fault.at + fault.duration
         case CrashFault(restart_after=float(after_s)):
             return fault.at + after_s

@@ -39,6 +39,7 @@ A quantity is a number and its unit; a bare number where a unit is needed is ref
 | rate | `/s`, `/min`, `/h` | `200/s` |
 | share | `%` | `99%` |
 | size | `B`, `KiB`, `MiB`, `GiB` | `4KiB` |
+| bandwidth | `bit/s`, `kbit/s`, `Mbit/s`, `Gbit/s` (powers of 1000) | `12Mbit/s` |
 
 A name consists of small letters, digits and underscores, and begins with a letter.
 """

@@ -25,6 +25,7 @@ _NAMED_UNIONS = {
     "NoProtection": "StampedeProtection",
     "UniformSizes": "Sizes",
     "ScanPlan": "Plan",
+    "ProfileNetwork": "Network",
 }
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _TAGS = ("kind", "metric")

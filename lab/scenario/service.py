@@ -11,6 +11,7 @@ from lab.distributions import Constant, Distribution
 from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
 from lab.scenario.autoscaler import Autoscaler
 from lab.scenario.names import Name
+from lab.scenario.payload import Payload
 from lab.scenario.steps import StepSpec, ThreadStep, walk
 
 _NO_TIME = Constant(mean="0s")  # type: ignore[arg-type]  # text in, seconds inside
@@ -56,6 +57,11 @@ class Service(Spec):
         default=(),
         description="Names of the hosts whose cores its processes compute on; replicas take them in turn. None "
         "given: each process has a core to itself.",
+    )
+    payloads: dict[Name, Payload] = Field(
+        default={},
+        description="How many bytes clients and endpoints send each other over `client.network`, by endpoint. An "
+        "endpoint without: a packet each way whose bytes take no time.",
     )
     overhead: Distribution = Field(
         default=_NO_TIME, description="CPU time of the framework for each admitted request, on the event loop."

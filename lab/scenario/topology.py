@@ -35,7 +35,9 @@ def mermaid(scenario: Scenario) -> str:
 
     The same scenario gives the same text. Dotted arrows are taken on a cache miss only.
     """
-    lines = ["flowchart LR", '    clients(["clients"])']
+    network = scenario.client.network
+    said = "clients" if network is None else f"clients<br/>{network.kind} network"
+    lines = ["flowchart LR", f'    clients(["{said}"])']
     lines += [
         f"    {_node(name)}{_shape(scenario, name, component)}" for name, component in scenario.components.items()
     ]

@@ -13,7 +13,7 @@ _NOT_YET = frozenset(
         *("knative", "disk_full", "partly_open", "users_online"),
         *("worker", "job", "dead_letter", "rebalance", "batch", "message_priority"),
         *("retry_budget", "hedge", "hedging", "bulkhead", "rate_limit", "rate_limiter"),
-        *("network", "lte", "wifi", "write_through", "write_behind"),
+        *("write_through", "write_behind"),
         *("cost", "prices"),
         *("source", "hash_balance_factor", "min_connections", "full_connections", "retry_on", "sticky"),
         *("gamma", "erlang", "weibull", "pareto", "hotset", "load_shedding"),

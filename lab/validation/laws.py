@@ -20,6 +20,7 @@ from lab.validation.balancer_laws import broken_balancer_laws
 from lab.validation.cache_laws import cache_laws
 from lab.validation.client_laws import broken_client_laws
 from lab.validation.database_laws import broken_database_laws, database_places
+from lab.validation.network_laws import broken_network_laws
 from lab.validation.numbers import numbers_over_time
 from lab.validation.queue_laws import broken_queue_laws
 from lab.validation.scaling_laws import broken_scaling_laws
@@ -35,7 +36,8 @@ def broken_laws(run: Run) -> list[str]:
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
     are places, nobody waits while a place is free, first come first served before a balancer, Little's law,
     conservation of messages, no more connections than a database has room for, fresh reads from a primary, no more
-    processes than allowed, caches serve what was stored, and what clients promise (:mod:`lab.validation.client_laws`).
+    processes than allowed, transfers no faster than the network, caches serve what was stored, and what clients promise
+    (:mod:`lab.validation.client_laws`).
     """
     scenario = Scenario.model_validate(run.scenario)
     visits, requests = run.visits, run.requests
@@ -48,6 +50,7 @@ def broken_laws(run: Run) -> list[str]:
         *broken_queue_laws(scenario, run),
         *broken_database_laws(scenario, run),
         *broken_scaling_laws(scenario, run),
+        *broken_network_laws(scenario, requests, visits),
         *cache_laws(scenario, requests, _of_the_language(run)),
         *broken_client_laws(scenario, requests, replayed=run.provenance.get("replayed_schedule") is not None),
     ]

@@ -93,7 +93,9 @@ _SOME_FAULTS = st.one_of(
 
 
 @st.composite
-def faults(draw: st.DrawFn, database: dict[str, Any]) -> list[dict[str, Any]]:
-    """Draw none, or some faults; a failover only of a database that has replicas."""
+def faults(draw: st.DrawFn, database: dict[str, Any], *, networked: bool) -> list[dict[str, Any]]:
+    """Draw none, or some faults; a failover only of a database that has replicas, lost packets only of a network."""
     failover = {"kind": "failover", "component": "main", "at": draw(_TIMES)}
-    return draw(_SOME_FAULTS) + [failover] * bool(database.get("replicas") and draw(st.booleans()))
+    lossy = {"kind": "packet_loss", "at": draw(_TIMES), "duration": draw(_SPANS), "loss": "40%"}
+    some = draw(_SOME_FAULTS) + [failover] * bool(database.get("replicas") and draw(st.booleans()))
+    return some + [lossy] * (networked and draw(st.booleans()))

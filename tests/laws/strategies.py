@@ -180,6 +180,22 @@ BREAKERS = st.one_of(
 )
 
 
+_LOSSES = st.sampled_from(["0%", "3%", "20%"])
+NETWORKS = st.one_of(
+    st.none(),
+    st.builds(lambda kind, loss: {"kind": kind, "loss": loss}, st.sampled_from(["lte", "wifi"]), _LOSSES),
+    st.builds(
+        lambda trip, down, loss: {"kind": "custom", "round_trip": trip, "down": down, "up": "1Mbit/s", "loss": loss},
+        TIMES,
+        st.sampled_from([None, "2Mbit/s"]),
+        _LOSSES,
+    ),
+)
+PAYLOADS = st.sampled_from(
+    [{}, {"get": {"response": "100KiB"}}, {"get": {"request": "5KiB"}, "put": {"request": "60KiB", "response": "1KiB"}}]
+)
+
+
 @st.composite
 def clients(draw: st.DrawFn, *, measurable: bool = False) -> dict[str, Any]:
     """Draw a client: patience and retries; budget, breaker and deadline where they need not be measurable."""
@@ -193,7 +209,10 @@ def clients(draw: st.DrawFn, *, measurable: bool = False) -> dict[str, Any]:
         return plain
     outcomes = [["timeout", "rejected", "error"], ["error"], ["rejected", "timeout"]]
     more = {"budget": draw(BUDGETS), "retry_on": draw(st.sampled_from(outcomes))}
+    network = draw(NETWORKS)
     return plain | {
+        "network": network,
+        "round_trip": "0s" if network else plain["round_trip"],
         "deadline": draw(st.sampled_from([None, "250ms"])),
         "retry": draw(st.sampled_from([None, retry | more])),
         "circuit_breaker": draw(BREAKERS),
@@ -379,6 +398,8 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     queries = {"one": draw(TIMES), "two": {"statement": "insert", "time": "2ms"}}
     database = PLAIN_DATABASE | {"queries": queries} if measurable else draw(DATABASES)
     client = draw(clients(measurable=measurable))
+    networked = client.get("network") is not None
+    payloads = {"payloads": draw(PAYLOADS)} if networked else {}
     patient = client["timeout"] is None and client.get("deadline") is None
     return lab.Scenario.model_validate(
         {
@@ -388,14 +409,14 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
             "entry": "edge",
             "components": {
                 "edge": draw(EDGE if measurable else edges(patient=patient)),
-                "api": api | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),
+                "api": api | payloads | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(of_inner) | on_host,
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
                 **more,
                 "main": database,
             },
-            "faults": [] if measurable else draw(faults(database)),
+            "faults": [] if measurable else draw(faults(database, networked=networked)),
             "run": {"duration": "3s", "replications": 1, "seed": draw(st.integers(0, 99))},
         }
     )

@@ -129,10 +129,26 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
+_FRONTS["over_network"] = {
+    "client": {
+        "network": {
+            "kind": "custom",
+            "round_trip": {"kind": "lognormal", "mean": "40ms", "scv": 0.3},
+            "down": "12Mbit/s",
+            "up": "2Mbit/s",
+            "loss": "1%",
+        }
+    },
+    "edge": _FRONTS["load_balancer"]["edge"],
+    "api": {"payloads": {"get": {"request": "2KiB", "response": "64KiB"}}},
+}
+
+
 def _scenario(front: str, back: str) -> lab.Scenario:
     steps, parts = _BACKS[back]
     api = {"kind": "service", "concurrency": 2, "overhead": "500us", "endpoints": {"get": steps}}
     api |= {"hosts": ["vm"]} if "vm" in parts else {}
+    own = {name: part for name, part in _FRONTS[front].items() if name != "client"}
     return lab.Scenario.model_validate(
         {
             "name": "pair",
@@ -142,8 +158,9 @@ def _scenario(front: str, back: str) -> lab.Scenario:
                 "endpoints": {"get": "100%"},
                 "keys": {"kind": "zipf", "exponent": 1.0, "count": 50},
             },
-            "entry": "edge" if _FRONTS[front] else "api",
-            "components": _FRONTS[front] | parts | {"api": api | _FRONTS[front].get("api", {})},
+            "client": _FRONTS[front].get("client", {}),
+            "entry": "edge" if "edge" in own else "api",
+            "components": own | parts | {"api": api | own.get("api", {})},
             "run": {"duration": "20s", "replications": 1, "seed": 5},
         }
     )

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from lab.errors import DomainError
 from lab.units import (
+    format_bandwidth,
     format_bytes,
     format_duration,
     format_rate,
     format_ratio,
+    parse_bandwidth,
     parse_bytes,
     parse_duration,
     parse_rate,
@@ -26,10 +28,11 @@ _BOTH_WAYS = [
     (format_rate, parse_rate),
     (format_bytes, parse_bytes),
     (format_ratio, parse_ratio),
+    (format_bandwidth, parse_bandwidth),
 ]
 
 
-@pytest.mark.parametrize(("write", "read"), _BOTH_WAYS, ids=["duration", "rate", "bytes", "ratio"])
+@pytest.mark.parametrize(("write", "read"), _BOTH_WAYS, ids=["duration", "rate", "bytes", "ratio", "bandwidth"])
 @given(value=_VALUES)
 def test_what_is_written_reads_back_the_same(
     write: Callable[[float], str], read: Callable[[object], float], value: float

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from lab.scenario.client import CircuitBreaker as BreakerSpec
 from lab.scenario.client import RetryBudget as BudgetSpec
-from lab.scenario.names import CLIENT
 from lab.scenario.schedule import Schedule, draw_arrivals, draw_schedule
 from lab.scenario.workload import ClosedWorkload, OpenWorkload, ReplayWorkload, SessionsWorkload
+from lab.simulation.build.network import entry_of_clients
 from lab.simulation.circuit_breaker import CircuitBreaker
 from lab.simulation.client import Clients
 from lab.simulation.closed_population import ClosedPopulation
@@ -54,7 +54,7 @@ def make_source(world: World, schedule: Schedule | None) -> Source:
         clock=world.clock,
         log=world.log,
         spec=spec,
-        entry=world.reached(CLIENT, world.scenario.entry),
+        entry=entry_of_clients(world),
         draws=(world.stream("client/backoff"), world.unless_free("client/round_trip", spec.round_trip)),
         gone=world.gone,
     )

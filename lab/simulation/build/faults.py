@@ -15,11 +15,13 @@ from lab.scenario.faults import (
     Fault,
     FlushFault,
     HangFault,
+    PacketLossFault,
     PartitionFault,
     QuotaFault,
     ScaleFault,
     SlowDownFault,
 )
+from lab.scenario.names import CLIENT
 from lab.simulation.failing import Failing
 from lab.simulation.faults import Faults, Strike
 from lab.simulation.fleet import Life, Member
@@ -70,6 +72,8 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
             _scale(world, faults, fault)
         case PartitionFault():
             _partition(world, faults, fault)
+        case PacketLossFault():
+            _lose_packets(world, faults, fault)
         case _:
             assert_never(fault)
 
@@ -82,6 +86,14 @@ def _scale(world: World, faults: Faults, fault: ScaleFault) -> None:
         deployment.scale_to(fault.replicas)
 
     faults.at(fault.at, set_number)
+
+
+def _lose_packets(world: World, faults: Faults, fault: PacketLossFault) -> None:
+    path = world.client_path()
+    assert path is not None  # the scenario's own check has seen to it
+    normal = path.loss_ratio
+    span_s, told = (fault.at, fault.duration), (CLIENT, fault.kind)
+    faults.stretch(span_s, lambda: path.lose(fault.loss), lambda: path.lose(normal), told=told)
 
 
 def _flushable(world: World, name: str) -> _Flushes:

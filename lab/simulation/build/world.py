@@ -17,6 +17,7 @@ from lab.simulation.build.cache import make_cache
 from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
 from lab.simulation.build.load_balancer import make_load_balancer
+from lab.simulation.build.network import make_client_path
 from lab.simulation.build.queue import make_queue
 from lab.simulation.build.service import make_replica
 from lab.simulation.cache import LocalCaches
@@ -28,6 +29,7 @@ from lab.simulation.fleet import Fleet
 from lab.simulation.gone import Gone
 from lab.simulation.link import Breakable, Linked, Remote, Wire
 from lab.simulation.log import Log
+from lab.simulation.network.path import ClientPath
 from lab.simulation.request import Part
 from lab.simulation.variate import Variate
 
@@ -65,6 +67,7 @@ class World:
         self._deployments: dict[str, Deployment] = {}
         self._wires: dict[frozenset[str], Wire] = {}
         self._breakable: dict[str, Breakable] = {}
+        self._client_path: ClientPath | None = None
 
     def stream(self, name: str) -> Stream:
         """Return the stream of this name in this replication."""
@@ -206,6 +209,13 @@ class World:
         if ends not in self._wires and ends in cut:
             self._wires[ends] = Wire(self.clock)
         return self._wires.get(ends)
+
+    def client_path(self) -> ClientPath | None:
+        """Return the network between clients and the entry; None where there is none but a round trip."""
+        network = self.scenario.client.network
+        if self._client_path is None and network is not None:
+            self._client_path = make_client_path(self, network)
+        return self._client_path
 
     def link(self, caller: str, name: str) -> Linked | None:
         """Return the way of a caller to a component, where a fault cuts it; else None."""
