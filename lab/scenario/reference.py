@@ -144,7 +144,7 @@ class _Page:
         if default is None:
             return "none"
         if default == {}:
-            return "all its defaults" if any(_references(node)) else "none"
+            return "all its defaults" if any(_references(node)) and node.get("type") != "object" else "none"
         if isinstance(default, float):
             return f"`{default:g}`"
         return f"`{default}`" if isinstance(default, str) and default else f"`{_flow(default)}`"

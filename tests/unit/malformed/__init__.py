@@ -123,12 +123,25 @@ _LATER = (
         "autoscaler", "backlog: 16", "autoscaler: {kind: knative}", 25, "kind: the lab does not model 'knative' yet"
     ),
     _change("hedging", "attempts: 2", "attempts: 2\n    hedging: 10%", 12, "does not model 'hedging' yet"),
-    _change("network", "timeout: 1s\n  retry", "timeout: 1s\n  network: {kind: lte}\n  retry", 10, "'network' yet"),
     _change("write-through", "ttl: 20s", "write_through: true", 45, "'write_through' yet"),
     _change("cost", "metric: sojourn_time", "metric: cost", 53, "does not model 'cost' yet"),
 )
 
 _CLIENTS = (
+    _change(
+        "bandwidth without a unit",
+        "timeout: 1s\n  retry",
+        "timeout: 1s\n  network: {kind: custom, round_trip: 50ms, down: 12}\n  retry",
+        10,
+        "client.network.down: 12 has no unit: write a bandwidth",
+    ),
+    _change(
+        "unknown network",
+        "timeout: 1s\n  retry",
+        "timeout: 1s\n  network: {kind: ltee}\n  retry",
+        10,
+        "there is no kind 'ltee' here; did you mean 'lte'?",
+    ),
     _change("closed without users", "kind: open", "kind: closed", 3, "workload.population: is missing; add it"),
     _change("diurnal without a mean", "kind: spike, base: 30/s", "kind: diurnal", 5, "arrival_rate.mean: is missing"),
     _change(
