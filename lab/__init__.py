@@ -44,6 +44,7 @@ _HOME = {
     "Host": "lab.scenario.components",
     "Queue": "lab.scenario.components",
     "QueryStep": "lab.scenario.steps",
+    "RateLimiter": "lab.scenario.components",
     "RampRate": "lab.scenario.arrivals",
     "RateObjective": "lab.scenario.objectives",
     "RateStep": "lab.scenario.arrivals",
@@ -63,6 +64,7 @@ _HOME = {
     "SumRate": "lab.scenario.arrivals",
     "TransactionStep": "lab.scenario.steps",
     "UniformKeys": "lab.scenario.keys",
+    "WaitingRoom": "lab.scenario.components",
     "WaitStep": "lab.scenario.steps",
     "ZipfKeys": "lab.scenario.keys",
     "arithmetic": "lab.scenario.arithmetic",
@@ -109,7 +111,18 @@ if TYPE_CHECKING:
         Retry,
         RetryBudget,
     )
-    from lab.scenario.components import Cache, Database, Host, LoadBalancer, Pool, QuerySpec, Queue, Service
+    from lab.scenario.components import (
+        Cache,
+        Database,
+        Host,
+        LoadBalancer,
+        Pool,
+        QuerySpec,
+        Queue,
+        RateLimiter,
+        Service,
+        WaitingRoom,
+    )
     from lab.scenario.keys import HotKey, UniformKeys, ZipfKeys
     from lab.scenario.objectives import RateObjective, RatioObjective, SojournTimeObjective
     from lab.scenario.reader import parse_scenario, read_scenario

@@ -47,7 +47,7 @@ class Row:
         offered_load: mean number of visits under way if nobody ever waits.
         servers: how many visits it serves at once; None: no limit.
         utilisation: offered_load / servers; 1 or more is too much. None: no limit.
-        capacity_per_s: client requests per second that would fill it. None: no limit.
+        capacity_per_s: client requests per second that would fill it, if rate limiters let them. None: no limit.
     """
 
     component: str
@@ -165,7 +165,8 @@ def arithmetic(scenario: Scenario) -> Arithmetic:
     Assumes independent requests for the hit ratios (Che's approximation for a full cache, a renewal argument
     for times to live; the lower of both where both apply) and replicas that share the work evenly. The requests of a
     session count at its arrival; those of a herd without jitter in the mean alone. The rate of a closed population is
-    the upper bound of its throughput at every level, so that no part of it can be asked for more than it can do.
+    the upper bound of its throughput at every level, so that no part of it can be asked for more than it can do. What
+    limiters at the entry turn away in the long run is left out behind them (:mod:`lab.scenario.passing`).
     """
     bounds = closed_bounds(scenario) if isinstance(scenario.workload, ClosedWorkload) else None
     rates = _rates(scenario, bounds)
@@ -199,11 +200,13 @@ def _rates(scenario: Scenario, bounds: ClosedBounds | None) -> dict[Level, float
 def _rows(
     scenario: Scenario, level: Level, cache: CacheState, rate_per_s: float, warm: dict[str, float]
 ) -> Iterator[Row]:
-    seen = visits(scenario, hit_ratios=warm if cache == "warm" else {})
+    seen = visits(scenario, hit_ratios=warm if cache == "warm" else {}, rate_per_s=rate_per_s)
+    unlimited = visits(scenario, hit_ratios=warm if cache == "warm" else {})  # as if limiters let everything pass
     # Both states of the caches show the same places, also those that a warm cache keeps all requests from.
     order = {name: number for number, name in enumerate(scenario.components)}
     for place in sorted(visits(scenario, hit_ratios={}).count, key=lambda place: order[place.component]):
         count, work_s, limit = seen.count.get(place, 0.0), seen.time_s.get(place, 0.0), servers(scenario, place)
+        filling_s = unlimited.time_s.get(place, 0.0)
         yield Row(
             component=place.component,
             resource=place.resource,
@@ -215,7 +218,7 @@ def _rows(
             offered_load=rate_per_s * work_s,
             servers=limit,
             utilisation=None if limit is None else rate_per_s * work_s / limit,
-            capacity_per_s=None if limit is None or not work_s else limit / work_s,
+            capacity_per_s=None if limit is None or not filling_s else limit / filling_s,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lab.quantities import default_of
+from lab.scenario.fronts import leads_to
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.problems import Problem
 from lab.scenario.service import Service
@@ -40,7 +41,7 @@ def _unused(balancer: LoadBalancer) -> Iterator[tuple[str, str]]:
 def _unheeded(scenario: Scenario, name: str, balancer: LoadBalancer) -> Iterator[tuple[str, str]]:
     if not balancer.abort_on_close:
         return
-    if name != scenario.entry:
+    if name not in leads_to(scenario, scenario.entry):
         yield "abort_on_close", f"has no effect, as only clients give up, and they ask {scenario.entry!r}"
     elif balancer.max_connections_per_server is None:
         yield "abort_on_close", "has no effect, as nobody waits in a queue; give it max_connections_per_server too"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.scenario.components import Host, LoadBalancer, Queue, Service
+from lab.scenario.components import Host, LoadBalancer, Queue, Service, WaitingRoom
 from lab.scenario.fronts import leads_to
 from lab.scenario.places import Place
 from lab.scenario.scenario import Scenario
@@ -15,11 +15,15 @@ from lab.scenario.steps import CallStep
 def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
     """Return whether something ends the queue: a backlog, a capacity, or a queue or pool timeout.
 
-    The client's timeout does not: it ends what the client sees, but the work that it left behind is still done.
+    The client's timeout does not, but in a waiting room: it ends what the client sees, but the work that it left behind
+    is still done.
     """
     component = scenario.components[place.component]
     if isinstance(component, Queue):
         return component.capacity is not None
+    if isinstance(component, WaitingRoom):
+        patient = scenario.client.timeout is None and scenario.client.deadline is None  # who gives up leaves the line
+        return component.max_queue is not None or component.queue_timeout is not None or not patient
     if isinstance(component, Service):
         return _few_at_once(scenario, place.component, {})
     if isinstance(component, Host):
@@ -57,4 +61,8 @@ def _leads_to(scenario: Scenario, name: str, service: str) -> bool:
 
 def _holds_back(scenario: Scenario, name: str) -> bool:
     fronts = (scenario.components[each] for each in leads_to(scenario, name))
-    return any(isinstance(each, LoadBalancer) and each.max_connections_per_server is not None for each in fronts)
+    return any(
+        (isinstance(each, LoadBalancer) and each.max_connections_per_server is not None)
+        or (isinstance(each, WaitingRoom) and each.max_active is not None and each.session_duration is None)
+        for each in fronts
+    )

@@ -11,8 +11,24 @@ from lab.scenario.database import Database, Pool, QuerySpec
 from lab.scenario.host import Host
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.queue import Queue
+from lab.scenario.rate_limiter import RateLimiter
 from lab.scenario.service import Service
+from lab.scenario.waiting_room import WaitingRoom
 
-Component = Annotated[LoadBalancer | Service | Cache | Database | Queue | Host, Discriminator("kind")]
+Component = Annotated[
+    LoadBalancer | RateLimiter | WaitingRoom | Service | Cache | Database | Queue | Host, Discriminator("kind")
+]
 
-__all__ = ["Cache", "Component", "Database", "Host", "LoadBalancer", "Pool", "QuerySpec", "Queue", "Service"]
+__all__ = [
+    "Cache",
+    "Component",
+    "Database",
+    "Host",
+    "LoadBalancer",
+    "Pool",
+    "QuerySpec",
+    "Queue",
+    "RateLimiter",
+    "Service",
+    "WaitingRoom",
+]

@@ -50,7 +50,7 @@ def hit_ratios(scenario: Scenario, rate_per_s: float) -> dict[str, float]:
     ratios: dict[str, float] = {}
     # How often a cache is looked into hangs on the hits of the caches before it, so go round until nothing moves.
     for _ in range(_MOST_ROUNDS):
-        look_ups = visits(scenario, hit_ratios=ratios).look_ups
+        look_ups = visits(scenario, hit_ratios=ratios, rate_per_s=rate_per_s).look_ups
         by_key: dict[str, Ratios] = {}
         new: dict[str, float] = {}
         for name in sorted(look_ups, key=lambda name: (len(before[name]), name)):  # tiers from the outside

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
-from lab.scenario.fronts import service_behind, service_name_behind
+from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, RateLimiter, Service, WaitingRoom
+from lab.scenario.fronts import Front, service_behind, service_name_behind
 from lab.scenario.replicas import most_replicas
 from lab.scenario.routes import Role
 from lab.scenario.scenario import Scenario
@@ -23,6 +23,8 @@ Resource = Literal[
     "accesses",
     "publishings",
     "deliveries",
+    "checks",
+    "admissions",
 ]
 CONNECTIONS: dict[Role, Resource] = {"primary": "connections", "replicas": "replica_connections"}
 CORES: dict[Role, Resource] = {"primary": "cores", "replicas": "replica_cores"}
@@ -38,7 +40,8 @@ class Place:
             their ``threads``, and the ``gil``, which loop and threads share; the ``cores`` of a host; the
             ``connections`` of a pool, the ``cores`` of the database behind it (of its primary; those of all its
             replicas together are ``replica_connections`` and ``replica_cores``); the ``accesses`` of a cache; the
-            ``publishings`` and ``deliveries`` of a queue.
+            ``publishings`` and ``deliveries`` of a queue; the ``checks`` of a rate limiter; the ``slots`` inside a
+            waiting room, and its ``admissions``, one after another.
         caller: the service whose replicas keep the pool; "" for everything else.
     """
 
@@ -58,10 +61,8 @@ def servers(scenario: Scenario, place: Place) -> int | None:
     """
     component = scenario.components[place.component]
     match component:
-        case LoadBalancer():
-            limit = component.max_connections_per_server
-            replicas = most_replicas(scenario, service_name_behind(scenario, place.component))
-            return None if limit is None else limit * sum(component.weight(slot) > 0 for slot in range(replicas))
+        case LoadBalancer() | RateLimiter() | WaitingRoom():
+            return _let_through(scenario, place, component)
         case Service():
             processes = most_replicas(scenario, place.component) * component.workers
             if place.resource in ("event_loop", "gil"):
@@ -86,6 +87,23 @@ def servers(scenario: Scenario, place: Place) -> int | None:
             return component.cores
         case _:
             assert_never(component)
+
+
+def _let_through(scenario: Scenario, place: Place, front: Front) -> int | None:
+    match front:
+        case LoadBalancer():
+            limit = front.max_connections_per_server
+            replicas = most_replicas(scenario, service_name_behind(scenario, place.component))
+            return None if limit is None else limit * sum(front.weight(slot) > 0 for slot in range(replicas))
+        case RateLimiter():
+            return None
+        case WaitingRoom():
+            if place.resource == "admissions":
+                return 1
+            # How long a client stays inside hangs on what it asks for, and how soon: no matter of one request.
+            return front.max_active if front.session_duration is None else None
+        case _:
+            assert_never(front)
 
 
 def _deliveries(queue: Queue, consumer: Service, most: int) -> int:

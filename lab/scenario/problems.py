@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import UnionType
 
 from lab.errors import ScenarioError
 
@@ -76,7 +77,7 @@ def scenario_error(problems: Iterable[Problem]) -> ScenarioError:
     return ScenarioError(listed(sentences), problems=sentences, paths=tuple(problem.path for problem in every))
 
 
-def listed_names(parts: Mapping[str, object], *kinds: type) -> str:
+def listed_names(parts: Mapping[str, object], *kinds: type | UnionType) -> str:
     """Return the names of the parts of these kinds as a message lists them.
 
     >>> listed_names({"api": 1, "edge": "text"}, int), listed_names({}, int)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from lab.scenario import database_consistency, queue_consistency
 from lab.scenario.asking import asked_problems
-from lab.scenario.components import Cache, Database, Host, LoadBalancer, Queue, Service
+from lab.scenario.components import (
+    Cache,
+    Database,
+    Host,
+    LoadBalancer,
+    Queue,
+    RateLimiter,
+    Service,
+    WaitingRoom,
+)
 from lab.scenario.fronts import Front, found_behind, is_callable
 from lab.scenario.problems import Path, Problem, listed_names, shown
 from lab.scenario.steps import (
@@ -39,6 +48,11 @@ def dangling(scenario: Scenario) -> Iterator[Problem]:
                 if not isinstance(parts.get(targets), Service):
                     known = listed_names(parts, Service)
                     message = f"{shown(targets)} is not a service of this scenario (services: {known})"
+                    yield Problem(path=("components", name, "targets"), message=message)
+            case RateLimiter(targets=targets) | WaitingRoom(targets=targets):
+                if not is_callable(parts.get(targets)):
+                    known = listed_names(parts, Front, Service)
+                    message = f"{shown(targets)} is not a front or service of this scenario (there are: {known})"
                     yield Problem(path=("components", name, "targets"), message=message)
             case Service(endpoints=endpoints):
                 yield from _dangling_hosts(scenario, name, component)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from lab.scenario.components import Cache, Component, Database, Host, LoadBalancer, Queue, Service
+from lab.scenario.components import (
+    Cache,
+    Component,
+    Database,
+    Host,
+    LoadBalancer,
+    Queue,
+    RateLimiter,
+    Service,
+    WaitingRoom,
+)
 from lab.scenario.fronts import Front
 from lab.scenario.mix import named_endpoints
 from lab.scenario.replicas import replicas_text
@@ -25,9 +35,10 @@ from lab.scenario.steps import (
     TransactionStep,
     WaitStep,
 )
-from lab.units import format_bytes, format_duration
+from lab.units import format_bytes, format_duration, format_rate
 
 _MOST_LABELS = 4  # more would hide the picture
+_COUNTED = {"shared": "in all", "per_key": "a key", "per_client": "a client"}
 
 
 def mermaid(scenario: Scenario) -> str:
@@ -62,7 +73,7 @@ def _node(name: str) -> str:
 def _shape(scenario: Scenario, name: str, component: Component) -> str:
     title = f"<b>{name}</b><br/>{', '.join(_limits(scenario, name, component))}"
     match component:
-        case LoadBalancer():
+        case LoadBalancer() | RateLimiter() | WaitingRoom():
             return f'{{{{"{title}"}}}}'
         case Service():
             return f'["{title}"]'
@@ -82,6 +93,10 @@ def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str
     match component:
         case LoadBalancer():
             yield from _balancer_limits(component)
+        case RateLimiter():
+            yield from _limiter_limits(component)
+        case WaitingRoom():
+            yield from _room_limits(component)
         case Service():
             yield from _of_service(component, replicas_text(scenario, name))
         case Cache():
@@ -145,6 +160,22 @@ def _balancer_limits(balancer: LoadBalancer) -> Iterator[str]:
         yield f"queue {format_duration(balancer.queue_timeout)}"
     if balancer.health_check is not None:
         yield f"checks every {format_duration(balancer.health_check.interval)}"
+
+
+def _limiter_limits(limiter: RateLimiter) -> Iterator[str]:
+    yield f"{limiter.limit} per {format_duration(limiter.window)} {_COUNTED[limiter.scope]}"
+    yield limiter.algorithm.replace("_", " ")
+    if limiter.endpoints is not None:
+        yield f"guards {' and '.join(limiter.endpoints)}"
+
+
+def _room_limits(room: WaitingRoom) -> Iterator[str]:
+    if room.max_active is not None:
+        yield f"{room.max_active} inside"
+    if room.admission_rate is not None:
+        yield f"lets in {format_rate(room.admission_rate)}"
+    if room.max_queue is not None:
+        yield f"queue {room.max_queue}"
 
 
 def _algorithm(balancer: LoadBalancer) -> str:

@@ -15,10 +15,11 @@ from typing import assert_never
 
 from lab.distributions import mean_s
 from lab.scenario import routes
-from lab.scenario.components import Cache, Database, Queue, Service
+from lab.scenario.components import Cache, Database, LoadBalancer, Queue, RateLimiter, Service, WaitingRoom
 from lab.scenario.demands import endpoint_steps
 from lab.scenario.fronts import Front
 from lab.scenario.mix import request_mix
+from lab.scenario.passing import passed_shares
 from lab.scenario.places import CONNECTIONS, CORES, Place
 from lab.scenario.replicas import most_replicas
 from lab.scenario.routes import Shares
@@ -56,14 +57,16 @@ class Visits:
     response_time_s: float
 
 
-def visits(scenario: Scenario, *, hit_ratios: Mapping[str, float]) -> Visits:
+def visits(scenario: Scenario, *, hit_ratios: Mapping[str, float], rate_per_s: float = 0.0) -> Visits:
     """Return the visits of the mean client request.
 
     Args:
         scenario: whose mix of endpoints makes the mean request.
         hit_ratios: by cache, 0 to 1; a cache that is not named always misses.
+        rate_per_s: arrival rate of client requests, on which hangs what limiters at the entry let pass (see
+            lab.scenario.passing); at 0 everything.
     """
-    tour = _Tour(scenario, hit_ratios)
+    tour = _Tour(scenario, hit_ratios, passed_shares(scenario, rate_per_s))
     response_time_s = sum(
         share * tour.call(scenario.entry, endpoint, share)
         for endpoint, share in request_mix(scenario).items()
@@ -84,8 +87,11 @@ class _Caller:
 class _Tour:
     """Adds up the visits of one client request; each method returns the mean time from its start to its end."""
 
-    def __init__(self, scenario: Scenario, hit_ratios: Mapping[str, float]) -> None:
+    def __init__(
+        self, scenario: Scenario, hit_ratios: Mapping[str, float], passed: Mapping[tuple[str, str], float]
+    ) -> None:
         self._components = scenario.components
+        self._passed = passed
         self._scenario = scenario
         self._hit_ratios = hit_ratios
         self.count: dict[Place, float] = defaultdict(float)
@@ -94,18 +100,35 @@ class _Tour:
 
     def call(self, target: str, endpoint: str, visits: float) -> float:
         component = self._components[target]
-        place = Place(component=target, resource="slots")
         if isinstance(component, Front):
-            held_s = mean_s(component.forward_time) + self.call(component.targets, endpoint, visits)
-        else:
-            assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
-            overhead_s = mean_s(component.overhead)
-            for processor, share in self._processors(_Caller(service=target)):
-                self._add(processor, visits * share, overhead_s)
-            steps = endpoint_steps(self._scenario, target, endpoint)
-            held_s = overhead_s + self._steps(steps, _Caller(service=target), visits)
-        self._add(place, visits, held_s)
+            passed = visits * self._passed.get((target, endpoint), 1.0)
+            return self._front(component, target, visits, self.call(component.targets, endpoint, passed), endpoint)
+        assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
+        overhead_s = mean_s(component.overhead)
+        for processor, share in self._processors(_Caller(service=target)):
+            self._add(processor, visits * share, overhead_s)
+        steps = endpoint_steps(self._scenario, target, endpoint)
+        held_s = overhead_s + self._steps(steps, _Caller(service=target), visits)
+        self._add(Place(component=target, resource="slots"), visits, held_s)
         return held_s
+
+    def _front(self, front: Front, name: str, visits: float, behind_s: float, endpoint: str) -> float:
+        match front:
+            case LoadBalancer():
+                held_s = mean_s(front.forward_time) + behind_s
+                self._add(Place(component=name, resource="slots"), visits, held_s)
+                return held_s
+            case RateLimiter():
+                checked_s = mean_s(front.check_time) if front.guards(endpoint) else 0.0
+                self._add(Place(component=name, resource="checks"), visits * front.guards(endpoint), checked_s)
+                return checked_s + behind_s
+            case WaitingRoom():
+                self._add(Place(component=name, resource="slots"), visits, behind_s)
+                if front.admission_rate is not None and front.session_duration is None:
+                    self._add(Place(component=name, resource="admissions"), visits, 1 / front.admission_rate)
+                return behind_s
+            case _:
+                assert_never(front)
 
     def _steps(self, steps: tuple[StepSpec, ...], caller: _Caller, visits: float) -> float:
         return sum(self._step(step, caller, visits) for step in steps)

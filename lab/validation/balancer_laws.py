@@ -11,6 +11,7 @@ from lab.scenario.places import Place, servers
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
 from lab.validation.numbers import numbers_over_time
+from lab.validation.order import overtaken
 
 _TOLERANCE_S = 1e-9
 
@@ -28,7 +29,7 @@ def broken_balancer_laws(scenario: Scenario, visits: pd.DataFrame, end_s: float)
         places = servers(scenario, Place(component=name, resource="slots"))
         for replication, own in visits[visits["component"] == name].groupby("replication"):
             where = f"{name} in replication {replication}"
-            yield from _overtaken(own, where)
+            yield from overtaken(own, where)
             if places is None or part.algorithm == "random":
                 continue
             busy, waiting, span_s = numbers_over_time(own, end_s)
@@ -40,14 +41,3 @@ def broken_balancer_laws(scenario: Scenario, visits: pd.DataFrame, end_s: float)
 def _queues_for_all(balancer: LoadBalancer) -> bool:
     """Whether nobody ever waits for one certain server."""
     return balancer.algorithm != "uri" and balancer.max_queue is None
-
-
-def _overtaken(visits: pd.DataFrame, where: str) -> Iterator[str]:
-    """Of those who waited and were served, each was served no later than whoever came after."""
-    waited = visits[(visits["waiting_time_s"] > 0) & visits["admitted_s"].notna()]
-    admitted = waited.groupby("arrival_s")["admitted_s"]
-    # Who came at the same time may be served in any order.
-    earlier = admitted.max().cummax().shift()
-    overtaken = int((admitted.min() < earlier - _TOLERANCE_S).sum())
-    if overtaken:
-        yield f"order: {overtaken} times a request at {where} was served before one that had waited longer"

@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lab.runs.run import Run
-from lab.scenario.components import Database, Host, LoadBalancer, Queue, Service
+from lab.scenario.components import Database, Host, LoadBalancer, Queue, Service, WaitingRoom
 from lab.scenario.replicas import can_stand_still, processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, walk
+from lab.validation.admission_laws import broken_admission_laws
 from lab.validation.balancer_laws import broken_balancer_laws
 from lab.validation.cache_laws import cache_laws
 from lab.validation.client_laws import broken_client_laws
@@ -35,9 +36,9 @@ def broken_laws(run: Run) -> list[str]:
 
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
     are places, nobody waits while a place is free, first come first served before a balancer, Little's law,
-    conservation of messages, no more connections than a database has room for, fresh reads from a primary, no more
-    processes than allowed, transfers no faster than the network, caches serve what was stored, and what clients promise
-    (:mod:`lab.validation.client_laws`).
+    no more let pass than limiters and waiting rooms allow, conservation of messages, no more connections than a
+    database has room for, fresh reads from a primary, no more processes than allowed, transfers no faster than the
+    network, caches serve what was stored, and what clients promise (:mod:`lab.validation.client_laws`).
     """
     scenario = Scenario.model_validate(run.scenario)
     visits, requests = run.visits, run.requests
@@ -47,6 +48,7 @@ def broken_laws(run: Run) -> list[str]:
         *_client_time(scenario, requests, visits),
         *_places(scenario, _of_the_language(run), scenario.run.duration),
         *_littles_law(run, visits),
+        *broken_admission_laws(scenario, run),
         *broken_queue_laws(scenario, run),
         *broken_database_laws(scenario, run),
         *broken_scaling_laws(scenario, run),
@@ -156,6 +158,8 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
             return None if places is None else places * workers, workers == 1
         case LoadBalancer(max_connections_per_server=places, algorithm=algorithm, targets=targets):
             return places, algorithm == "uri" and not processes_end(scenario, targets)
+        case WaitingRoom(max_active=places, session_duration=None, admission_rate=rate):
+            return places, rate is None
         case Host(cores=places):
             return places, True
         case Queue(partitions=None, redelivery="timeout"):

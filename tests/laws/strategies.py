@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import lab
+from tests.laws.admission_strategies import gates, limiters
 from tests.laws.fault_strategies import faults
 from tests.laws.scaling_strategies import SCALED, SCALED_CONSUMERS
 
@@ -48,6 +49,7 @@ LEAVES = st.one_of(
 THREADS = st.builds(lambda steps: {"kind": "thread", "steps": steps}, st.lists(LEAVES, min_size=1, max_size=3))
 MORE_LEAVES = st.one_of(
     LEAVES,
+    st.just({"kind": "call", "target": "quota", "endpoint": "get"}),
     st.just({"kind": "publish", "queue": "jobs"}),
     st.just({"kind": "invalidate", "cache": "items"}),
     QUERIES.map(lambda query: query | {"repeat": 3}),
@@ -401,14 +403,19 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     networked = client.get("network") is not None
     payloads = {"payloads": draw(PAYLOADS)} if networked else {}
     patient = client["timeout"] is None and client.get("deadline") is None
+    workload = draw(workloads(measurable=measurable))
+    fronts = {} if measurable else draw(gates(clients_known=workload["kind"] != "open"))
+    quota = draw(limiters(endpoints=("get",), clients_known=False)) | {"targets": "inner"}
     return lab.Scenario.model_validate(
         {
             "name": "random",
-            "workload": draw(workloads(measurable=measurable)),
+            "workload": workload,
             "client": client,
             "entry": "edge",
             "components": {
-                "edge": draw(EDGE if measurable else edges(patient=patient)),
+                "balancer" if fronts else "edge": draw(EDGE if measurable else edges(patient=patient)),
+                **fronts,
+                **({} if measurable else {"quota": quota}),
                 "api": api | payloads | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(of_inner) | on_host,

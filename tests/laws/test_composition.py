@@ -48,6 +48,11 @@ _FRONTS: dict[str, dict[str, Any]] = {
         }
     },
 }
+_FRONTS["rate_limiter"] = {
+    "edge": {"kind": "rate_limiter", "targets": "balancer", "limit": 50, "burst": 5, "check_time": "1ms"},
+    "balancer": _FRONTS["load_balancer"]["edge"],
+}
+_FRONTS["waiting_room"] = {"edge": {"kind": "waiting_room", "targets": "api", "max_active": 2, "queue_timeout": "5s"}}
 _FRONTS["autoscaled"] = {
     "edge": _FRONTS["load_balancer"]["edge"] | {"max_connections_per_server": 2},
     "api": {

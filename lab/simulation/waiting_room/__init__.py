@@ -1,0 +1,1 @@
+"""A waiting room before an application: the line, and the places inside."""
