@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Union, assert_never
 from pydantic import BeforeValidator, Discriminator, Field, model_validator
 
 from lab.quantities import Count, Duration, Number, PositiveDuration, Rate, Spec
+from lab.scenario.bursts import HawkesRate, ModulatedRate
 
 Points = list[tuple[float, float]]
 """Corner points (time in s, rate per s) with straight lines between; a jump is two points at one time."""
@@ -118,7 +119,9 @@ def _constant_from_text(value: object) -> object:
 
 ArrivalRate = Annotated[
     Annotated[
-        Union[ConstantRate, RampRate, StepsRate, SpikeRate, DiurnalRate, Herd, SumRate],  # noqa: UP007  # recursive
+        Union[  # noqa: UP007  # recursive
+            ConstantRate, RampRate, StepsRate, SpikeRate, DiurnalRate, ModulatedRate, HawkesRate, Herd, SumRate
+        ],
         Discriminator("kind"),
     ],
     BeforeValidator(_constant_from_text),
@@ -127,28 +130,34 @@ ArrivalRate = Annotated[
 SumRate.model_rebuild()
 
 Curve = ConstantRate | RampRate | StepsRate | SpikeRate | DiurnalRate
+Burst = ModulatedRate | HawkesRate
 
 
 def curves(rate: ArrivalRate) -> Iterator[Curve]:
-    """Yield what of the arrivals comes by chance (Poisson), at rates that add up."""
-    if isinstance(rate, SumRate):
-        for part in rate.of:
-            yield from curves(part)
-    elif not isinstance(rate, Herd):
-        yield rate
+    """Yield what of the arrivals comes by chance at a given rate (Poisson); these rates add up."""
+    return (part for part in _parts(rate) if isinstance(part, Curve))
+
+
+def bursts(rate: ArrivalRate) -> Iterator[Burst]:
+    """Yield the bursts among the arrivals, in the order in which they are written."""
+    return (part for part in _parts(rate) if isinstance(part, Burst))
 
 
 def herds(rate: ArrivalRate) -> Iterator[Herd]:
     """Yield the herds among the arrivals, in the order in which they are written."""
+    return (part for part in _parts(rate) if isinstance(part, Herd))
+
+
+def _parts(rate: ArrivalRate) -> Iterator[Curve | Burst | Herd]:
     if isinstance(rate, SumRate):
         for part in rate.of:
-            yield from herds(part)
-    elif isinstance(rate, Herd):
+            yield from _parts(part)
+    else:
         yield rate
 
 
 def chance_points(rate: ArrivalRate, duration_s: float) -> Points:
-    """Return the rate of the arrivals that come by chance, herds left out.
+    """Return the rate of the arrivals that come by chance at a given rate; herds and bursts are left out.
 
     A diurnal rate is drawn with 288 straight lines a period. Between their ends it is low or high by at most
     (peak - mean) x pi^2 / (2 x 288^2), 0.006 % of its swing; over a whole period its integral is exact.
@@ -156,17 +165,19 @@ def chance_points(rate: ArrivalRate, duration_s: float) -> Points:
     Returns:
         The first point at 0, the last at ``duration_s``.
     """
-    return _sum([_cut(_points(curve, duration_s), duration_s) for curve in curves(rate)], duration_s)
+    return sum_of([cut(_points(curve, duration_s), duration_s) for curve in curves(rate)], duration_s)
 
 
 def rate_points(rate: ArrivalRate, duration_s: float) -> Points:
     """Return the mean arrival rate, herds included, as corner points from 0 to ``duration_s``.
 
     A herd with jitter is a rate of clients / jitter while it lasts; one that comes all at once lasts no time, so it
-    is in :func:`arrivals_expected` alone.
+    is in :func:`arrivals_expected` alone. Bursts have the mean rate that they have in the long run.
     """
     spread = [_herd_points(herd) for herd in herds(rate) if herd.jitter > 0 and herd.at < duration_s]
-    return _sum([chance_points(rate, duration_s), *(_cut(points, duration_s) for points in spread)], duration_s)
+    steady: list[Points] = [[(0.0, burst.mean_rate_per_s)] for burst in bursts(rate)]
+    others = (cut(points, duration_s) for points in (*spread, *steady))
+    return sum_of([chance_points(rate, duration_s), *others], duration_s)
 
 
 def arrivals_expected(rate: ArrivalRate, duration_s: float) -> float:
@@ -215,7 +226,8 @@ def _herd_points(herd: Herd) -> Points:
     return [(0.0, 0.0), (herd.at, 0.0), (herd.at, level), (end_s, level), (end_s, 0.0)]
 
 
-def _cut(points: Points, duration_s: float) -> Points:
+def cut(points: Points, duration_s: float) -> Points:
+    """Return a rate up to ``duration_s``, where it ends."""
     kept: Points = []
     for time_s, level in points:
         if time_s > duration_s:
@@ -228,7 +240,8 @@ def _cut(points: Points, duration_s: float) -> Points:
     return kept
 
 
-def _sum(parts: list[Points], duration_s: float) -> Points:
+def sum_of(parts: list[Points], duration_s: float) -> Points:
+    """Return the sum of rates, each given from 0 to ``duration_s``."""
     if len(parts) == 1:
         return parts[0]
     times = [[time_s for time_s, _ in points] for points in parts]

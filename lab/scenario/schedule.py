@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from lab.distributions import discrete_quantiles
 from lab.errors import Unsupported
 from lab.randomness import Stream
-from lab.scenario.arrivals import ArrivalRate, Points, arrivals_expected, chance_points, herds
+from lab.scenario.arrivals import ArrivalRate, Points, arrivals_expected, bursts, chance_points, cut, herds, sum_of
+from lab.scenario.burst_draws import hawkes_arrivals, modulated_points
+from lab.scenario.bursts import HawkesRate, ModulatedRate
 from lab.scenario.key_draws import KeyDraws
 from lab.scenario.recording import recording_of
 from lab.scenario.scenario import Scenario
@@ -88,11 +91,19 @@ def draw_arrivals(rate: ArrivalRate, duration_s: float, stream: Callable[[str], 
             f"workload.arrival_rate: {expected:,.0f} requests are expected in one replication, more than the "
             f"{_MOST_REQUESTS:,} that the lab simulates; shorten run.duration or scale the rate down"
         )
-    starts = _arrival_times(chance_points(rate, duration_s), stream("workload/arrivals"))
-    crowds = [
-        herd.at + herd.jitter * stream(f"workload/herd/{number}").uniforms(herd.clients)
-        for number, herd in enumerate(herds(rate))
-    ]
+    changing, crowds = [chance_points(rate, duration_s)], []
+    for number, burst in enumerate(bursts(rate)):
+        match burst:
+            case ModulatedRate():
+                drawn = modulated_points(burst, duration_s, stream(f"workload/modulated/{number}"))
+                changing.append(cut(drawn, duration_s))
+            case HawkesRate():
+                crowds.append(hawkes_arrivals(burst, duration_s, stream(f"workload/hawkes/{number}")))
+            case _:
+                assert_never(burst)
+    for number, herd in enumerate(herds(rate)):
+        crowds.append(herd.at + herd.jitter * stream(f"workload/herd/{number}").uniforms(herd.clients))
+    starts = _arrival_times(sum_of(changing, duration_s), stream("workload/arrivals"))
     if not crowds:
         return starts
     every = np.concatenate([starts, *crowds])

@@ -226,7 +226,10 @@ RATES = st.sampled_from(
      {"kind": "spike", "base": "10/s", "peak": "200/s", "at": "500ms", "rise": "0s", "hold": "500ms", "fall": "1s"},
      {"kind": "diurnal", "mean": "40/s", "peak_to_mean": 2, "period": "2s", "peak_at": "1s"},
      {"kind": "sum", "of": ["20/s", {"kind": "herd", "clients": 60, "at": "1s"},
-                            {"kind": "herd", "clients": 30, "at": "2s", "jitter": "500ms"}]}]
+                            {"kind": "herd", "clients": 30, "at": "2s", "jitter": "500ms"}]},
+     {"kind": "sum", "of": [{"kind": "hawkes", "base": "10/s", "brought": "70%", "delay": "200ms"},
+                            {"kind": "modulated", "phases": [{"rate": "200/s", "mean": "200ms"},
+                                                             {"rate": "0/s", "mean": "1s"}]}]}]
 )  # fmt: skip
 KEYS = st.sampled_from(
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ import lab
 from lab.randomness import Stream
 from lab.scenario.arrivals import ArrivalRate, arrivals_expected
 from lab.scenario.schedule import draw_arrivals
-from lab.theory import machine_repairman, mva
+from lab.theory import bursts, machine_repairman, mm1, modulated_mm1, mva
 from lab.theory.closed_network import Station
 from lab.theory.intervals import Interval, mean_interval
 
 LEVEL = 0.999
+PATTERNS = Path(__file__).parents[2] / "scenarios" / "patterns"
 _RATE: TypeAdapter[ArrivalRate] = TypeAdapter(ArrivalRate)
 _THINK = {"kind": "exponential", "mean": "500ms"}
 
@@ -282,3 +284,77 @@ def test_a_herd_at_once_is_its_own_queue_and_jitter_spreads_it() -> None:
         assert stays["sojourn_time_s"].max() < 0.2
     assert inside["10s"].contains(6.0)
     assert not inside["10.5s"].contains(6.0)
+
+
+def _dispersion(spec: object, *, counted_s: float, windows: int) -> Interval:
+    """Variance over mean of counts in ten runs of so many windows."""
+    rate, ratios = _RATE.validate_python(spec), []
+    for replication in range(10):
+
+        def stream(name: str, replication: int = replication) -> Stream:
+            return Stream(seed=1, replication=replication, name=name)
+
+        arrivals = draw_arrivals(rate, counted_s * windows, stream)
+        counts, _ = np.histogram(arrivals, bins=windows, range=(0, counted_s * windows))
+        ratios.append(float(counts.var(ddof=1) / counts.mean()))
+    return mean_interval(ratios, LEVEL)
+
+
+def test_who_brings_others_along_comes_in_bursts() -> None:
+    """Counts of a Hawkes process vary as its theory says, and not as with 5 % more brought; its rate likewise."""
+    spec = {"kind": "hawkes", "base": "1/s", "brought": "80%", "delay": "200ms"}
+    seen = _dispersion(spec, counted_s=20.0, windows=100)
+    expected, off = (
+        bursts.hawkes_dispersion(brought=brought, delay_s_mean=0.2, counted_s=20.0) for brought in (0.8, 0.84)
+    )
+    assert seen.low <= expected <= seen.high < off
+
+
+def test_a_rate_that_switches_comes_in_bursts() -> None:
+    """Counts vary as the Markov-modulated process says, and not as with phases 5 % further apart in their rates."""
+    spec = {"kind": "modulated", "phases": [{"rate": "200/s", "mean": "200ms"}, {"rate": "20/s", "mean": "300ms"}]}
+    seen = _dispersion(spec, counted_s=5.0, windows=400)
+    stays_s = {"stays_s_mean": (0.2, 0.3), "counted_s": 5.0}
+    assert seen.low <= bursts.modulated_dispersion(rates_per_s=(200.0, 20.0), **stays_s) <= seen.high
+    assert seen.high < bursts.modulated_dispersion(rates_per_s=(210.0, 10.0), **stays_s)
+
+
+def test_a_switching_rate_makes_the_queue_of_its_theory() -> None:
+    """MMPP/M/1: phases of 120/s, more than the 100/s that are served, and of 20/s; 5 % more work is rejected."""
+    scenario = lab.Scenario.model_validate(
+        {
+            "name": "switching",
+            "workload": {
+                "kind": "open",
+                "arrival_rate": {
+                    "kind": "modulated",
+                    "phases": [{"rate": "120/s", "mean": "20ms"}, {"rate": "20/s", "mean": "80ms"}],
+                },
+                "endpoints": {"get": "100%"},
+            },
+            "entry": "api",
+            "components": {
+                "api": {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": _exponential("10ms")}]}}
+            },
+            "run": {"duration": "105s", "warm_up": "5s", "replications": 16, "seed": 5},
+        }
+    )
+    seen = _interval(scenario, "sojourn_time_s_mean")
+    expected, off = (
+        modulated_mm1.number_in_system_mean(
+            rates_per_s=[120.0, 20.0], stays_s_mean=[0.02, 0.08], service_time_s=service_time_s
+        )
+        / 40.0
+        for service_time_s in (0.01, 0.0105)
+    )
+    assert seen.low <= expected <= seen.high < off
+
+
+def test_bursty_arrivals() -> None:
+    """Equally busy, the one whose arrivals bring others keeps them waiting many times as long."""
+    scenario = lab.read_scenario(PATTERNS / "bursty_arrivals.yaml")
+    shared = lab.simulate(scenario, progress=False).per_replication("sojourn_time_s_mean")
+    steady = _interval(scenario.with_({"workload.arrival_rate": "60/s"}), "sojourn_time_s_mean")
+    assert shared.median() > 4 * steady.high
+    assert shared.mean() > 8 * steady.high
+    assert steady.low < mm1.sojourn_time_s_mean(arrival_rate_per_s=60, service_time_s=0.01) < steady.high

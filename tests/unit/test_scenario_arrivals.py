@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from lab.errors import Unsupported
 from lab.randomness import Stream
@@ -161,3 +161,55 @@ def test_arrivals_follow_the_rate_by_quarters() -> None:
     ends = np.array([arrivals_expected(_rate(rate), end) for end in (15, 30, 45, 60)])
     expected = 20 * np.diff(ends, prepend=0)
     assert (np.abs(counts - expected) < 5 * np.sqrt(expected)).all()
+
+
+_SWITCHING = {
+    "kind": "modulated",
+    "phases": [{"rate": "100/s", "mean": "2s"}, {"rate": "0/s", "mean": "3s"}],
+}
+_SHARED = {"kind": "hawkes", "base": "10/s", "brought": "50%", "delay": "2s"}
+
+
+def test_bursts_have_the_mean_rate_of_the_long_run() -> None:
+    """On paper they are steady: 100/s for two fifths of the time; 10/s of whom each brings one in the end."""
+    assert rate_points(_rate(_SWITCHING), 50.0) == [(0.0, 40.0), (50.0, 40.0)]
+    assert rate_points(_rate(_SHARED), 50.0) == [(0.0, 20.0), (50.0, 20.0)]
+    assert arrivals_expected(_sum(_SWITCHING, _SHARED, "5/s"), 10.0) == pytest.approx(650.0)
+
+
+def test_a_modulated_rate_is_silent_in_its_silent_phases() -> None:
+    """Gaps of seconds between streams of 100/s; another length of the silent phase moves the later ones alone."""
+    starts = _draw(_SWITCHING, 200.0)
+    gaps = np.diff(starts)
+    assert (gaps > 0.5).sum() > 10
+    assert np.median(gaps) < 0.02
+    assert len(_draw(_SWITCHING, 100.0)) == (starts < 100.0).sum()
+
+
+def test_a_longer_run_goes_on_where_a_shorter_one_ends() -> None:
+    """Who brings whom does not hang on how long is looked at."""
+    assert _draw(_SHARED, 60.0).tolist() == [start for start in _draw(_SHARED, 120.0).tolist() if start < 60.0]
+
+
+def test_a_cascade_is_the_same_whatever_else_comes() -> None:
+    """Beside a steady rate the same families arrive."""
+    alone = set(_draw(_SHARED, 60.0).tolist())
+    assert alone <= set(_draw({"kind": "sum", "of": ["5/s", _SHARED]}, 60.0).tolist())
+
+
+def test_nobody_is_brought_where_nobody_comes() -> None:
+    """A base of 0/s is an empty process."""
+    assert len(_draw(_SHARED | {"base": "0/s"}, 60.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        (_SHARED | {"brought": "100%"}, "brought is 100%; from 100% on"),
+        (_SWITCHING | {"phases": [{"rate": "1/s", "mean": "2s"}]}, "phases"),
+    ],
+)
+def test_bursts_without_end_or_change_are_refused(spec: object, says: str) -> None:
+    """A cascade that never ends, and one phase alone."""
+    with pytest.raises(ValidationError, match=says):
+        _rate(spec)
