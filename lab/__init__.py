@@ -17,6 +17,7 @@ _HOME = {
     "Cache": "lab.scenario.components",
     "CachedStep": "lab.scenario.steps",
     "CallStep": "lab.scenario.steps",
+    "CellKeys": "lab.scenario.keys",
     "CircuitBreaker": "lab.scenario.client",
     "Client": "lab.scenario.client",
     "ClosedWorkload": "lab.scenario.workload",
@@ -30,6 +31,7 @@ _HOME = {
     "DiurnalRate": "lab.scenario.arrivals",
     "ExponentialBackoff": "lab.scenario.client",
     "Herd": "lab.scenario.arrivals",
+    "HotCell": "lab.scenario.keys",
     "HotKey": "lab.scenario.keys",
     "InvalidateStep": "lab.scenario.steps",
     "Journey": "lab.scenario.workload",
@@ -123,7 +125,7 @@ if TYPE_CHECKING:
         Service,
         WaitingRoom,
     )
-    from lab.scenario.keys import HotKey, UniformKeys, ZipfKeys
+    from lab.scenario.keys import CellKeys, HotCell, HotKey, UniformKeys, ZipfKeys
     from lab.scenario.objectives import RateObjective, RatioObjective, SojournTimeObjective
     from lab.scenario.reader import parse_scenario, read_scenario
     from lab.scenario.scenario import RunSpec, Scenario

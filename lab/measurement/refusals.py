@@ -42,6 +42,9 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     ParallelStep: ("kind",),
 }
 
+# Of some keys that it obeys, the only values that it knows.
+_KNOWN: dict[tuple[type[Spec], str], tuple[str, ...]] = {(QuerySpec, "statement"): ("select", "insert")}
+
 
 def refuse_unmeasurable(scenario: Scenario) -> None:
     """Raise for the first thing in the scenario that the reference backend cannot do.
@@ -72,6 +75,9 @@ def _unmeasurable(spec: Spec, path: str) -> Iterator[tuple[str, str]]:
         return
     for name in type(spec).model_fields:
         value, here = getattr(spec, name), f"{path}.{name}" if path else name
+        known = _KNOWN.get((type(spec), name))
+        if known is not None and value not in known:
+            yield here, f"is {value!r}"
         if name in obeyed or value == default_of(type(spec), name):
             continue
         nested = list(_nested(value, here))

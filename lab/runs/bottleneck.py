@@ -126,6 +126,8 @@ def _for_what(scenario: Mapping[str, Any], component: str) -> str:
     name, _, place = component.partition(".")
     if place == "server":
         return "for a core of the database"
+    if place == "lock":
+        return "for the lock of a row"
     part = parts.get(name if place.startswith("replica_") else component, {})
     match part.get("kind", component.rpartition(".")[2]):
         case "load_balancer":

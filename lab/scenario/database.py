@@ -50,9 +50,26 @@ class QuerySpec(Spec):
     plan: Plan | None = Field(
         default=None, description="What comes on top of time as the table grows. None: nothing, whatever its rows."
     )
-    statement: Literal["select", "insert"] = Field(
-        default="select", description="What the real database is asked: a row by primary key, or a new row."
+    statement: Literal["select", "insert", "update", "select_for_update"] = Field(
+        default="select",
+        description="What is asked: a row, a new row, a change of the row of the request's key, or that row for a "
+        "change to come. The last two lock the row until their transaction ends.",
     )
+
+    @property
+    def writes(self) -> bool:
+        """Whether it leaves something to commit."""
+        return self.statement in ("insert", "update")
+
+    @property
+    def locks(self) -> bool:
+        """Whether it holds the row of the request's key until its transaction ends."""
+        return self.statement in ("update", "select_for_update")
+
+    @property
+    def may_go_to_a_replica(self) -> bool:
+        """Whether a server that takes no writes can do it."""
+        return self.statement == "select"
 
 
 class Database(Spec):
@@ -99,10 +116,23 @@ class Database(Spec):
         validate_default=True,
         description="With read_your_writes: how long a key is read from the primary after it was written.",
     )
+    synchronous_replicas: CountOrZero = Field(
+        default=0,
+        description="How many replicas must have a commit before it is answered and its locks are released; any of "
+        "them. 0: none (asynchronous); a failover then loses what no replica had.",
+    )
     failover_time: PositiveDuration = Field(
         default="30s",
         validate_default=True,
         description="From the loss of the primary until a replica takes its place (Patroni: 30s until it is noticed).",
+    )
+    isolation: Literal["read_committed", "repeatable_read", "serializable"] = Field(
+        default="read_committed",
+        description="read_committed: who wants a locked row waits, and then changes what is there by then. The others: "
+        "a change of a row that was committed since the transaction's first statement fails (SQLSTATE 40001).",
+    )
+    lock_timeout: PositiveDuration | None = Field(
+        default=None, description="Longest wait for the lock of a row; then an error. None: for ever, as in PostgreSQL."
     )
     rows: Count | None = Field(
         default=None,

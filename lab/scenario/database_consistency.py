@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def without_effect(name: str, database: Database) -> Iterator[Problem]:
     """Yield which keys of the database ``name`` do nothing, or need another one."""
-    for keys, message in (*_pool(database), *_plans(database), *_replicas(database)):
+    for keys, message in (*_pool(database), *_plans(database), *_replicas(database), *_locks(database)):
         yield Problem(path=("components", name, *keys), message=message)
 
 
@@ -45,13 +45,27 @@ def _plans(database: Database) -> Iterator[tuple[Path, str]]:
 
 
 def _replicas(database: Database) -> Iterator[tuple[Path, str]]:
-    keys = ("replication_lag", "read_policy", "pin", "failover_time")
+    keys = ("replication_lag", "read_policy", "pin", "failover_time", "synchronous_replicas")
     changed = [key for key in keys if getattr(database, key) != default_of(Database, key)]
     if database.replicas == 0:
         for key in changed:
             yield (key,), "has no effect, as the database has no replicas; give it replicas too"
     elif "pin" in changed and database.read_policy != "read_your_writes":
         yield ("pin",), "has no effect, as only read_policy: read_your_writes pins keys to the primary; leave it out"
+    elif database.synchronous_replicas > database.replicas:
+        message = f"waits for {database.synchronous_replicas} replicas, but there are {database.replicas}; take fewer"
+        yield ("synchronous_replicas",), message
+
+
+def _locks(database: Database) -> Iterator[tuple[Path, str]]:
+    if any(query.locks for query in database.queries.values()):
+        return
+    for key in ("isolation", "lock_timeout"):
+        if getattr(database, key) != default_of(Database, key):
+            yield (
+                (key,),
+                "has no effect, as no query locks a row; give one statement: update or select_for_update",
+            )
 
 
 def transaction(scenario: Scenario, step: TransactionStep, where: Path) -> Iterator[Problem]:
@@ -63,6 +77,7 @@ def transaction(scenario: Scenario, step: TransactionStep, where: Path) -> Itera
     elif not any(_asks(each, step.database) for each in inside):
         message = f"has no query of {shown(step.database)}, so it would hold a connection for nothing; add one"
         yield Problem(path=(*where, "steps"), message=message)
+    yield from _isolation(scenario, step, inside, where)
     for number in _at_once(step.steps, step.database):
         message = (
             f"asks {shown(step.database)} in parallel inside a transaction, and a connection does one statement at a "
@@ -74,6 +89,33 @@ def transaction(scenario: Scenario, step: TransactionStep, where: Path) -> Itera
             message = (
                 f"looks into {shown(each.cache)}, which refreshes entries in the background, where the transaction's "
                 "connection is no more; put the look-up outside, or protect the cache in another way"
+            )
+            yield Problem(path=(*where, "steps"), message=message)
+
+
+def _isolation(scenario: Scenario, step: TransactionStep, inside: list[StepSpec], where: Path) -> Iterator[Problem]:
+    """Yield retries that cannot happen, and conflicts that are not modelled."""
+    database = scenario.components.get(step.database)
+    if not isinstance(database, Database):
+        return
+    asked = (each.query for each in inside if isinstance(each, QueryStep) and each.database == step.database)
+    queries = [database.queries[query] for query in asked if query in database.queries]
+    locks = any(query.locks for query in queries)
+    if step.retries and (database.isolation == "read_committed" or not locks):
+        message = (
+            "has no effect, as nothing in it can conflict: that takes a query with statement: update or "
+            f"select_for_update, and isolation: repeatable_read or serializable of {shown(step.database)}"
+        )
+        yield Problem(path=(*where, "retries"), message=message)
+    elif not step.retries and step.backoff != default_of(TransactionStep, "backoff"):
+        yield Problem(path=(*where, "backoff"), message="has no effect without retries; give them too, or leave it out")
+    if database.isolation == "serializable" and not locks:
+        statements = {query.statement for query in queries}
+        if {"select", "insert"} <= statements:
+            message = (
+                f"reads and inserts under isolation: serializable of {shown(step.database)}, and the conflicts of what "
+                "one transaction reads with what another inserts are not modelled; update the row that is read, or "
+                "read it with statement: select_for_update"
             )
             yield Problem(path=(*where, "steps"), message=message)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, model_validator
 
 from lab.quantities import Count, CountOrZero, Duration, Number, PositiveDuration, Ratio, Spec
+
+_MOST_KEYS = 10_000_000  # the scenario language counts no further
 
 
 class UniformKeys(Spec):
@@ -63,4 +66,66 @@ class HotKey(Spec):
         return self.at <= time_s and (self.until is None or time_s < self.until)
 
 
-Keys = Annotated[UniformKeys | ZipfKeys | HotKey, Discriminator("kind")]
+class HotCell(Spec):
+    """A cell that draws a share of all requests for a while: the stadium when the match is over."""
+
+    cell: CountOrZero = Field(description="The number of the cell, from 0.")
+    share: Ratio = Field(description="The share of requests that are about it meanwhile.")
+    at: Duration = Field(
+        default="0s",
+        validate_default=True,
+        description="When it becomes hot, by the time at which a request was meant to start.",
+    )
+    until: PositiveDuration | None = Field(default=None, description="When it is hot no more; none: never.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> HotCell:
+        if self.until is not None and self.until <= self.at:
+            raise ValueError(f"until ({self.until:g} s) must be later than at ({self.at:g} s)")
+        return self
+
+    def is_hot(self, time_s: float) -> bool:
+        """Return whether the cell is hot for requests that were meant to start then."""
+        return self.at <= time_s and (self.until is None or time_s < self.until)
+
+
+class CellKeys(Spec):
+    """Keys that belong together in cells: drivers of a quarter, rows of an account. Cell c has the keys from c x n on.
+
+    A cell is drawn first, then one of its keys, each as likely as the other. A request about a hot cell keeps the key
+    within its cell that it would have had.
+    """
+
+    kind: Literal["cells"] = "cells"
+    cells: Count = Field(description="How many cells there are.")
+    keys_per_cell: Count = Field(default=1, description="How many keys n each of them has.")
+    exponent: Annotated[Number, Field(ge=0, le=5)] = Field(
+        default=0.0, description="How unevenly cells are asked for: the k-th with weight k^-exponent; 0: all the same."
+    )
+    hot: tuple[HotCell, ...] = Field(default=(), description="Cells that are hot for a while, one at a time.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> CellKeys:
+        if self.count > _MOST_KEYS:
+            raise ValueError(f"cells x keys_per_cell is {self.count}, more than {_MOST_KEYS} keys; take fewer")
+        for hot in self.hot:
+            if hot.cell >= self.cells:
+                raise ValueError(f"hot cell {hot.cell} does not exist: there are {self.cells} cells, numbered from 0")
+        for one, other in pairwise(sorted(self.hot, key=lambda hot: hot.at)):
+            if one.until is None or other.at < one.until:
+                raise ValueError(
+                    f"cells {one.cell} and {other.cell} are hot at the same time; let one follow the other"
+                )
+        return self
+
+    @property
+    def count(self) -> int:
+        """How many keys there are."""
+        return self.cells * self.keys_per_cell
+
+    def hot_at(self, time_s: float) -> HotCell | None:
+        """Return the cell that is hot for requests that were meant to start then."""
+        return next((hot for hot in self.hot if hot.is_hot(time_s)), None)
+
+
+Keys = Annotated[UniformKeys | ZipfKeys | HotKey | CellKeys, Discriminator("kind")]

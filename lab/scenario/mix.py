@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, assert_never
 
 from lab.scenario.arrivals import Points, arrivals_expected, rate_points
-from lab.scenario.keys import HotKey, Keys, UniformKeys, ZipfKeys
+from lab.scenario.keys import CellKeys, HotKey, Keys, UniformKeys, ZipfKeys
 from lab.scenario.recording import recording_of
 from lab.scenario.workload import ClosedWorkload, OpenWorkload, ReplayWorkload, SessionsWorkload, Workload
 from lab.theory import zipf
@@ -144,6 +144,13 @@ def _popularity(keys: Keys, time_s: float) -> NDArray[Any]:
                 shares = shares * (1 - keys.share)
                 shares[keys.key] += keys.share
             return shares
+        case CellKeys():
+            shares = zipf.probabilities(exponent=keys.exponent, count=keys.cells)
+            hot = keys.hot_at(time_s)
+            if hot is not None:
+                shares = shares * (1 - hot.share)
+                shares[hot.cell] += hot.share
+            return shares.repeat(keys.keys_per_cell) / keys.keys_per_cell
         case _:
             assert_never(keys)
 

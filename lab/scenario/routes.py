@@ -37,8 +37,8 @@ def shares(database: Database, *, writes: bool) -> Shares:
 
 
 def transaction_writes(scenario: Scenario, step: TransactionStep) -> bool:
-    """Return whether any statement of the transaction writes, so that it must go to the primary."""
+    """Return whether any statement of the transaction writes or locks, so that it must go to the primary."""
     database = scenario.components[step.database]
     assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
     queries = [each for each in walk(step.steps) if isinstance(each, QueryStep) and each.database == step.database]
-    return any(database.queries[query.query].statement == "insert" for query in queries)
+    return not all(database.queries[query.query].may_go_to_a_replica for query in queries)

@@ -20,7 +20,7 @@ from lab.randomness import Stream
 from lab.scenario.arrivals import ArrivalRate, Points, arrivals_expected, bursts, chance_points, cut, herds, sum_of
 from lab.scenario.burst_draws import hawkes_arrivals, modulated_points
 from lab.scenario.bursts import HawkesRate, ModulatedRate
-from lab.scenario.key_draws import KeyDraws
+from lab.scenario.key_draws import key_draws
 from lab.scenario.recording import recording_of
 from lab.scenario.scenario import Scenario
 from lab.scenario.workload import OpenWorkload, ReplayWorkload
@@ -71,7 +71,7 @@ def draw_schedule(scenario: Scenario, *, seed: int, replication: int) -> Schedul
     names = list(workload.endpoints)
     choose = discrete_quantiles(list(workload.endpoints.values()))
     endpoints = tuple(names[choose(u)] for u in stream("workload/endpoints").uniforms(len(starts)).tolist())
-    return Schedule(intended_start_s=starts, endpoint=endpoints, key=KeyDraws(workload.keys, stream).column(starts))
+    return Schedule(intended_start_s=starts, endpoint=endpoints, key=key_draws(workload.keys, stream).column(starts))
 
 
 def draw_arrivals(rate: ArrivalRate, duration_s: float, stream: Callable[[str], Stream]) -> NDArray[np.float64]:

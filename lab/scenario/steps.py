@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Union, assert_never
 from pydantic import Discriminator, Field
 
 from lab.distributions import Distribution
-from lab.quantities import Count, Spec
+from lab.quantities import Count, CountOrZero, Spec
+from lab.scenario.client import Backoff, ConstantBackoff
 from lab.scenario.problems import Path
 
 
@@ -59,12 +60,18 @@ class TransactionStep(Spec):
     """Holds one connection of a database over all its steps, whatever they wait for, and ends in a commit.
 
     Its queries of that database run on this connection. If a step fails it is rolled back. Commit and rollback are
-    statements of their own, which take a round trip.
+    statements of their own, which take a round trip. With ``retries`` the application does all of it again, its steps
+    anew, when it was rolled back over a conflict with another transaction (SQLSTATE 40001).
     """
 
     kind: Literal["transaction"] = "transaction"
     database: str = Field(description="Name of a database.")
     steps: tuple[StepSpec, ...] = Field(min_length=1, description="What is done while it holds the connection.")
+    retries: CountOrZero = Field(default=0, description="How often it is tried again after a conflict.", le=100)
+    backoff: Backoff = Field(
+        default=ConstantBackoff(delay="0s"),  # type: ignore[arg-type]  # text in, seconds inside
+        description="The wait before it is tried again, on no connection.",
+    )
 
 
 class CallStep(Spec):

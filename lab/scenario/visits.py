@@ -3,7 +3,9 @@
 Mean values without any waiting, one attempt a request. A look-up hits with the probability it is given; the branches
 of a ``parallel`` take as long as the longest of their means, which is a lower bound of the mean of the longest.
 Connections are open already: what opening one takes is left out. Tables have the rows of the start.
-No key is pinned to the primary of a database with ``read_policy: read_your_writes``.
+No key is pinned to the primary of a database with ``read_policy: read_your_writes``. Transactions meet no conflict, and
+commits need not wait for replicas. Of row locks that of the most popular key counts, as if its requests were like all
+others; statements within other steps of a transaction are not seen to lock.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from lab.scenario import routes
 from lab.scenario.components import Cache, Database, LoadBalancer, Queue, RateLimiter, Service, WaitingRoom
 from lab.scenario.demands import endpoint_steps
 from lab.scenario.fronts import Front
-from lab.scenario.mix import request_mix
+from lab.scenario.mix import popularity, request_mix
 from lab.scenario.passing import passed_shares
 from lab.scenario.places import CONNECTIONS, CORES, Place
 from lab.scenario.replicas import most_replicas
@@ -97,6 +99,7 @@ class _Tour:
         self.count: dict[Place, float] = defaultdict(float)
         self.time_s: dict[Place, float] = defaultdict(float)
         self.look_ups: dict[str, float] = defaultdict(float)
+        self._hottest_share: float | None = None  # of all requests; worked out when it is needed
 
     def call(self, target: str, endpoint: str, visits: float) -> float:
         component = self._components[target]
@@ -174,10 +177,12 @@ class _Tour:
         database = self._database(step.database)
         executed_s = database.statement_s_mean(step.query)
         held_s = mean_s(database.round_trip) + executed_s
-        writes = database.queries[step.query].statement == "insert"
-        shares = caller.held.get(step.database) or routes.shares(database, writes=writes)
+        spec = database.queries[step.query]
+        shares = caller.held.get(step.database) or routes.shares(database, writes=not spec.may_go_to_a_replica)
         if step.database not in caller.held:
             self._hold(step.database, caller, shares, visits, held_s)
+            if spec.locks:
+                self._lock(step.database, visits, executed_s)
         for role, share in shares.items():
             if database.cores is not None:
                 self._add(Place(component=step.database, resource=CORES[role]), visits * share, executed_s)
@@ -187,9 +192,25 @@ class _Tour:
         database = self._database(step.database)
         shares = routes.shares(database, writes=routes.transaction_writes(self._scenario, step))
         within = replace(caller, held={**caller.held, step.database: shares})
-        held_s = self._steps(step.steps, within, visits) + mean_s(database.round_trip)
+        each_s = [self._step(inner, within, visits) for inner in step.steps]
+        held_s = sum(each_s) + mean_s(database.round_trip)
         self._hold(step.database, caller, shares, visits, held_s)
+        first = next((number for number, inner in enumerate(step.steps) if self._locks(inner, step.database)), None)
+        if first is not None:
+            # From half a round trip into that statement until half a round trip into the commit.
+            self._lock(step.database, visits, sum(each_s[first:]))
         return held_s
+
+    def _locks(self, step: StepSpec, database: str) -> bool:
+        if not isinstance(step, QueryStep) or step.database != database:
+            return False
+        return self._database(database).queries[step.query].locks
+
+    def _lock(self, name: str, visits: float, held_s: float) -> None:
+        """Hold the lock of a row: that of the key which is asked for most is held by the share of its requests."""
+        if self._hottest_share is None:
+            self._hottest_share = float(popularity(self._scenario)[0])
+        self._add(Place(component=name, resource="hottest_row"), visits * self._hottest_share, held_s)
 
     def _hold(self, name: str, caller: _Caller, shares: Shares, visits: float, held_s: float) -> None:
         for role, share in shares.items():

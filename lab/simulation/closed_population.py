@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from lab.distributions import discrete_quantiles, quantile_function
 from lab.randomness import Stream
-from lab.scenario.key_draws import KeyDraws
+from lab.scenario.key_draws import key_draws
 from lab.scenario.workload import ClosedWorkload
 from lab.simulation.client import Clients
 from lab.simulation.client_request import ClientRequest
@@ -46,7 +46,7 @@ class ClosedPopulation:
         self._thinking, self._choices = stream("workload/think_time"), stream("workload/endpoints")
         self._names = list(spec.endpoints)
         self._choose = discrete_quantiles(list(spec.endpoints.values()))
-        self._keys = KeyDraws(spec.keys, stream)
+        self._keys = key_draws(spec.keys, stream)
         self._guard_of = guard_of
 
     def start(self) -> None:

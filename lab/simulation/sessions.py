@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lab.distributions import discrete_quantiles, quantile_function
 from lab.randomness import Stream
-from lab.scenario.key_draws import KeyDraws
+from lab.scenario.key_draws import key_draws
 from lab.scenario.workload import SessionsWorkload
 from lab.simulation.client import Clients
 from lab.simulation.client_request import ClientRequest
@@ -57,7 +57,7 @@ class Sessions:
         self._made = [choose(u) for u in stream("workload/journeys").uniforms(len(arrivals_s)).tolist()]
         self._arrivals_s = arrivals_s.tolist()
         self._thinking = stream("workload/think_time")
-        self._keys = KeyDraws(spec.keys, stream)
+        self._keys = key_draws(spec.keys, stream)
         self._guard_of = guard_of
 
     def start(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from simpy import Interrupt
@@ -81,7 +82,7 @@ class Detached:
 class Wait:
     """Something that takes time elsewhere."""
 
-    def __init__(self, *, clock: Clock, time_s: Variate, ordinal: int) -> None:
+    def __init__(self, *, clock: Clock, time_s: Callable[[Request, int], float], ordinal: int) -> None:
         self._clock = clock
         self._time_s = time_s
         self._ordinal = ordinal

@@ -9,19 +9,23 @@ from lab.scenario.components import Database, Service
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import every_step
 from lab.scenario.steps import QueryStep
+from lab.validation.transaction_laws import broken_commit_laws, broken_lock_laws
 
 
 def database_places(scenario: Scenario, component: str) -> tuple[int | None, bool]:
     """Return how much is done at once at a row of a database, and whether who waits there can have any of the places.
 
     The rows ``name`` and ``name.replica_n`` tell the calling process alone, so the pools of several services to one
-    server count together; ``name.server`` is a server of its own.
+    server count together; ``name.server`` is a server of its own. Rows that are locked, and commits that wait for
+    replicas, have no limit in all.
     """
     name, _, part = component.partition(".")
     database = scenario.components[name]
     assert isinstance(database, Database)
     if part == "server":
         return database.cores, True
+    if part in ("lock", "replication"):
+        return None, True
     callers = _callers(scenario, name)
     return (database.pool.size + database.pool.overflow) * callers, callers == 1
 
@@ -41,6 +45,8 @@ def broken_database_laws(scenario: Scenario, run: Run) -> Iterator[str]:
         if isinstance(part, Database) and name not in run.provenance.get("own_components", []):
             yield from _connections(name, part, run)
             yield from _fresh_reads(name, part, run)
+            yield from broken_lock_laws(name, run.requests, run.visits)
+            yield from broken_commit_laws(scenario, name, run.visits, run.events)
 
 
 def _connections(name: str, database: Database, run: Run) -> Iterator[str]:

@@ -36,6 +36,13 @@ TRANSACTIONS = st.builds(
     st.integers(1, 3),
     st.lists(st.one_of(QUERIES, WAITS), max_size=2),
 )
+RETRIES = st.sampled_from(
+    [
+        {"retries": 1},
+        {"retries": 3, "backoff": {"kind": "constant", "delay": "1ms"}},
+        {"retries": 2, "backoff": {"kind": "decorrelated", "base": "2ms", "cap": "50ms"}},
+    ]
+)
 LEAVES = st.one_of(
     st.builds(lambda time: {"kind": "cpu", "time": time}, TIMES),
     WAITS,
@@ -235,6 +242,7 @@ KEYS = st.sampled_from(
     [
         {"kind": "zipf", "exponent": 1.0, "count": 20},
         {"kind": "hot_key", "base": {"kind": "uniform", "count": 30}, "share": "50%", "at": "1s", "until": "2s"},
+        {"kind": "cells", "cells": 5, "keys_per_cell": 2, "hot": [{"cell": 1, "share": "80%", "at": "1s"}]},
     ]
 )
 
@@ -308,30 +316,67 @@ PLAIN_DATABASE = {"kind": "database", "pool": {"size": 2, "overflow": 1, "timeou
 GROWING = {"rows": 1000, "row_growth": "500/s"}
 PLANS = st.sampled_from([{"kind": "scan", "time_per_row": "10us"}, {"kind": "index", "time_per_comparison": "200us"}])
 REPLICATIONS = st.builds(
-    lambda replicas, lag, policy: {"replicas": replicas, "replication_lag": lag, "read_policy": policy},
+    lambda replicas, lag, policy, synchronous: {
+        **{"replicas": replicas, "replication_lag": lag, "read_policy": policy},
+        **{"synchronous_replicas": min(synchronous, replicas)},
+    },
     st.integers(1, 2),
     st.sampled_from(["5ms", {"kind": "exponential", "mean": "100ms"}]),
     st.sampled_from(["primary", "replicas", "any", "read_your_writes"]),
+    st.integers(0, 2),
 )
-DATABASES = st.builds(
-    lambda pool, server, replication, time, plan: {
-        "kind": "database",
-        "pool": pool,
-        **server,
-        **replication,
-        **(GROWING if plan else {}),
-        "queries": {"one": {"time": time, "plan": plan}, "two": {"statement": "insert", "time": time}},
+LOCKS = st.builds(
+    lambda isolation, timeout, reading: {
+        **{"isolation": isolation, "lock_timeout": timeout},
+        **{"one": reading, "two": "update"},
     },
+    st.sampled_from(["read_committed", "repeatable_read", "serializable"]),
+    st.sampled_from([None, "30ms"]),
+    st.sampled_from(["select", "select_for_update", "update"]),
+)
+
+
+def _database(*parts: dict[str, Any], time: Any, plan: Any, locks: dict[str, Any]) -> dict[str, Any]:
+    """Return a database of two queries; they lock rows if ``locks`` says how."""
+    ways = {key: value for key, value in locks.items() if key not in ("one", "two")}
+    queries = {
+        "one": {"time": time, "plan": plan, "statement": locks.get("one", "select")},
+        "two": {"time": time, "statement": locks.get("two", "insert")},
+    }
+    merged = {key: value for part in parts for key, value in part.items()}
+    return {"kind": "database", **merged, **ways, **(GROWING if plan else {}), "queries": queries}
+
+
+DATABASES = st.builds(
+    lambda pool, server, replication, time, plan, locks: _database(
+        {"pool": pool}, server, replication, time=time, plan=plan, locks=locks
+    ),
     POOLS,
     st.one_of(st.just({}), SERVERS),
     st.one_of(st.just({}), REPLICATIONS),
     TIMES,
     st.one_of(st.none(), PLANS),
+    st.one_of(st.just({}), LOCKS),
 )
 MEASURABLE_CACHES = st.sampled_from(
     [{"kind": "cache"}, {"kind": "cache", "capacity": 3, "access_time": "1ms"}, {"kind": "cache", "ttl": "300ms"}]
 )
 CACHES = st.builds(lambda scope, room, life: {"kind": "cache"} | scope | room | life, SCOPES, ROOMS, LIVES)
+
+
+def retried(steps: list[dict[str, Any]], database: dict[str, Any], ways: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the steps with each transaction that may conflict tried again, in these ways."""
+    if database.get("isolation", "read_committed") == "read_committed":
+        return steps
+    again = []
+    for step in steps:
+        if step["kind"] == "transaction":
+            queries = {each["query"] for each in step["steps"] if each["kind"] == "query"}
+            locks = any(database["queries"][query]["statement"] != "select" for query in queries)
+            again.append(step | ways if locks else step)
+        else:
+            again.append(step)
+    return again
 
 
 def in_tiers(steps: list[dict[str, Any]], depth: int = 0) -> list[dict[str, Any]]:
@@ -395,13 +440,14 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
         else {"jobs": draw(QUEUES), "worker": draw(WORKERS) | draw(SCALED_CONSUMERS), "vm": draw(HOSTS)}
     )
     leaf = {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": draw(TIMES)}]}, "overhead": draw(TIMES)}
+    queries = {"one": draw(TIMES), "two": {"statement": "insert", "time": "2ms"}}
+    database = PLAIN_DATABASE | {"queries": queries} if measurable else draw(DATABASES)
+    ways = {} if measurable else draw(RETRIES)
     api = {
         "kind": "service",
         "replicas": draw(st.integers(1, 3)),
-        "endpoints": {"get": in_tiers(draw(steps)), "put": in_tiers(draw(steps))},
+        "endpoints": {endpoint: retried(in_tiers(draw(steps)), database, ways) for endpoint in ("get", "put")},
     }
-    queries = {"one": draw(TIMES), "two": {"statement": "insert", "time": "2ms"}}
-    database = PLAIN_DATABASE | {"queries": queries} if measurable else draw(DATABASES)
     client = draw(clients(measurable=measurable))
     networked = client.get("network") is not None
     payloads = {"payloads": draw(PAYLOADS)} if networked else {}

@@ -18,6 +18,7 @@ _CACHE = {"kind": "cache", "capacity": 5, "access_time": {"kind": "exponential",
 _LOCAL = {"kind": "cache", "scope": "replica", "capacity": 2, "eviction": "random", "ttl": "2s", "ttl_jitter": "50%"}
 _SERVED = _DATABASE | {"pool": {"size": 2, "timeout": "5s"}, "cores": 1, "connect_time": "3ms"}
 _QUERY = {"kind": "query", "database": "main", "query": "get"}
+_BACKOFF = {"kind": "exponential", "base": "5ms", "cap": "80ms"}
 _CALLEE = {"kind": "service", "concurrency": 1, "overhead": "1ms", "endpoints": {"get": [_WAIT]}}
 
 # What stands first -> (its own part, the steps of a service that uses the second)
@@ -76,6 +77,26 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "transaction": (
         [{"kind": "transaction", "database": "main", "steps": [_QUERY | {"repeat": 2}, _WAIT]}],
         {"main": _DATABASE | {"pool": {"size": 2, "timeout": "5s"}}},
+    ),
+    "row_locks": (
+        [{"kind": "transaction", "database": "main", "steps": [_QUERY, _WAIT]}],
+        {"main": _SERVED | {"queries": {"get": {"statement": "update", "time": "3ms"}}, "pool": {"size": 5}}},
+    ),
+    "serializable": (
+        [{"kind": "transaction", "database": "main", "steps": [_QUERY, _WAIT], "retries": 100, "backoff": _BACKOFF}],
+        {
+            "main": _SERVED
+            | {"queries": {"get": {"statement": "update", "time": "3ms"}}, "pool": {"size": 5}}
+            | {"isolation": "serializable"}
+        },
+    ),
+    "synchronous_replica": (
+        [_QUERY],
+        {
+            "main": _SERVED
+            | {"replicas": 2, "synchronous_replicas": 1, "replication_lag": _TIME, "read_policy": "any"}
+            | {"queries": {"get": {"statement": "insert", "time": "3ms"}}}
+        },
     ),
     "cache_over_database": (
         [{"kind": "cached", "cache": "items", "miss": [_QUERY]}],

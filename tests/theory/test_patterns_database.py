@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import lab
+from lab.validation.laws import broken_laws
 
 PATTERNS = Path(__file__).parents[2] / "scenarios" / "patterns"
 
@@ -82,3 +83,56 @@ def test_a_scan_grows_until_the_database_is_full() -> None:
     assert by_time[by_time.index < 30].max() < 1
     assert by_time[by_time.index >= 55].min() > 5
     assert scan.value("sojourn_time_s_p95") > 0.1 > 10 * index.value("sojourn_time_s_p99")
+
+
+_HOT = "hot_account"
+_BALANCE = "components.main.queries.balance.statement"
+_TRANSFER = "components.api.endpoints.transfer.0.{}".format
+_AGAIN = {"kind": "exponential", "base": "5ms", "cap": "100ms"}
+_RETRIED = {
+    **{_BALANCE: "select", "components.main.isolation": "serializable"},
+    **{_TRANSFER("retries"): 10, _TRANSFER("backoff"): _AGAIN},
+}
+
+
+def _transfers(**changes: Any) -> lab.Run:
+    return _run(_HOT, **{"run.replications": 1, "run.duration": "15s"}, **changes)
+
+
+def _bystanders_s(run: lab.Run) -> float:
+    """The p99 of the transfers between other accounts while the one is hot."""
+    requests = run.requests
+    other = (requests["key"] > 9) & requests["intended_start_s"].between(5, 15) & (requests["outcome"] == "ok")
+    return float(requests["sojourn_time_s"][other].quantile(0.99))
+
+
+@pytest.mark.slow
+def test_a_hot_row_takes_the_pool_and_with_it_everybody() -> None:
+    """150/s x 8 ms on one row: 120 %. Those who wait hold connections, so that transfers elsewhere wait too."""
+    locked, spread = _transfers(), _transfers(**{"workload.keys.hot": []})
+    row = lab.arithmetic(lab.read_scenario(PATTERNS / f"{_HOT}.yaml").with_({"workload.keys.hot.0.at": "0s"}))
+    assert row.row("main", "hottest_row", level="base").utilisation == pytest.approx(1.2, rel=0.01)
+    assert locked.value("waiting_time_s_mean", "main") > 0.2
+    assert spread.value("waiting_time_s_mean", "main") < 0.001
+    assert _bystanders_s(locked) > 1.0
+    assert _bystanders_s(spread) < 0.05
+    brief = _transfers(**{"components.main.lock_timeout": "50ms"})  # protects the others, at the cost of the one
+    assert _bystanders_s(brief) < 0.05
+    assert brief.value("error_ratio") > 0.03
+
+
+@pytest.mark.slow
+def test_what_carries_a_hot_account() -> None:
+    """Ten rows for each account, or asking before locking: both carry it; serialisable retries waste most attempts."""
+    for change in ({"workload.keys.keys_per_cell": 10}, {_BALANCE: "select"}):
+        assert all(result.met for result in _transfers(**change).objectives())
+    retried = _transfers(**_RETRIED)
+    locks = retried.visits[retried.visits["component"] == "main.lock"]["outcome"].value_counts()
+    assert locks["rejected"] > locks["ok"]
+    assert retried.value("error_ratio") > 0.01
+    assert _bystanders_s(retried) < 0.05
+    split = _transfers(**_RETRIED, **{"workload.keys.keys_per_cell": 10})
+    assert split.value("error_ratio") == 0
+    # No transfer twice, none lost: as many commits as answers, whatever it took.
+    for run in (retried, split):
+        assert broken_laws(run) == []

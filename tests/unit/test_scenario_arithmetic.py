@@ -80,6 +80,18 @@ def test_a_transaction_holds_one_connection_for_all_its_steps() -> None:
     assert (repeated.arrival_rate_per_s, repeated.holding_time_s) == pytest.approx((30.0, 0.02))
 
 
+def test_the_lock_of_the_hottest_row_is_held_to_the_end_of_the_transaction() -> None:
+    """19 ms of it, the way back and half of that of the commit, 40 ms between: 60 ms x 10/s x the share of the key."""
+    queries = {"q": "19ms", "change": {"statement": "update", "time": "19ms"}}
+    read, change = ({"kind": "query", "database": "main", "query": query} for query in queries)
+    steps = {"kind": "transaction", "database": "main", "steps": [read, change, _wait("40ms")]}
+    main = _DATABASE | {"queries": queries}
+    row = arithmetic(_scenario({"api": _service(steps), "main": main})).row("main", "hottest_row")
+    alone = arithmetic(_scenario({"api": _service(change), "main": main})).row("main", "hottest_row")
+    assert (row.holding_time_s, alone.holding_time_s) == pytest.approx((0.06, 0.019))
+    assert (row.servers, row.utilisation) == (1, pytest.approx(row.arrival_rate_per_s * 0.06))
+
+
 @pytest.mark.parametrize(
     ("policy", "primary", "replicas"), [("primary", 10.0, 0.0), ("any", 4.0, 6.0), ("replicas", 1.0, 9.0)]
 )

@@ -13,10 +13,12 @@ from lab.scenario.scenario import Scenario
 from lab.scenario.service import every_step
 from lab.scenario.steps import TransactionStep
 from lab.simulation.database import Cluster, DatabaseClient, Pool, PooledDatabase, Server
-from lab.simulation.database.client import COMMIT, TRANSACTION, Pools, Statement, Trips
+from lab.simulation.database.client import COMMIT, TRANSACTION, Pools, Trips
 from lab.simulation.database.remote import RemoteServer
 from lab.simulation.database.replication import Replication
 from lab.simulation.database.routing import Primary, ReadPolicy, ReadYourWrites, Spread
+from lab.simulation.database.row_locks import RowLocks
+from lab.simulation.database.session import Statement
 from lab.simulation.database.table import Table
 from lab.simulation.fleet import Life, Member
 from lab.simulation.variate import Variate
@@ -51,7 +53,11 @@ def make_database(
 def is_plain(spec: Spec) -> bool:
     """Whether pool, round trip and times are all there is to a database: then it needs no server."""
     limited = (spec.cores, spec.max_connections, spec.rows) != (None, None, None)
-    return not limited and not spec.replicas and is_free(spec.connect_time)
+    return not limited and not spec.replicas and is_free(spec.connect_time) and not _locks(spec)
+
+
+def _locks(spec: Spec) -> bool:
+    return any(query.locks for query in spec.queries.values())
 
 
 def _holds_transactions(scenario: Scenario, name: str) -> bool:
@@ -79,16 +85,23 @@ def make_cluster(world: World, name: str, spec: Spec) -> Cluster:
         table=Table(clock=world.clock, rows=spec.rows or 0, growth_per_s=spec.row_growth),
         replication=_replication(world, name, spec) if spec.replicas else None,
         failover_s=spec.failover_time,
+        locks=_row_locks(world, name, spec) if _locks(spec) else None,
+    )
+
+
+def _row_locks(world: World, name: str, spec: Spec) -> RowLocks:
+    return RowLocks(
+        log=(world.clock, world.log, name), timeout_s=spec.lock_timeout, snapshots=spec.isolation != "read_committed"
     )
 
 
 def _replication(world: World, name: str, spec: Spec) -> Replication:
-    commits = (*(query for query, each in spec.queries.items() if each.statement == "insert"), COMMIT)
+    commits = (*(query for query, each in spec.queries.items() if each.writes), COMMIT)
     lags = tuple(
         {commit: world.variate(f"{name}/{commit}/replication_lag/{server}", spec.replication_lag) for commit in commits}
         for server in range(1 + spec.replicas)
     )
-    return Replication(clock=world.clock, lags=lags)
+    return Replication(clock=world.clock, lags=lags, synchronous=spec.synchronous_replicas)
 
 
 def _make_client(world: World, name: str, spec: Spec, *, service: str | None, replica: int) -> DatabaseClient:
@@ -151,7 +164,10 @@ def _statement(world: World, name: str, query: str, spec: QuerySpec) -> Statemen
     return Statement(
         time=world.variate(f"{name}/{query}", spec.time),
         plan_s=None if spec.plan is None else partial(plan_time_s, spec.plan),
+        reads=spec.statement in ("select", "select_for_update"),
         inserts=spec.statement == "insert",
+        updates=spec.statement == "update",
+        locks=spec.locks,
     )
 
 

@@ -23,7 +23,7 @@ from lab.scenario.steps import (
 from lab.simulation.build.cached import Caching
 from lab.simulation.build.process import make_admission, make_computing
 from lab.simulation.database import DatabaseClient
-from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Transaction
+from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Pauses, Transaction
 from lab.simulation.service import Replica
 from lab.simulation.steps import (
     Awaiting,
@@ -152,8 +152,8 @@ class _Wiring:
                 f"components.{spec.database}: is replaced by a component of your own, which has no connections to hold "
                 "in a transaction; take the transaction out, or let the lab's own database stand"
             )
-        writes = transaction_writes(self._world.scenario, spec)
-        held, outer = HeldConnections(database, writes=writes), self._held
+        on_primary = transaction_writes(self._world.scenario, spec)
+        held, outer = HeldConnections(database, on_primary=on_primary), self._held
         self._held = {**outer, spec.database: held}
         steps = self.steps(bound.nested[0])
         self._held = outer
@@ -161,9 +161,17 @@ class _Wiring:
             held=held,
             steps=steps,
             begin=self._asking(Begin(held=held, ordinal=bound.ordinal)),
-            commit=self._asking(End(held=held, ordinal=bound.ordinal, commit=True)),
-            rollback=self._asking(End(held=held, ordinal=bound.ordinal, commit=False)),
+            ends=(
+                self._asking(End(held=held, ordinal=bound.ordinal, commit=True)),
+                self._asking(End(held=held, ordinal=bound.ordinal, commit=False)),
+            ),
+            pauses=[self._pause(spec, bound.ordinal, retry) for retry in range(1, spec.retries + 1)],
         )
+
+    def _pause(self, spec: TransactionStep, ordinal: int, retry: int) -> Runnable:
+        draws = self._world.stream(f"{self._service}/{spec.database}/backoff")
+        pauses = Pauses(backoff=spec.backoff, draws=draws, ordinal=ordinal, retry=retry)
+        return self._awaiting(Wait(clock=self._world.clock, time_s=pauses, ordinal=0))
 
     def _asking(self, step: Runnable) -> Runnable:
         return self._awaiting(self._detached(step))

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 from simpy.events import Event
 
 from lab.simulation.clock import Clock
 from lab.simulation.database.cluster import Cluster
-from lab.simulation.database.pool import Connection, Pool
+from lab.simulation.database.execution import perform
+from lab.simulation.database.pool import Pool
 from lab.simulation.database.routing import ReadPolicy
-from lab.simulation.log import Log, Visit
+from lab.simulation.database.session import Session, Statement
+from lab.simulation.log import Log
 from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.variate import Variate
 
 COMMIT, ROLLBACK, TRANSACTION = "commit", "rollback", "transaction"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
-    """One kind of statement.
-
-    Attributes:
-        time: its own, drawn.
-        plan_s: what comes on top, by the rows of the table; None: nothing.
-        inserts: whether it adds a row.
-    """
-
-    time: Variate
-    plan_s: Callable[[float], float] | None
-    inserts: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,21 +46,6 @@ class Pools:
     reads: ReadPolicy
 
 
-class Session:
-    """A connection while somebody holds it, and the row that tells of it."""
-
-    __slots__ = ("connection", "ended", "failed", "inserted", "pool", "server", "visit")
-
-    def __init__(self, server: int, pool: Pool, connection: Connection, visit: Visit) -> None:
-        self.server = server
-        self.pool = pool
-        self.connection = connection
-        self.visit = visit
-        self.inserted = 0
-        self.failed = False  # a statement found the connection broken
-        self.ended = False
-
-
 class DatabaseClient:
     """Takes a connection, opens it if need be, sends the statement and gives the connection back.
 
@@ -82,7 +54,8 @@ class DatabaseClient:
         arrives --> which server? --> connection of its pool --timeout--> error (500)
                         | opened now, or before
                     half a round trip --> server --> half a round trip --> gives the connection back
-                                            `--crashed, refused--> error at once; the pool is taken to be broken
+                                            |--crashed, refused--> error at once; the pool is taken to be broken
+                                            `--no lock of the row--> error, half a round trip later
 
     A transaction does the same, but sends several statements before it gives the connection back.
     """
@@ -107,16 +80,21 @@ class DatabaseClient:
 
     def handle(self, request: Request) -> Handling:
         """Do one statement, which commits by itself."""
-        session = yield from self.begin(request, writes=self._statements[request.operation].inserts)
+        statement = self._statements[request.operation]
+        session = yield from self.begin(request, on_primary=statement.inserts or statement.locks)
         if session is None:
             return Outcome.ERROR
         outcome = yield from self.execute(session, request, commits=True)
         return self.end(session, outcome)
 
-    def begin(self, request: Request, *, writes: bool) -> Generator[Event, object, Session | None]:
-        """Take a connection and see that it is open; return None if there was none in time, or it was refused."""
+    def begin(self, request: Request, *, on_primary: bool) -> Generator[Event, object, Session | None]:
+        """Take a connection and see that it is open; return None if there was none in time, or it was refused.
+
+        Args:
+            on_primary: whether what is to be done must be done there; else the reads policy decides.
+        """
         clock = self._clock
-        server = self._cluster.primary if writes else self._pools.reads.choose(request)
+        server = self._cluster.primary if on_primary else self._pools.reads.choose(request)
         pool = self._pools.to[server]
         name = f"{self._name}.replica_{server}" if server else self._name
         visit = self._log.open_visit(request, name, self._replica, clock.now)
@@ -148,9 +126,12 @@ class DatabaseClient:
         return self.end(session, outcome if commit else Outcome.ERROR)
 
     def end(self, session: Session, outcome: Outcome) -> Outcome:
-        """Give the connection back and close its row."""
+        """Give the connection back and close its row; a transaction that is not over is rolled back."""
         if not session.ended:
             session.ended = True
+            if session.lock is not None and not session.under_way:
+                self._cluster.let_go(session.lock, committed=False, changed=False)
+                session.lock = None
             session.pool.give_back(session.connection, broken=session.failed)
             session.visit.close(self._clock.now, outcome)
         return outcome
@@ -166,23 +147,15 @@ class DatabaseClient:
         yield clock.timeout(half_trip_s)
         if not session.ended:
             visit.service_time_s += half_trip_s
-        work_s = 0.0 if statement is None else self._work_s(statement, request)
-        reads = statement is not None and not statement.inserts
-        begins = self._cluster.reading(request.key, session.server) if reads else None
-        outcome = yield from session.pool.server.execute(request, work_s, session.connection.generation, begins)
-        if outcome is Outcome.OK:
-            session.inserted += statement is not None and statement.inserts
-            if commits and session.inserted:
-                self._cluster.commit(request, session.inserted)
+        session.under_way = True
+        work = perform(self._cluster, session, request, statement, commits=commits)
+        outcome = yield from session.pool.server.reach(request, work)
+        session.under_way = False
         if session.ended:  # the process has died meanwhile: nobody reads the answer
             return Outcome.ERROR
-        if outcome is not Outcome.OK:
+        if outcome is not Outcome.OK and not session.aborted:
             session.failed = True
             return outcome
         yield clock.timeout(half_trip_s)
         visit.service_time_s += half_trip_s
         return outcome
-
-    def _work_s(self, statement: Statement, request: Request) -> float:
-        drawn_s = statement.time(request)
-        return drawn_s if statement.plan_s is None else drawn_s + statement.plan_s(self._cluster.table.rows)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lab.simulation.clock import Clock, Order, Timer
-from lab.simulation.database.replication import Replication
+from lab.simulation.clock import Clock, Handover, Order, Timer
+from lab.simulation.database.replication import Commit, Replication
+from lab.simulation.database.row_locks import Lock, RowLocks
 from lab.simulation.database.server import Server
 from lab.simulation.database.table import Table
 from lab.simulation.log import Log, Visit
-from lab.simulation.request import Request
+from lab.simulation.request import Handling, Outcome, Request
 
 
 class Cluster:
@@ -22,6 +23,9 @@ class Cluster:
                                  `--failover time--> the replica that has most commits is the primary;
                                                      commits that it did not have are lost
 
+    With synchronous replicas a commit is answered when they have it. If the primary goes before, the client gets an
+    error and does not know: the commit is there after a restart, and after a failover if the promoted replica had it.
+
     The other faults act on the primary too; see :class:`~lab.simulation.database.server.Server` for what each does.
 
     Attributes:
@@ -30,6 +34,7 @@ class Cluster:
         primary: number of the server that takes the writes.
         replicas: numbers of the servers that follow it.
         replication: what they have; None where there are none.
+        locks: of the rows; None where no statement locks any.
     """
 
     def __init__(
@@ -40,21 +45,51 @@ class Cluster:
         table: Table,
         replication: Replication | None,
         failover_s: float,
+        locks: RowLocks | None,
     ) -> None:
         self.clock, self._log, self._name = log
         self.servers = servers
         self.table = table
         self.replication = replication
+        self.locks = locks
+        self._in_doubt: dict[Handover, Commit] = {}  # commits that wait for replicas, in their order
         self._failover_s = failover_s
         self.primary = 0
         self.replicas = list(range(1, len(servers)))
         self._lost = False
 
-    def commit(self, request: Request, rows: int) -> None:
-        """Put what a statement commits now into the table, and on its way to the replicas."""
+    def commit(self, request: Request, rows: int) -> Handling | None:
+        """Put what a statement commits now into the table, and on its way to the replicas; return what it waits for."""
         self.table.insert(rows)
-        if self.replication is not None:
-            self.replication.commit(request, rows, self.primary)
+        if self.replication is None:
+            return None
+        commit = self.replication.commit(request, rows, self.primary)
+        return self._replicated(self.replication, commit, request) if self.replication.synchronous else None
+
+    def _replicated(self, replication: Replication, commit: Commit, request: Request) -> Handling:
+        """Wait until the replicas have a commit; its row is ``NAME.replication``."""
+        clock, server = self.clock, self.servers[self.primary]
+        row = self._log.open_visit(request, f"{self._name}.replication", 0, clock.now)
+        row.admit(clock.now)
+        answered = Handover(clock)
+        self._in_doubt[answered] = commit
+        wait_s = replication.there_s(commit, self.replicas) - clock.now
+        Timer(clock, wait_s, Order.COMPLETION, lambda _: self._acknowledge(replication, answered))
+        outcome = Outcome(str((yield answered)))
+        yield from server.answer()
+        row.service_time_s = clock.now - row.admitted_s
+        return row.close(clock.now, outcome)
+
+    def _acknowledge(self, replication: Replication, answered: Handover) -> None:
+        commit = self._in_doubt.pop(answered, None)
+        if commit is not None:  # the primary is still there
+            replication.publish(commit)
+            answered.give(Outcome.OK)
+
+    def let_go(self, lock: Lock, *, committed: bool, changed: bool) -> None:
+        """Give the lock of a row back as its transaction ends."""
+        assert self.locks is not None  # it came from there
+        self.locks.release(lock, committed=committed, changed=changed)
 
     def reading(self, key: int, server: int) -> Callable[[Visit], None] | None:
         """Return what notes in the row of a read, as it begins, whether the server lacks the key's last commit."""
@@ -70,6 +105,14 @@ class Cluster:
     def crash(self) -> None:
         """End everything under way on the primary in an error, and refuse whoever comes, until ``restart``."""
         self.servers[self.primary].crash()
+        if self.locks is not None:
+            self.locks.crash()
+        in_doubt, self._in_doubt = self._in_doubt, {}
+        for answered, commit in in_doubt.items():
+            assert self.replication is not None  # or nothing would wait for it
+            commit.acknowledged = False
+            self.replication.publish(commit)
+            answered.give(Outcome.ERROR)
 
     def restart(self) -> None:
         """Bring the primary up again; connections of before stay broken. One that was lost does not come back."""
@@ -95,8 +138,8 @@ class Cluster:
     def fail_over(self) -> None:
         """Lose the primary, and promote the replica that has most commits when the failover time is over.
 
-        The events ``fail_over`` and ``promoted`` tell of it, the latter with the commits that were lost: those that the
-        promoted replica did not have when the primary went.
+        The events ``fail_over`` and ``promoted`` tell of it, the latter with the commits that were lost: those that
+        were answered, but that the promoted replica did not have when the primary went.
         """
         if self.replication is None or not self.replicas or self._lost:
             return
@@ -104,8 +147,9 @@ class Cluster:
         self._lost = True
         applied = {server: self.replication.applied(server) for server in self.replicas}
         promoted = max(self.replicas, key=lambda server: (applied[server], -server))
-        commits, rows = self.replication.cut(applied[promoted])
-        self.table.insert(-rows)
+        lost = self.replication.cut(applied[promoted])
+        self.table.insert(-sum(commit.rows for commit in lost))
+        commits = sum(commit.acknowledged for commit in lost)
         self._log.event(self._name, "fail_over", self.clock.now, primary=self.primary)
         Timer(self.clock, self._failover_s, Order.COMPLETION, lambda _: self._promote(promoted, commits))
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Protocol
 
 from simpy.events import Event
 
 from lab.simulation.database.server import Server
 from lab.simulation.link import Linked
-from lab.simulation.log import Visit
-from lab.simulation.request import Handling, Outcome, Request
+from lab.simulation.request import Handling, Request
 
 
 class Reachable(Protocol):
@@ -33,14 +32,8 @@ class Reachable(Protocol):
         """Close a connection."""
         ...
 
-    def execute(
-        self,
-        request: Request,
-        work_s: float,
-        generation: int,
-        begins: Callable[[Visit], None] | None = None,
-    ) -> Handling:
-        """Do a statement on a connection."""
+    def reach(self, request: Request, work: Handling) -> Handling:
+        """Have work done at the server."""
         ...
 
 
@@ -74,15 +67,9 @@ class RemoteServer:
         """Close a connection."""
         self._server.disconnect(generation)
 
-    def execute(
-        self,
-        request: Request,
-        work_s: float,
-        generation: int,
-        begins: Callable[[Visit], None] | None = None,
-    ) -> Handling:
-        """Do a statement on a connection; what waits for the wire has a row."""
+    def reach(self, request: Request, work: Handling) -> Handling:
+        """Have work done at the server; what waits for the wire, there or back, has a row."""
         yield from self._link.cross(request, "there")
-        outcome = yield from self._server.execute(request, work_s, generation, begins)
+        outcome = yield from work
         yield from self._link.cross(request, "back")
-        return Outcome(outcome)
+        return outcome

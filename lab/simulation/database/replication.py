@@ -1,4 +1,4 @@
-"""Asynchronous replication: when each server of a database has each commit."""
+"""Replication: when each server of a database has each commit, and when it is answered."""
 
 from __future__ import annotations
 
@@ -11,11 +11,23 @@ from lab.simulation.request import Request
 from lab.simulation.variate import Variate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Commit:
+@dataclass(slots=True, kw_only=True)
+class Commit:
+    """An entry of the log.
+
+    Attributes:
+        position: in the log.
+        key: what it wrote.
+        rows: how many it added.
+        committed_s: when it became visible.
+        acknowledged: whether it was answered; else it was in doubt when the primary went.
+    """
+
+    position: int
     key: int
     rows: int
     committed_s: float
+    acknowledged: bool = True
 
 
 class Replication:
@@ -25,28 +37,48 @@ class Replication:
 
         commit --> on the primary at once
                `-> on a replica at max(when it applied the commit before, now + lag)
+        asynchronous: visible, and answered, at once; synchronous: when as many replicas as must have it do
 
     A replica goes on applying what the primary has committed whatever happens to it, as the log is on its disk.
 
     Args:
         lags: by server the lag of a commit, by the statement that commits; the primary's own is never drawn.
+        synchronous: how many replicas must have a commit before it is visible.
+
+    Attributes:
+        synchronous: the same.
     """
 
-    def __init__(self, *, clock: Clock, lags: tuple[Mapping[str, Variate], ...]) -> None:
+    def __init__(self, *, clock: Clock, lags: tuple[Mapping[str, Variate], ...], synchronous: int = 0) -> None:
         self._clock = clock
         self._lags = lags
-        self._commits: list[_Commit] = []
+        self.synchronous = synchronous
+        self._commits: list[Commit] = []
         self._of_key: dict[int, list[int]] = {}  # positions in the log
         self._applied_s: tuple[list[float], ...] = tuple([] for _ in lags)  # by server, of each commit
 
-    def commit(self, request: Request, rows: int, primary: int) -> None:
-        """Append what a statement commits now on the primary, and say when the others will have it."""
+    def commit(self, request: Request, rows: int, primary: int) -> Commit:
+        """Append what a statement commits now on the primary; if it is synchronous, it is still to be published."""
         now_s = self._clock.now
-        self._of_key.setdefault(request.key, []).append(len(self._commits))
-        self._commits.append(_Commit(key=request.key, rows=rows, committed_s=now_s))
+        commit = Commit(position=len(self._commits), key=request.key, rows=rows, committed_s=now_s)
+        self._commits.append(commit)
         for server, (applied_s, lags) in enumerate(zip(self._applied_s, self._lags, strict=True)):
             at_s = now_s if server == primary else now_s + lags[request.operation](request)
             applied_s.append(max(applied_s[-1], at_s) if applied_s else at_s)
+        if not self.synchronous:
+            self.publish(commit)
+        return commit
+
+    def publish(self, commit: Commit) -> None:
+        """Let others see a commit from now on."""
+        commit.committed_s = self._clock.now
+        self._of_key.setdefault(commit.key, []).append(commit.position)
+
+    def there_s(self, commit: Commit, replicas: list[int]) -> float:
+        """Return when as many of the replicas as must have a commit do; of those that are left, if they are fewer."""
+        at_s = sorted(self._applied_s[server][commit.position] for server in replicas)
+        enough = min(self.synchronous, len(at_s))
+        return at_s[enough - 1] if enough else self._clock.now
 
     def is_stale(self, key: int, server: int) -> bool:
         """Whether the key's last commit is not on the server yet."""
@@ -62,8 +94,8 @@ class Replication:
         """How many commits the server has by now."""
         return bisect_right(self._applied_s[server], self._clock.now)
 
-    def cut(self, length: int) -> tuple[int, int]:
-        """Forget all but the first ``length`` commits; return how many were lost, and the rows in them."""
+    def cut(self, length: int) -> list[Commit]:
+        """Forget all but the first ``length`` commits; return those that are lost."""
         lost = self._commits[length:]
         del self._commits[length:]
         for applied_s in self._applied_s:
@@ -72,4 +104,4 @@ class Replication:
             self._of_key[key] = [position for position in self._of_key[key] if position < length]
             if not self._of_key[key]:
                 del self._of_key[key]
-        return len(lost), sum(commit.rows for commit in lost)
+        return lost

@@ -110,6 +110,17 @@ class Server:
             self._waiting.append(statement)
         return Outcome(str((yield statement.over)))
 
+    def reach(self, request: Request, work: Handling) -> Handling:
+        """Return the work as it is, for whoever is not cut off from the server."""
+        return work
+
+    def answer(self) -> Generator[Event, object, None]:
+        """Wait until the server can answer: at once, unless it stands still."""
+        if self._frozen:
+            standing = _Work(self._clock, 0.0, None)
+            self._run(standing)
+            yield standing.over
+
     def crash(self) -> None:
         """Go down; everything under way ends in an error, and every connection is broken."""
         if not self.up:
