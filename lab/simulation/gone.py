@@ -29,6 +29,14 @@ class Gone:
         """Have ``told`` called when the client gives this attempt up, at that very time."""
         self._told.setdefault((request.number, request.attempt), []).append(told)
 
+    def forget(self, request: Request, told: Callable[[], None]) -> None:
+        """No longer have ``told`` called: what it waited for has ended."""
+        waiting = self._told.get((request.number, request.attempt), [])
+        if told in waiting:
+            waiting.remove(told)
+        if not waiting:
+            self._told.pop((request.number, request.attempt), None)
+
     def note(self, number: int, attempt: int, now_s: float) -> None:
         """Note that a client gave up an attempt now."""
         self.gave_up_s[number, attempt] = now_s

@@ -66,6 +66,12 @@ class Backend:
         if not self.usable:
             self._send_away(self._queue)
 
+    def drain(self, server: Server) -> None:
+        """Send a server nothing new, and let who waits for it choose anew."""
+        server.draining = True
+        self.update(server)
+        self.redistribute(server)
+
     def remove(self, server: Server) -> None:
         """Forget a server that is drained and done."""
         self.servers.remove(server)

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 from lab.simulation.clock import Clock
 from lab.simulation.fleet import Life, Member
-from lab.simulation.load_balancer.backend import Backend
-from lab.simulation.load_balancer.server import Server
 from lab.simulation.log import Log
 
 
-class Membership:
+class Enlisted(Protocol):
+    """What a balancer knows of one server, whatever else it knows."""
+
+    member: Member
+    slot: int
+
+
+ServerT = TypeVar("ServerT", bound=Enlisted)
+
+
+class Roster(Protocol[ServerT]):
+    """Where a balancer keeps its servers."""
+
+    def add(self, server: ServerT) -> None:
+        """Take a server into service."""
+        ...
+
+    def drain(self, server: ServerT) -> None:
+        """Send a server nothing new."""
+        ...
+
+    def remove(self, server: ServerT) -> None:
+        """Forget a server that is drained and done."""
+        ...
+
+
+class Membership(Generic[ServerT]):
     """What the operator's tool tells the balancer through its runtime API as processes come and go.
 
     ::
@@ -30,16 +55,17 @@ class Membership:
     """
 
     def __init__(
-        self, *, clock: Clock, log: Log, name: str, backend: Backend, new_server: Callable[[Member, int], Server]
+        self, *, clock: Clock, log: Log, name: str, backend: Roster[ServerT], new_server: Callable[[Member, int], ServerT]
     ) -> None:
         self._clock = clock
         self._log = log
         self._name = name
         self._backend = backend
         self._new_server = new_server
-        self._servers: dict[Member, Server] = {}
+        self._servers: dict[Member, ServerT] = {}
+        self._draining: set[Member] = set()
         self._slots = 0
-        self.added: list[Callable[[Server], None]] = []
+        self.added: list[Callable[[ServerT], None]] = []
 
     def start(self, members: list[Member]) -> None:
         """Put the first processes into service."""
@@ -53,13 +79,13 @@ class Membership:
             case Life.READY:
                 self._come(member)
             case Life.DRAINING if server is not None:
-                server.draining = True
-                self._backend.update(server)
-                self._backend.redistribute(server)
+                self._draining.add(member)
+                self._backend.drain(server)
                 self._note("server_draining", server)
-            case Life.GONE if server is not None and server.draining:
+            case Life.GONE if server is not None and member in self._draining:
                 self._backend.remove(server)
                 del self._servers[member]
+                self._draining.remove(member)
                 self._note("server_removed", server)
             case _:
                 pass
@@ -80,10 +106,10 @@ class Membership:
             self._servers[member] = server
             self._note("server_replaced", server)
 
-    def _enlist(self, member: Member) -> Server:
+    def _enlist(self, member: Member) -> ServerT:
         server = self._servers[member] = self._new_server(member, self._slots)
         self._slots += 1
         return server
 
-    def _note(self, kind: str, server: Server) -> None:
+    def _note(self, kind: str, server: ServerT) -> None:
         self._log.event(self._name, kind, self._clock.now, server=server.slot, replica=server.member.index)
