@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.scenario.components import Host, LoadBalancer, Queue, Service, WaitingRoom
+from lab.scenario.components import Host, LoadBalancer, Nginx, Queue, Service, WaitingRoom
 from lab.scenario.fronts import leads_to
 from lab.scenario.places import Place
 from lab.scenario.scenario import Scenario
@@ -31,7 +31,7 @@ def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
         parts = scenario.components.items()
         on_it = [name for name, part in parts if isinstance(part, Service) and place.component in part.hosts]
         return all(_few_at_once(scenario, name, known) for name in on_it)
-    return True  # a load balancer and a pool always have a timeout, and nobody queues at a cache
+    return True  # a load balancer and a pool always have a timeout, an nginx no queue, and nobody queues at a cache
 
 
 def _few_at_once(scenario: Scenario, name: str, known: dict[str, bool]) -> bool:
@@ -60,9 +60,12 @@ def _leads_to(scenario: Scenario, name: str, service: str) -> bool:
 
 
 def _holds_back(scenario: Scenario, name: str) -> bool:
-    fronts = (scenario.components[each] for each in leads_to(scenario, name))
-    return any(
-        (isinstance(each, LoadBalancer) and each.max_connections_per_server is not None)
-        or (isinstance(each, WaitingRoom) and each.max_active is not None and each.session_duration is None)
-        for each in fronts
-    )
+    for front in (scenario.components[each] for each in leads_to(scenario, name)):
+        match front:
+            case LoadBalancer(max_connections_per_server=int()) | Nginx(max_conns=int()):
+                return True
+            case WaitingRoom(max_active=int(), session_duration=None):
+                return True
+            case _:
+                pass
+    return False

@@ -10,13 +10,14 @@ from lab.scenario.cache import Cache
 from lab.scenario.database import Database, Pool, QuerySpec
 from lab.scenario.host import Host
 from lab.scenario.load_balancer import LoadBalancer
+from lab.scenario.nginx import Nginx
 from lab.scenario.queue import Queue
 from lab.scenario.rate_limiter import RateLimiter
 from lab.scenario.service import Service
 from lab.scenario.waiting_room import WaitingRoom
 
 Component = Annotated[
-    LoadBalancer | RateLimiter | WaitingRoom | Service | Cache | Database | Queue | Host, Discriminator("kind")
+    LoadBalancer | Nginx | RateLimiter | WaitingRoom | Service | Cache | Database | Queue | Host, Discriminator("kind")
 ]
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Database",
     "Host",
     "LoadBalancer",
+    "Nginx",
     "Pool",
     "QuerySpec",
     "Queue",

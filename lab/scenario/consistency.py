@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lab.scenario import balancer_consistency, database_consistency, front_consistency, queue_consistency
+from lab.scenario import (
+    balancer_consistency,
+    database_consistency,
+    front_consistency,
+    nginx_consistency,
+    queue_consistency,
+)
 from lab.scenario.asking import client_problems
 from lab.scenario.cache_consistency import cache_problems, looked_up_twice
-from lab.scenario.components import Cache, Database, LoadBalancer, Queue, RateLimiter, Service, WaitingRoom
+from lab.scenario.components import Cache, Database, LoadBalancer, Nginx, Queue, RateLimiter, Service, WaitingRoom
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.fault_consistency import fault_problems
 from lab.scenario.fronts import Balancer, Front
@@ -116,6 +122,8 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
             yield from front_consistency.limiter_problems(scenario, name, component)
         if isinstance(component, WaitingRoom):
             yield from front_consistency.room_problems(scenario, name, component)
+        if isinstance(component, Nginx):
+            yield from nginx_consistency.without_effect(scenario, name, component)
         if isinstance(component, Queue):
             yield from queue_consistency.without_effect(scenario, name, component)
         if isinstance(component, Service):

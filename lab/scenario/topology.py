@@ -11,11 +11,13 @@ from lab.scenario.components import (
     Database,
     Host,
     LoadBalancer,
+    Nginx,
     Queue,
     RateLimiter,
     Service,
     WaitingRoom,
 )
+from lab.scenario.front_labels import front_limits
 from lab.scenario.fronts import Front
 from lab.scenario.mix import named_endpoints
 from lab.scenario.replicas import replicas_text
@@ -35,10 +37,9 @@ from lab.scenario.steps import (
     TransactionStep,
     WaitStep,
 )
-from lab.units import format_bytes, format_duration, format_rate
+from lab.units import format_bytes, format_duration
 
 _MOST_LABELS = 4  # more would hide the picture
-_COUNTED = {"shared": "in all", "per_key": "a key", "per_client": "a client"}
 
 
 def mermaid(scenario: Scenario) -> str:
@@ -73,7 +74,7 @@ def _node(name: str) -> str:
 def _shape(scenario: Scenario, name: str, component: Component) -> str:
     title = f"<b>{name}</b><br/>{', '.join(_limits(scenario, name, component))}"
     match component:
-        case LoadBalancer() | RateLimiter() | WaitingRoom():
+        case LoadBalancer() | Nginx() | RateLimiter() | WaitingRoom():
             return f'{{{{"{title}"}}}}'
         case Service():
             return f'["{title}"]'
@@ -91,12 +92,8 @@ def _shape(scenario: Scenario, name: str, component: Component) -> str:
 
 def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str]:
     match component:
-        case LoadBalancer():
-            yield from _balancer_limits(component)
-        case RateLimiter():
-            yield from _limiter_limits(component)
-        case WaitingRoom():
-            yield from _room_limits(component)
+        case LoadBalancer() | Nginx() | RateLimiter() | WaitingRoom():
+            yield from front_limits(component)
         case Service():
             yield from _of_service(component, replicas_text(scenario, name))
         case Cache():
@@ -151,43 +148,6 @@ def _cache_limits(cache: Cache) -> Iterator[str]:
         yield f"ttl {format_duration(cache.ttl)}"
     if not isinstance(cache.stampede_protection, NoProtection):
         yield cache.stampede_protection.kind
-
-
-def _balancer_limits(balancer: LoadBalancer) -> Iterator[str]:
-    yield _algorithm(balancer)
-    if balancer.max_connections_per_server is not None:
-        yield f"{balancer.max_connections_per_server} a server"
-        yield f"queue {format_duration(balancer.queue_timeout)}"
-    if balancer.health_check is not None:
-        yield f"checks every {format_duration(balancer.health_check.interval)}"
-
-
-def _limiter_limits(limiter: RateLimiter) -> Iterator[str]:
-    yield f"{limiter.limit} per {format_duration(limiter.window)} {_COUNTED[limiter.scope]}"
-    yield limiter.algorithm.replace("_", " ")
-    if limiter.endpoints is not None:
-        yield f"guards {' and '.join(limiter.endpoints)}"
-
-
-def _room_limits(room: WaitingRoom) -> Iterator[str]:
-    if room.max_active is not None:
-        yield f"{room.max_active} inside"
-    if room.admission_rate is not None:
-        yield f"lets in {format_rate(room.admission_rate)}"
-    if room.max_queue is not None:
-        yield f"queue {room.max_queue}"
-
-
-def _algorithm(balancer: LoadBalancer) -> str:
-    said: str = balancer.algorithm
-    if balancer.algorithm == "random":
-        said = f"random of {balancer.draws}"
-    elif balancer.algorithm == "uri":
-        said = f"uri, {balancer.hash_type.replace('_', '-')}"
-    if balancer.weights is not None:
-        said += f" by {':'.join(str(weight) for weight in balancer.weights[:_MOST_LABELS])}"
-        said += " ..." * (len(balancer.weights) > _MOST_LABELS)
-    return said
 
 
 def _arrows(name: str, service: Service) -> Iterator[str]:

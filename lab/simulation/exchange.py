@@ -26,7 +26,7 @@ Exchanged = Generator[Event, object, Outcome | End]
 
 
 class Exchange:
-    """Sends requests to processes and waits for their answers.
+    r"""Sends requests to processes and waits for their answers.
 
     ::
 
@@ -34,7 +34,7 @@ class Exchange:
            | accepted
         waits --answer--> its outcome
            |-----the process dies--------------> RESET
-           |-----longer than is waited---------> TIMED_OUT \\ the process works on,
+           |-----longer than is waited---------> TIMED_OUT \ the process works on,
            `-----the client goes, if heeded----> LEFT      / for nobody
 
     Args:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lab.runs.run import Run
-from lab.scenario.components import Database, Host, LoadBalancer, Queue, Service, WaitingRoom
+from lab.scenario.components import Database, Host, LoadBalancer, Nginx, Queue, Service, WaitingRoom
 from lab.scenario.replicas import can_stand_still, processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, walk
@@ -24,6 +24,7 @@ from lab.validation.database_laws import broken_database_laws, database_places
 from lab.validation.network_laws import broken_network_laws
 from lab.validation.numbers import numbers_over_time
 from lab.validation.queue_laws import broken_queue_laws
+from lab.validation.retrying_laws import broken_retrying_laws, tried_again
 from lab.validation.scaling_laws import broken_scaling_laws
 
 Floats = NDArray[np.float64]
@@ -36,9 +37,10 @@ def broken_laws(run: Run) -> list[str]:
 
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
     are places, nobody waits while a place is free, first come first served before a balancer, Little's law,
-    no more let pass than limiters and waiting rooms allow, conservation of messages, no more connections than a
-    database has room for, fresh reads from a primary, no more processes than allowed, transfers no faster than the
-    network, caches serve what was stored, and what clients promise (:mod:`lab.validation.client_laws`).
+    no more let pass than limiters and waiting rooms allow, nobody turned away beside a free replica (nginx),
+    conservation of messages, no more connections than a database has room for, fresh reads from a primary, no more
+    processes than allowed, transfers no faster than the network, caches serve what was stored, and what clients promise
+    (:mod:`lab.validation.client_laws`).
     """
     scenario = Scenario.model_validate(run.scenario)
     visits, requests = run.visits, run.requests
@@ -49,6 +51,7 @@ def broken_laws(run: Run) -> list[str]:
         *_places(scenario, _of_the_language(run), scenario.run.duration),
         *_littles_law(run, visits),
         *broken_admission_laws(scenario, run),
+        *broken_retrying_laws(scenario, _of_the_language(run)),
         *broken_queue_laws(scenario, run),
         *broken_database_laws(scenario, run),
         *broken_scaling_laws(scenario, run),
@@ -86,10 +89,14 @@ def _stay(scenario: Scenario, visits: pd.DataFrame) -> Iterator[str]:
 
 
 def _client_time(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFrame) -> Iterator[str]:
-    """What the client sees is the sum of what happened behind it (where nothing runs in parallel)."""
+    """What the client sees is the sum of what happened behind it, where nothing runs in parallel.
+
+    Requests that a balancer sent to a second server are left out: the first one may work on for nobody.
+    """
     if _fanning_out(scenario):
         return
     done = requests[(requests["outcome"] == "ok") & (requests["attempts"] == 1)].set_index(["replication", "request"])
+    done = done.drop(index=pd.MultiIndex.from_frame(tried_again(scenario, visits)), errors="ignore")
     visits = visits[~visits["background"]]
     own_s = visits["waiting_time_s"].fillna(0) + visits["service_time_s"].fillna(0)
     behind_s = own_s.groupby([visits["replication"], visits["request"]]).sum().reindex(done.index)
@@ -160,6 +167,8 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
             return places, algorithm == "uri" and not processes_end(scenario, targets)
         case WaitingRoom(max_active=places, session_duration=None, admission_rate=rate):
             return places, rate is None
+        case Nginx(max_conns=places):
+            return places, False  # nobody waits there but for other tries
         case Host(cores=places):
             return places, True
         case Queue(partitions=None, redelivery="timeout"):

@@ -167,6 +167,33 @@ def edges(draw: st.DrawFn, *, patient: bool) -> dict[str, Any]:
     }
 
 
+@st.composite
+def nginxes(draw: st.DrawFn, *, patient: bool, replicas: int) -> dict[str, Any]:
+    """Draw an nginx before ``api``, which begins with so many replicas.
+
+    Args:
+        patient: whether its clients never give up.
+        replicas: with one, what concerns another one is left at its default.
+    """
+    others = {
+        "max_fails": draw(st.integers(0, 2)),
+        "next_upstream": draw(
+            st.sampled_from([["error"], ["error", "timeout"], ["timeout", "http_500", "http_503", "non_idempotent"]])
+        ),
+        "next_upstream_tries": draw(st.sampled_from([0, 2])),
+        "weights": draw(st.sampled_from([None, [3, 1]])),
+    }
+    return {
+        "kind": "nginx",
+        "targets": "api",
+        "algorithm": draw(st.sampled_from(["round_robin", "least_conn", "random", "random_two"])),
+        "max_conns": draw(st.one_of(st.none(), st.integers(1, 6))),
+        "read_timeout": draw(st.sampled_from(["60s", "30ms"])),
+        "ignore_client_abort": not patient and draw(st.booleans()),
+        **(others if replicas > 1 else {}),
+    }
+
+
 BUDGETS = st.one_of(
     st.none(),
     st.just("20%"),
@@ -462,7 +489,11 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
             "client": client,
             "entry": "edge",
             "components": {
-                "balancer" if fronts else "edge": draw(EDGE if measurable else edges(patient=patient)),
+                "balancer" if fronts else "edge": draw(
+                    EDGE
+                    if measurable
+                    else st.one_of(edges(patient=patient), nginxes(patient=patient, replicas=api["replicas"]))
+                ),
                 **fronts,
                 **({} if measurable else {"quota": quota}),
                 "api": api | payloads | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),

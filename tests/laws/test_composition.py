@@ -54,6 +54,9 @@ _FRONTS["rate_limiter"] = {
     "balancer": _FRONTS["load_balancer"]["edge"],
 }
 _FRONTS["waiting_room"] = {"edge": {"kind": "waiting_room", "targets": "api", "max_active": 2, "queue_timeout": "5s"}}
+_FRONTS["nginx"] = {
+    "edge": {"kind": "nginx", "targets": "api", "algorithm": "least_conn", "max_conns": 9, "forward_time": "1ms"}
+}
 _FRONTS["autoscaled"] = {
     "edge": _FRONTS["load_balancer"]["edge"] | {"max_connections_per_server": 2},
     "api": {

@@ -157,6 +157,20 @@ CASES = [
         theory_s=lambda service_s: _in_turn_s(service_s, servers=3, utilisation=0.7),
     ),
     Case(
+        name="two different ones of four",
+        edge={"kind": "nginx", "algorithm": "random_two"},
+        servers=4,
+        utilisation=0.7,
+        theory_s=lambda service_s: _shortest_s(service_s, choices=2, servers=4, utilisation=0.7, replacement=False),
+    ),
+    Case(
+        name="two different ones of two join the shorter queue",
+        edge={"kind": "nginx", "algorithm": "random_two"},
+        servers=2,
+        utilisation=0.7,
+        theory_s=lambda service_s: _shortest_s(service_s, choices=2, servers=2, utilisation=0.7, replacement=False),
+    ),
+    Case(
         name="weights share the arrivals",
         edge={"algorithm": "random", "draws": 1, "weights": [30, 10]},
         servers=2,

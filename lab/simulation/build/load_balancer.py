@@ -78,7 +78,7 @@ class Place:
     name: str
 
 
-def _watch_over(spec: Spec, membership: Membership, backend: Backend, where: Place) -> Shutdowns | None:
+def _watch_over(spec: Spec, membership: Membership[Server], backend: Backend, where: Place) -> Shutdowns | None:
     """Start the health checks and prepare slow starts; return what ends requests at a server that is taken down."""
     clock, shutdowns = where.clock, None
     slow_start = None

@@ -18,20 +18,21 @@ class Enlisted(Protocol):
 
 
 ServerT = TypeVar("ServerT", bound=Enlisted)
+KeptT_contra = TypeVar("KeptT_contra", contravariant=True)
 
 
-class Roster(Protocol[ServerT]):
+class Roster(Protocol[KeptT_contra]):
     """Where a balancer keeps its servers."""
 
-    def add(self, server: ServerT) -> None:
+    def add(self, server: KeptT_contra) -> None:
         """Take a server into service."""
         ...
 
-    def drain(self, server: ServerT) -> None:
+    def drain(self, server: KeptT_contra) -> None:
         """Send a server nothing new."""
         ...
 
-    def remove(self, server: ServerT) -> None:
+    def remove(self, server: KeptT_contra) -> None:
         """Forget a server that is drained and done."""
         ...
 
@@ -55,7 +56,13 @@ class Membership(Generic[ServerT]):
     """
 
     def __init__(
-        self, *, clock: Clock, log: Log, name: str, backend: Roster[ServerT], new_server: Callable[[Member, int], ServerT]
+        self,
+        *,
+        clock: Clock,
+        log: Log,
+        name: str,
+        backend: Roster[ServerT],
+        new_server: Callable[[Member, int], ServerT],
     ) -> None:
         self._clock = clock
         self._log = log

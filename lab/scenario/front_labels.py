@@ -1,0 +1,77 @@
+"""What the picture of a topology says of a front: how it chooses or holds back, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from lab.scenario.components import LoadBalancer, Nginx, RateLimiter, WaitingRoom
+from lab.scenario.fronts import Front
+from lab.units import format_duration, format_rate
+
+_MOST_LABELS = 4  # more would hide the picture
+_COUNTED = {"shared": "in all", "per_key": "a key", "per_client": "a client"}
+
+
+def front_limits(front: Front) -> Iterator[str]:
+    """Yield what stands below the name of a front."""
+    match front:
+        case LoadBalancer():
+            yield from _balancer_limits(front)
+        case Nginx():
+            yield from _nginx_limits(front)
+        case RateLimiter():
+            yield from _limiter_limits(front)
+        case WaitingRoom():
+            yield from _room_limits(front)
+        case _:
+            assert_never(front)
+
+
+def _balancer_limits(balancer: LoadBalancer) -> Iterator[str]:
+    yield _algorithm(balancer)
+    if balancer.max_connections_per_server is not None:
+        yield f"{balancer.max_connections_per_server} a server"
+        yield f"queue {format_duration(balancer.queue_timeout)}"
+    if balancer.health_check is not None:
+        yield f"checks every {format_duration(balancer.health_check.interval)}"
+
+
+def _limiter_limits(limiter: RateLimiter) -> Iterator[str]:
+    yield f"{limiter.limit} per {format_duration(limiter.window)} {_COUNTED[limiter.scope]}"
+    yield limiter.algorithm.replace("_", " ")
+    if limiter.endpoints is not None:
+        yield f"guards {' and '.join(limiter.endpoints)}"
+
+
+def _room_limits(room: WaitingRoom) -> Iterator[str]:
+    if room.max_active is not None:
+        yield f"{room.max_active} inside"
+    if room.admission_rate is not None:
+        yield f"lets in {format_rate(room.admission_rate)}"
+    if room.max_queue is not None:
+        yield f"queue {room.max_queue}"
+
+
+def _nginx_limits(nginx: Nginx) -> Iterator[str]:
+    yield nginx.algorithm.replace("_", " ") + _by_weight(nginx.weights)
+    if nginx.max_conns is not None:
+        yield f"{nginx.max_conns} a server"
+    if nginx.max_fails:
+        yield f"out after {nginx.max_fails} failure{'s' * (nginx.max_fails != 1)}"
+
+
+def _by_weight(weights: tuple[int, ...] | None) -> str:
+    if weights is None:
+        return ""
+    shown = ":".join(str(weight) for weight in weights[:_MOST_LABELS])
+    return f" by {shown}" + " ..." * (len(weights) > _MOST_LABELS)
+
+
+def _algorithm(balancer: LoadBalancer) -> str:
+    said: str = balancer.algorithm
+    if balancer.algorithm == "random":
+        said = f"random of {balancer.draws}"
+    elif balancer.algorithm == "uri":
+        said = f"uri, {balancer.hash_type.replace('_', '-')}"
+    return said + _by_weight(balancer.weights)
