@@ -11,6 +11,7 @@ import pandas as pd
 from lab.errors import NotEnoughData
 from lab.runs.aggregator import Edges, place, usual_bin_s
 from lab.runs.buckets import quantile
+from lab.runs.invocations import INVOCATIONS, PLATFORM
 from lab.runs.tables import AGGREGATES
 from lab.runs.window import Window, window_of
 
@@ -54,6 +55,8 @@ class Aggregates:
                 yield "hit_ratio", component, sum_of("hits") / looked_up
             if read := sum_of("read"):
                 yield "stale_ratio", component, sum_of("stale") / read
+            if component.endswith(PLATFORM):
+                yield INVOCATIONS, component.removesuffix(PLATFORM), admitted
             if admitted:
                 yield "waiting_time_s_mean", component, sum_of("waiting_time_s") / admitted
                 yield "waiting_time_s_p95", component, self._waiting_quantile(replication, component, window, 0.95)

@@ -144,6 +144,8 @@ def _for_what(scenario: Mapping[str, Any], component: str) -> str:
             return "for the event loop"
         case "gil":
             return "for the Python interpreter (its GIL)"
+        case "platform":
+            return "for a cold start"
         case "thread_pool":
             return "for a thread"
         case _:

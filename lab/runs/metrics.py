@@ -15,6 +15,7 @@ import pandas as pd
 from lab.errors import NotEnoughData
 from lab.runs.aggregates import Aggregates
 from lab.runs.areas import areas, service_intervals, waiting_intervals
+from lab.runs.invocations import INVOCATIONS, PLATFORM
 from lab.runs.window import Window, by_replication, request_rows, rows_of
 
 COLUMNS = ("replication", "metric", "subject", "value", "unit")
@@ -41,6 +42,8 @@ UNITS = {
     "number_waiting_mean": "",
     "number_in_service_mean": "",
     "replica_seconds": "s",
+    "invocations": "",
+    "gb_seconds": "GB s",
 }
 
 _NEEDED = ["arrival_s", "admitted_s", "departure_s", "waiting_time_s", "service_time_s", "hit", "stale"]
@@ -58,7 +61,8 @@ def metrics_frame(*, requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, 
         (not ok / finished), timeout_ratio, rejected_ratio, attempts_mean (per finished request), in_flight
         (count).
     Per component:
-        hit_ratio (visits that looked a key up), stale_ratio (reads of a database with replicas),
+        hit_ratio (visits that looked a key up; of a platform for functions: that found a warm process), invocations
+        (of a serverless service: requests that were given a process), stale_ratio (reads of a database with replicas),
         waiting_time_s_mean, _p95 and service_time_s_mean (admitted visits), number_waiting_mean and
         number_in_service_mean (time-weighted over the window; a place counts as taken while the visit awaits
         what it called).
@@ -142,6 +146,8 @@ def _of_visits(visits: pd.DataFrame, subject: str) -> Figures:
     if len(stale):
         yield "stale_ratio", subject, float(stale.astype(bool).mean())
     admitted = visits[np.asarray(visits["admitted_s"].notna())]
+    if subject.endswith(PLATFORM):
+        yield INVOCATIONS, subject.removesuffix(PLATFORM), float(len(admitted))
     if len(admitted):
         waiting = np.asarray(admitted["waiting_time_s"])
         yield "waiting_time_s_mean", subject, float(waiting.mean())

@@ -18,6 +18,7 @@ from lab.runs.documents import plain_json
 from lab.runs.fingerprint import content_hash, schedule_hash
 from lab.runs.fleets import replica_seconds_frame
 from lab.runs.html import run_card
+from lab.runs.invocations import gb_seconds_frame
 from lab.runs.metrics import ALL, metrics_frame, per_replication
 from lab.runs.objectives import ObjectiveResult, judge, read_objective
 from lab.runs.storage import load_folder, save_folder
@@ -147,7 +148,8 @@ class Run:
     def metrics(self, *, warm_up: bool = True) -> pd.DataFrame:
         """Return the figures, one row a (replication, metric, subject).
 
-        What they are: :func:`lab.runs.metrics.metrics_frame`, and :func:`lab.runs.fleets.replica_seconds_frame`.
+        What they are: :func:`lab.runs.metrics.metrics_frame`, :func:`lab.runs.fleets.replica_seconds_frame` and
+        :func:`lab.runs.invocations.gb_seconds_frame`.
 
         Args:
             warm_up: leave out the requests meant to start during the warm-up.
@@ -166,7 +168,9 @@ class Run:
     def _figures(self, window: Window) -> pd.DataFrame:
         figures = metrics_frame(requests=self.requests, visits=self._visited, window=window)
         cost = replica_seconds_frame(self.samples, self.scenario, replications=self.replications, window=window)
-        return figures if cost.empty else pd.concat([figures, cost], ignore_index=True)
+        billed = gb_seconds_frame(figures, self.scenario, window=window)
+        more = [frame for frame in (cost, billed) if not frame.empty]
+        return pd.concat([figures, *more], ignore_index=True) if more else figures
 
     def per_replication(self, metric: str, subject: str = ALL) -> pd.Series[float]:
         """Return one figure's values (SI units), indexed by replication.

@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field
 from lab.quantities import Count, CountOrZero, Duration, Number, PositiveDuration, Ratio, Spec
 from lab.scenario.scaling_limits import Limits, ScheduledAutoscaler
 from lab.scenario.scaling_metric import Metric, MetricTarget
+from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.step_scaling import StepScalingAutoscaler
 
 SelectPolicy = Literal["max", "min", "disabled"]
@@ -151,7 +152,12 @@ class TargetTrackingAutoscaler(Limits, MetricTarget):
 
 
 Autoscaler = Annotated[
-    HpaAutoscaler | KedaAutoscaler | TargetTrackingAutoscaler | StepScalingAutoscaler | ScheduledAutoscaler,
+    HpaAutoscaler
+    | KedaAutoscaler
+    | TargetTrackingAutoscaler
+    | StepScalingAutoscaler
+    | ScheduledAutoscaler
+    | ServerlessAutoscaler,
     Discriminator("kind"),
 ]
 
@@ -163,7 +169,7 @@ def metrics_of(autoscaler: Autoscaler) -> tuple[Metric, ...]:
             return tuple(each.metric for each in autoscaler.metrics)
         case TargetTrackingAutoscaler() | StepScalingAutoscaler():
             return (autoscaler.metric,)
-        case KedaAutoscaler() | ScheduledAutoscaler():
+        case KedaAutoscaler() | ScheduledAutoscaler() | ServerlessAutoscaler():
             return ()
         case _:
             assert_never(autoscaler)

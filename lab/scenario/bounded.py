@@ -8,6 +8,7 @@ from lab.scenario.components import Host, LoadBalancer, Nginx, Queue, Service, W
 from lab.scenario.fronts import leads_to
 from lab.scenario.places import Place
 from lab.scenario.scenario import Scenario
+from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.service import every_step
 from lab.scenario.steps import CallStep
 
@@ -39,7 +40,8 @@ def _few_at_once(scenario: Scenario, name: str, known: dict[str, bool]) -> bool:
     if name not in known:
         service = scenario.components[name]
         assert isinstance(service, Service)
-        known[name] = service.backlog is not None or all(_ways_in(scenario, name, known))
+        refuses = service.backlog is not None or isinstance(service.autoscaler, ServerlessAutoscaler)
+        known[name] = refuses or all(_ways_in(scenario, name, known))
     return known[name]
 
 

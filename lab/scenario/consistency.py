@@ -24,7 +24,7 @@ from lab.scenario.network_consistency import network_problems
 from lab.scenario.objective_consistency import objective_problems
 from lab.scenario.problems import Path, Problem
 from lab.scenario.references import dangling
-from lab.scenario.replicas import most_replicas, replicas_text
+from lab.scenario.replicas import hands_out, most_replicas, replicas_text
 from lab.scenario.scaling_consistency import scaling_problems
 from lab.scenario.service import every_step
 from lab.scenario.service_consistency import service_problems
@@ -88,7 +88,7 @@ def _ambiguous_replicas(scenario: Scenario) -> Iterator[Problem]:
             callers.update(dict.fromkeys(_callees(scenario, name), ("components", name)))
     for name, where in callers.items():
         component = scenario.components[name]
-        if isinstance(component, Service) and most_replicas(scenario, name) > 1:
+        if isinstance(component, Service) and not hands_out(component) and most_replicas(scenario, name) > 1:
             message = (
                 f"calls {name!r} directly, which has {replicas_text(scenario, name)}; nobody would choose between "
                 f"them: put a load_balancer with targets: {name} before it"

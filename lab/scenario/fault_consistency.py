@@ -28,6 +28,7 @@ from lab.scenario.names import CLIENT
 from lab.scenario.network_consistency import packet_loss_problems
 from lab.scenario.problems import Path, Problem, listed_names, shown
 from lab.scenario.replicas import most_replicas
+from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.service import every_step
 from lab.scenario.steps import CpuStep
 from lab.scenario.ways import ways
@@ -156,7 +157,10 @@ def _unfit_service(scenario: Scenario, fault: Fault, service: Service, where: Pa
 
 
 def _unfit_scale(fault: ScaleFault, service: Service, where: Path) -> Iterator[Problem]:
-    if service.autoscaler is not None:
+    if isinstance(service.autoscaler, ServerlessAutoscaler):
+        message = "is serverless, which has as many processes as requests need; provision some by a min in its schedule"
+        yield Problem(path=(*where, "component"), message=message)
+    elif service.autoscaler is not None:
         low, high = service.autoscaler.limits_at(fault.at)
         if not low <= fault.replicas <= high:
             message = f"the autoscaler would take it back when it looks next: it keeps to min {low} to max {high}"

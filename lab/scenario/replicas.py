@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab.scenario.components import Service
 from lab.scenario.faults import CrashFault, HangFault, ScaleFault, SlowDownFault
+from lab.scenario.serverless import ServerlessAutoscaler
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
@@ -21,6 +22,11 @@ def most_replicas(scenario: Scenario, name: str) -> int:
     if service.autoscaler is None:
         return max(service.replicas, *_set_by_hand(scenario, name), 0)
     return service.autoscaler.most
+
+
+def hands_out(service: Service) -> bool:
+    """Return whether the service is called directly, however many processes it has: a platform hands requests out."""
+    return isinstance(service.autoscaler, ServerlessAutoscaler)
 
 
 def replicas_text(scenario: Scenario, name: str) -> str:

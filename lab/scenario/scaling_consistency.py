@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lab.quantities import default_of
 from lab.scenario.autoscaler import Autoscaler, KedaAutoscaler, metrics_of
 from lab.scenario.components import LoadBalancer, Queue, Service
 from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.serverless import ServerlessAutoscaler
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
@@ -39,9 +41,37 @@ def _unfit(scenario: Scenario, service: Service, autoscaler: Autoscaler, where: 
         yield Problem(path=(*where, "metric"), message=message)
     if isinstance(autoscaler, KedaAutoscaler):
         yield from _unfit_keda(scenario, autoscaler, where)
+    elif isinstance(autoscaler, ServerlessAutoscaler):
+        yield from _unfit_serverless(scenario, str(where[1]), service)
     elif 0 in (autoscaler.min, *(action.min for action in autoscaler.schedule)):
-        message = "only keda scales to 0; the others could never measure again what nobody serves: write 1 or more"
+        message = (
+            "only keda and serverless scale to 0; the others could not measure what nobody serves: write 1 or more"
+        )
         yield Problem(path=(*where, "min"), message=message)
+
+
+def _unfit_serverless(scenario: Scenario, name: str, service: Service) -> Iterator[Problem]:
+    where: Path = ("components", name)
+    if service.concurrency is None:
+        message = "serverless needs to know how many requests one process works on at once; write 1, as Lambda does"
+        yield Problem(path=(*where, "concurrency"), message=message)
+    for key in ("workers", "backlog", "discipline"):
+        if getattr(service, key) != default_of(Service, key):
+            message = "has no effect with serverless, which gives a process no more requests than it has slots"
+            yield Problem(path=(*where, key), message=message)
+    assert service.autoscaler is not None  # it is serverless
+    for number, action in enumerate(service.autoscaler.schedule):
+        if action.desired is not None:
+            message = "has no effect with serverless, which has as many as requests need; write a min to provision some"
+            yield Problem(path=(*where, "autoscaler", "schedule", number, "desired"), message=message)
+    for other, part in scenario.components.items():
+        key = "targets" if isinstance(part, LoadBalancer) else "consumer"
+        if isinstance(part, LoadBalancer | Queue) and getattr(part, key) == name:
+            message = (
+                f"{shown(name)} is serverless: its platform hands requests out, and must be called directly (as the "
+                "entry, or by a call step)"
+            )
+            yield Problem(path=("components", other, key), message=message)
 
 
 def _unfit_keda(scenario: Scenario, autoscaler: KedaAutoscaler, where: Path) -> Iterator[Problem]:

@@ -21,7 +21,12 @@ class Service(Spec):
     """Replicas of an application process with an event loop (uvicorn)."""
 
     kind: Literal["service"] = "service"
-    replicas: Count = Field(default=1, description="How many processes.", le=10_000)
+    replicas: CountOrZero = Field(
+        default=1,
+        description="How many processes; with an autoscaler, how many the run begins with. 0 only where one starts "
+        "the first.",
+        le=10_000,
+    )
     concurrency: Count | None = Field(
         default=None, description="Requests that a replica works on at once. None: no limit."
     )
@@ -71,7 +76,8 @@ class Service(Spec):
     )
     boot_time: Distribution = Field(
         default=_NO_TIME,
-        description="From the start of a process, by an autoscaler or after a crash, to when it takes requests.",
+        description="From the start of a process, by an autoscaler or after a crash, to when it takes requests; what a "
+        "cold start takes.",
     )
     autoscaler: Autoscaler | None = Field(
         default=None, description="What changes the number of replicas during the run. None: it stays."

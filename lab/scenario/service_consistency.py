@@ -21,10 +21,15 @@ def service_problems(components: Mapping[str, Component], name: str, service: Se
         name: what the scenario calls the service.
         service: the service.
     """
-    for key, message in (*_admission(service), *_priorities(service), *_threads(service)):
+    for key, message in (*_number(service), *_admission(service), *_priorities(service), *_threads(service)):
         yield Problem(path=("components", name, key), message=message)
     for endpoint, steps in service.endpoints.items():
         yield from _in_threads(components, steps, ("components", name, "endpoints", endpoint), inside=False)
+
+
+def _number(service: Service) -> Iterator[tuple[str, str]]:
+    if service.replicas == 0 and service.autoscaler is None:
+        yield "replicas", "0 is out of range: it must be 1 or more, unless an autoscaler starts the first one"
 
 
 def _admission(service: Service) -> Iterator[tuple[str, str]]:

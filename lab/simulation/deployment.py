@@ -57,7 +57,23 @@ class Deployment:
     @property
     def live(self) -> int:
         """How many there are on paper: booting, ready, or down and to be restarted."""
-        return len(self.living(Life.BOOTING, Life.READY)) + len(self.down)
+        count = self.fleet.count
+        return count[Life.BOOTING] + count[Life.READY] + len(self.down)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the quota leaves room for one process more."""
+        return self.quota is None or self.live + self.fleet.count[Life.DRAINING] < self.quota
+
+    def add(self) -> Member:
+        """Start one process more, for which there is room, and return it."""
+        self.wanted += 1
+        return self._start()
+
+    def remove(self, member: Member) -> None:
+        """Drain this process, and have one less from now on."""
+        self.wanted -= 1
+        self.fleet.drain(member)
 
     def scale_to(self, wanted: int) -> None:
         """Have this many processes from now on."""
@@ -103,8 +119,8 @@ class Deployment:
             )
             self._start(replaces=dead)
 
-    def _start(self, *, replaces: Member | None = None) -> None:
-        self.fleet.start(self._boot_time_s(len(self.fleet.members)), replaces=replaces)
+    def _start(self, *, replaces: Member | None = None) -> Member:
+        return self.fleet.start(self._boot_time_s(len(self.fleet.members)), replaces=replaces)
 
     def _reconcile(self) -> None:
         """Start what is missing and the quota allows."""
@@ -112,7 +128,7 @@ class Deployment:
             return
         self._reconciling = True
         missing = max(0, self.wanted - self.live)
-        taken = self.live + len(self.living(Life.DRAINING))
+        taken = self.live + self.fleet.count[Life.DRAINING]
         room = missing if self.quota is None else max(0, self.quota - taken)
         for _ in range(min(missing, room)):
             self._start()
@@ -132,4 +148,4 @@ class Deployment:
         now_s = self._clock.now
         self._log.gauge(self._name, -1, "replicas_wanted", now_s, self.wanted)
         for life, gauge in _GAUGES.items():
-            self._log.gauge(self._name, -1, gauge, now_s, len(self.living(life)))
+            self._log.gauge(self._name, -1, gauge, now_s, self.fleet.count[life])

@@ -18,12 +18,12 @@ class Direct:
         self._clock = clock
         self._log = log
         self._name = name
-        self._member = fleet.members[0]
+        self._member = fleet.members[0] if fleet.members else None
         fleet.watch(self._follow)
 
     def handle(self, request: Request) -> Handling:
         """Have the process handle the request."""
-        if self._member.listens:
+        if self._member is not None and self._member.listens:
             return (yield from self._member.handle(request))
         visit = self._log.open_visit(request, self._name, -1, self._clock.now)
         return visit.turn_away(self._clock.now, Outcome.ERROR)

@@ -189,6 +189,10 @@ class Fleet:
     Args:
         make: makes what runs in the process of this index.
         mortal: whether processes end during the run; where they do not, work is not guarded, which is quicker.
+
+    Attributes:
+        members: all there ever were, oldest first.
+        count: how many are in each stage of life.
     """
 
     def __init__(self, *, clock: Clock, make: Callable[[int], Part], mortal: bool) -> None:
@@ -197,6 +201,7 @@ class Fleet:
         self.mortal = mortal
         self._watchers: list[Callable[[Member], None]] = []
         self.members: list[Member] = []
+        self.count = dict.fromkeys(Life, 0)
 
     @property
     def ready(self) -> list[Member]:
@@ -223,6 +228,7 @@ class Fleet:
             emptied=self._emptied,
         )
         self.members.append(member)
+        self.count[member.life] += 1
         if boot_time_s > 0:
             self._tell(member)
             Timer(self._clock, boot_time_s, Order.COMPLETION, lambda _: self._booted(member))
@@ -256,6 +262,8 @@ class Fleet:
             self._become(member, Life.GONE)
 
     def _become(self, member: Member, life: Life) -> None:
+        self.count[member.life] -= 1
+        self.count[life] += 1
         member.life = life
         if life is Life.READY:
             member.ready_s = self._clock.now

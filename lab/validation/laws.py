@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lab.runs.invocations import PLATFORM
 from lab.runs.run import Run
 from lab.scenario.components import Database, Host, LoadBalancer, Nginx, Queue, Service, WaitingRoom
 from lab.scenario.replicas import can_stand_still, processes_end
@@ -154,6 +155,9 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
     """
     if component.endswith((".event_loop", ".gil")):
         return 1, True
+    if component.endswith(PLATFORM):
+        function = scenario.components[component.removesuffix(PLATFORM)]
+        return (function.concurrency if isinstance(function, Service) else None), False
     name = component.removesuffix(".thread_pool")
     service = scenario.components.get(name)
     if name != component and isinstance(service, Service):

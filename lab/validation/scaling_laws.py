@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
+from lab.runs.invocations import PLATFORM
 from lab.runs.run import Run
 from lab.scenario.autoscaler import Autoscaler
 from lab.scenario.components import Service
 from lab.scenario.scenario import Scenario
+from lab.scenario.serverless import ServerlessAutoscaler
 
+_ROUNDING = 1e-6  # of one start
 _PRESENT = ("replicas_starting", "replicas_ready", "replicas_draining")
 
 
@@ -21,7 +25,10 @@ def broken_scaling_laws(scenario: Scenario, run: Run) -> Iterator[str]:
             own = run.samples[run.samples["component"] == name]
             for replication in run.replications:
                 steps = own[own["replication"] == replication]
-                yield from _within(steps, part.autoscaler, f"{name} in replication {replication}")
+                where = f"{name} in replication {replication}"
+                yield from _within(steps, part.autoscaler, where)
+                if isinstance(part.autoscaler, ServerlessAutoscaler):
+                    yield from _ramp(run.only(replication).visits, name, part.autoscaler, where)
 
 
 def _within(steps: pd.DataFrame, autoscaler: Autoscaler, where: str) -> Iterator[str]:
@@ -39,3 +46,14 @@ def _within(steps: pd.DataFrame, autoscaler: Autoscaler, where: str) -> Iterator
     table = present.pivot(index="time_s", columns="gauge", values="value").ffill().sum(axis="columns")
     if autoscaler.quota is not None and table.max() > autoscaler.quota:
         yield f"quota: {where} had {int(table.max())} processes at a time, but only {autoscaler.quota} are given out"
+
+
+def _ramp(visits: pd.DataFrame, name: str, autoscaler: ServerlessAutoscaler, where: str) -> Iterator[str]:
+    """In no stretch of time more cold starts than the burst and what has come back of it."""
+    own = visits[(visits["component"] == name + PLATFORM) & (visits["replica"] >= 0)]
+    cold = own[~own["hit"].fillna(value=False).astype(bool)]
+    starts_s = np.sort(np.asarray(cold.groupby("replica")["arrival_s"].min(), dtype=float))
+    surplus = np.arange(len(starts_s)) - autoscaler.scaling_rate * starts_s
+    most = float((surplus + 1 - np.minimum.accumulate(surplus)).max(initial=0.0))
+    if most > autoscaler.scaling_burst + _ROUNDING:
+        yield f"ramp: {where} started {most:.6f} more than came back, but its burst is {autoscaler.scaling_burst}"

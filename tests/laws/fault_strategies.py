@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 _TIMES = st.sampled_from(["0s", "400ms", "1s", "1100ms", "2s"])
 _SPANS = st.sampled_from(["50ms", "300ms", "5s"])
 _SOME = st.sampled_from([{}, {"replicas": 1}, {"replica": 0}])
-_SERVICES = ("api", "inner", "worker")
+_SERVICES = ("api", "inner", "worker", "function")
 
 
 def _crashes(component: str) -> st.SearchStrategy[dict[str, Any]]:

@@ -57,6 +57,24 @@ _SCHEDULES = st.sampled_from(
 _SCHEDULED = st.builds(
     lambda actions: {"kind": "scheduled", **_LIMITS, "quota": 4, "schedule": actions}, _SCHEDULES.filter(bool)
 )
+FUNCTIONS = st.builds(
+    lambda replicas, most, room, idle, burst, boot, more: {
+        **{"kind": "service", "replicas": replicas, "concurrency": room, "boot_time": boot},
+        "autoscaler": {
+            **{"kind": "serverless", "max": most, "idle_timeout": idle, "scaling_burst": burst, "scaling_rate": "5/s"},
+            **more,
+        },
+    },
+    st.integers(0, 2),
+    st.sampled_from([2, 40]),
+    st.integers(1, 3),
+    st.sampled_from(["50ms", "10min"]),
+    st.sampled_from([2, 50]),
+    BOOT_TIMES,
+    st.sampled_from([{}, {"quota": 3}, {"schedule": [{"at": "1s", "min": 2}, {"at": "2s", "min": 0, "max": 1}]}]),
+)
+"""A function without its endpoints, which is called directly."""
+
 _KEDA = st.builds(
     lambda fewest, target: {
         **{"kind": "keda", "queue": "jobs", "target": target, "min": fewest, "max": 4, "sync_period": "300ms"},

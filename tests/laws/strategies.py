@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import lab
 from tests.laws.admission_strategies import gates, limiters
 from tests.laws.fault_strategies import faults
-from tests.laws.scaling_strategies import SCALED, SCALED_CONSUMERS
+from tests.laws.scaling_strategies import FUNCTIONS, SCALED, SCALED_CONSUMERS
 
 TIMES = st.sampled_from(
     [
@@ -58,6 +58,7 @@ MORE_LEAVES = st.one_of(
     LEAVES,
     st.just({"kind": "call", "target": "quota", "endpoint": "get"}),
     st.just({"kind": "publish", "queue": "jobs"}),
+    st.just({"kind": "call", "target": "function", "endpoint": "get"}),
     st.just({"kind": "invalidate", "cache": "items"}),
     QUERIES.map(lambda query: query | {"repeat": 3}),
     TRANSACTIONS,
@@ -501,6 +502,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 "inner": leaf | draw(of_inner) | on_host,
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
                 **more,
+                **({} if measurable else {"function": leaf | draw(FUNCTIONS)}),
                 "main": database,
             },
             "faults": [] if measurable else draw(faults(database, networked=networked)),

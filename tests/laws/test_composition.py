@@ -71,6 +71,12 @@ _FRONTS["autoscaled"] = {
         },
     },
 }
+_FRONTS["serverless"] = {
+    "api": {
+        **{"replicas": 0, "boot_time": "40ms"},
+        "autoscaler": {"kind": "serverless", "max": 30, "idle_timeout": "500ms", "scaling_burst": 20},
+    }
+}
 _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "wait": ([_WAIT], {}),
     "cpu": ([{"kind": "cpu", "time": _TIME}], {}),

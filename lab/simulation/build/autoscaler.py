@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
+
+from simpy.events import Event
 
 from lab.distributions import quantile_function
 from lab.errors import Unsupported
 from lab.scenario.autoscaler import Autoscaler, HpaAutoscaler, KedaAutoscaler, TargetTrackingAutoscaler, metrics_of
 from lab.scenario.components import Queue, Service
 from lab.scenario.scaling_limits import ScheduledAutoscaler
+from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.step_scaling import StepScalingAutoscaler
 from lab.simulation.autoscaling.alarms import AlarmLoop
 from lab.simulation.autoscaling.controller import HpaLoop, KedaLoop
@@ -18,8 +22,10 @@ from lab.simulation.autoscaling.schedule import Calendar
 from lab.simulation.autoscaling.step_scaling import StepScaling
 from lab.simulation.autoscaling.target_tracking import TargetTracking
 from lab.simulation.build.process import is_scheduled
+from lab.simulation.clock import Order, Timer
 from lab.simulation.deployment import Deployment
 from lab.simulation.fleet import Fleet
+from lab.simulation.platform import Platform, Terms
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
@@ -34,12 +40,44 @@ def make_deployment(world: World, name: str, spec: Service, fleet: Fleet) -> Dep
         name=name,
         fleet=fleet,
         boot_time_s=lambda index: boot_time_s(boot_times.uniform(index)),
-        upkeep=(spec.autoscaler is not None, None if spec.autoscaler is None else spec.autoscaler.quota),
+        upkeep=(_keeps_number(spec), None if spec.autoscaler is None else spec.autoscaler.quota),
     )
+
+
+def _keeps_number(spec: Service) -> bool:
+    """Whether a process that ends is replaced: a platform for functions has no more than requests need."""
+    return spec.autoscaler is not None and not isinstance(spec.autoscaler, ServerlessAutoscaler)
+
+
+def make_platform(world: World, name: str, spec: Service, autoscaler: ServerlessAutoscaler) -> Platform:
+    """Return what hands the requests of a serverless service out; its limits follow the schedule."""
+    clock, log, deployment = world.clock, world.log, world.deployment(name)
+    assert spec.concurrency is not None  # the scenario's own check has seen to it
+    terms = Terms(
+        room=spec.concurrency,
+        idle_timeout_s=autoscaler.idle_timeout,
+        bounds=(autoscaler.min, autoscaler.max),
+        burst=autoscaler.scaling_burst,
+        rate_per_s=autoscaler.scaling_rate,
+    )
+    platform = Platform(clock=clock, log=log, name=name, deployment=deployment, terms=terms)
+
+    def act(at_s: float, _: Event) -> None:
+        before, (low, high) = deployment.wanted, autoscaler.limits_at(at_s)
+        platform.limit(low, high)
+        told = {"before": before, "after": deployment.wanted, "reason": "schedule", "min": low, "max": high}
+        log.event(name, "scaling_decision", clock.now, **told)
+
+    for action in autoscaler.schedule:
+        Timer(clock, action.at, Order.EXPIRY, partial(act, action.at))
+    return platform
 
 
 def start_autoscaler(world: World, name: str, spec: Service, autoscaler: Autoscaler) -> None:
     """Have the autoscaler move the service's deployment from now on."""
+    if isinstance(autoscaler, ServerlessAutoscaler):
+        world.part(name)  # the platform itself, also if nobody calls it
+        return
     if world.is_own(name) and "cpu" in metrics_of(autoscaler):
         raise Unsupported(f"components.{name}.autoscaler: the CPU of a component of your own is not known to the lab")
     scaled = Scaled(

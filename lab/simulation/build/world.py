@@ -11,8 +11,9 @@ from lab.scenario.components import Cache, Database, Host, LoadBalancer, Nginx, 
 from lab.scenario.faults import CrashFault, PartitionFault, struck
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
+from lab.scenario.serverless import ServerlessAutoscaler
 from lab.simulation import host
-from lab.simulation.build.autoscaler import make_deployment, start_autoscaler
+from lab.simulation.build.autoscaler import make_deployment, make_platform, start_autoscaler
 from lab.simulation.build.cache import make_cache
 from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
@@ -111,6 +112,8 @@ class World:
             case Nginx():
                 return self.own_part(name) or make_nginx(self, name, spec)
             case Service():
+                if isinstance(spec.autoscaler, ServerlessAutoscaler):
+                    return make_platform(self, name, spec, spec.autoscaler)
                 fleet = self.fleet(name)
                 if not fleet.mortal:
                     return fleet.members[0]
