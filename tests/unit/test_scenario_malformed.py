@@ -52,7 +52,7 @@ def test_the_base_is_valid() -> None:
 
 def test_every_problem_is_told_at_once_in_the_order_of_lines() -> None:
     """Three mistakes, three sentences."""
-    text = BASE.replace("replicas: 2", "replicas: 0").replace("cap: 1s", "cap: 1").replace("size: 4", "size: 010")
+    text = BASE.replace("replicas: 2", "replicas: -1").replace("cap: 1s", "cap: 1").replace("size: 4", "size: 010")
     with pytest.raises(ScenarioError) as caught:
         parse_scenario(text, source="it.yaml")
     assert [sentence.split(": ")[:2] for sentence in caught.value.problems] == [
