@@ -192,7 +192,7 @@ class TestSchema:
                 "misspelt key",
                 "missing key",
                 "missing kind",
-                "no replicas",
+                "fewer than none",
             ),
             *(
                 "a million replicas",

@@ -61,6 +61,7 @@ _RANGES = (
         "timeout of zero", "timeout: 1s\n  retry", "timeout: 0s\n  retry", 9, "client.timeout: 0.0 is not positive"
     ),
     _change("no replicas", "replicas: 2", "replicas: 0", 23, "replicas: 0 is out of range: it must be 1 or more"),
+    _change("fewer than none", "replicas: 2", "replicas: -1", 23, "replicas: -1 is out of range: it must be 0 or more"),
     _change("half a replica", "replicas: 2", "replicas: 2.5", 23, "replicas: 2.5 is not a whole number"),
     _change("a million replicas", "replicas: 2", "replicas: 1000000", 23, "it must be 10000 or less"),
     _change(
