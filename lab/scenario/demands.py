@@ -4,7 +4,8 @@ The rule, stated once and used by both worlds:
 
 - A request to an endpoint walks a tree: the steps of that endpoint at the service behind ``entry`` (visit 0), and
   below each ``call`` the steps of the callee. The order is the written one, depth first, with the ``miss`` steps of
-  a look-up and every branch of a ``parallel`` included, whether or not a request happens to take them.
+  a look-up and every branch of a ``parallel`` included, whether or not a request happens to take them. A ``parallel``
+  with ``copies`` counts as if its branches, in their order, were written that often.
 - Each ``cpu``, ``wait`` and ``query`` step is one *slot*: one time drawn from one stream; a ``query`` that repeats
   is as many slots and uses, one after the other. The streams are
   ``service/endpoint/cpu``, ``service/endpoint/wait`` and ``database/query``.
@@ -43,7 +44,7 @@ from lab.scenario.steps import (
     ThreadStep,
     TransactionStep,
     WaitStep,
-    walk,
+    nested,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class BoundStep:
         ordinal: second argument of ``child_visit``: for its own draw, for a look-up that of the cache, for a call the
             visit of the callee, for a transaction that of its own draws; else 0.
         offset: number of slots before this step's (first) slot, counted from the start of its endpoint.
-        nested: the miss steps or those of a thread (one tuple), the branches (one tuple each), or nothing.
+        nested: the miss steps or those of a thread (one tuple), the branches (one tuple each copy), or nothing.
     """
 
     spec: StepSpec
@@ -185,7 +186,7 @@ class _Binding:
             case ThreadStep():
                 return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=(self.bind(step.steps),))
             case ParallelStep():
-                branches = tuple(self.bind(branch) for branch in step.branches)
+                branches = tuple(self.bind(branch) for _ in range(step.copies) for branch in step.branches)
                 return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=branches)
             case _:
                 assert_never(step)
@@ -206,23 +207,28 @@ def _count(scenario: Scenario, service: str, endpoint: str, counts: dict[tuple[s
     # Counted once an endpoint, not once a visit: the call tree may be far larger than the scenario.
     place = (service_name_behind(scenario, service), endpoint)
     if place not in counts:
-        total = 0
-        for step in walk(endpoint_steps(scenario, *place)):
-            match step:
-                case CpuStep() | WaitStep():
-                    total += 1
-                case QueryStep():
-                    total += step.repeat
-                case CallStep():
-                    total += _count(scenario, step.target, step.endpoint, counts)
-                case CachedStep() | ParallelStep() | TransactionStep() | ThreadStep():
-                    pass  # `walk` yields what is nested in them
-                case InvalidateStep() | PublishStep():
-                    pass  # the real parts bring their own times
-                case _:
-                    assert_never(step)
-        counts[place] = total
+        counts[place] = _count_steps(scenario, endpoint_steps(scenario, *place), counts)
     return counts[place]
+
+
+def _count_steps(scenario: Scenario, steps: tuple[StepSpec, ...], counts: dict[tuple[str, str], int]) -> int:
+    total = 0
+    for step in steps:
+        match step:
+            case CpuStep() | WaitStep():
+                total += 1
+            case QueryStep():
+                total += step.repeat
+            case CallStep():
+                total += _count(scenario, step.target, step.endpoint, counts)
+            case CachedStep() | ParallelStep() | TransactionStep() | ThreadStep():
+                copies = step.copies if isinstance(step, ParallelStep) else 1
+                total += copies * sum(_count_steps(scenario, inner, counts) for _, inner in nested(step))
+            case InvalidateStep() | PublishStep():
+                pass  # the real parts bring their own times
+            case _:
+                assert_never(step)
+    return total
 
 
 def _slots(

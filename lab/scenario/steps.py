@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal, Union, assert_never
 
-from pydantic import Discriminator, Field
+from pydantic import Discriminator, Field, model_validator
 
 from lab.distributions import Distribution
-from lab.quantities import Count, CountOrZero, Spec
+from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
 from lab.scenario.client import Backoff, ConstantBackoff
 from lab.scenario.problems import Path
 
@@ -80,6 +80,11 @@ class CallStep(Spec):
     kind: Literal["call"] = "call"
     target: str = Field(description="Name of a load balancer or of a service with one replica.")
     endpoint: str = Field(description="The endpoint to call there.")
+    timeout: PositiveDuration | None = Field(
+        default=None,
+        description="How long to wait for the answer: then the step fails, and the callee works on for nobody. None: "
+        "for ever.",
+    )
 
 
 class PublishStep(Spec):
@@ -97,10 +102,72 @@ class ThreadStep(Spec):
 
 
 class ParallelStep(Spec):
-    """Does several lists of steps at once and goes on when all have ended."""
+    """Does several lists of steps at once and goes on when all have ended, or enough of them.
+
+    Branches that nobody waits for any more work on and hold what they hold, as the tasks do that ``asyncio.wait``
+    returns as pending. Where not all are waited for, the visits have a row of ``NAME.parallel`` for each such step,
+    whose operation says how it ended (``full``, ``partial``, ``failed``), and one of ``NAME.branches`` a branch.
+    """
 
     kind: Literal["parallel"] = "parallel"
-    branches: tuple[tuple[StepSpec, ...], ...] = Field(min_length=2, description="Lists of steps.")
+    branches: tuple[tuple[StepSpec, ...], ...] = Field(min_length=1, description="Lists of steps.")
+    copies: Count = Field(
+        default=1,
+        description="How often each branch is done, all at once: a query that goes to so many leaves.",
+        le=500,
+    )
+    wait_for: Literal["all", "quorum", "first"] | Count = Field(
+        default="all",
+        description="How many branches must end well. all: waits until each has ended or is late; quorum: more than "
+        "half; first: one; or a number. All but ``all`` go on as soon as so many are good, or can no longer be.",
+    )
+    timeout: PositiveDuration | None = Field(
+        default=None, description="How long each branch may take: later it counts as failed. None: for ever."
+    )
+    on_failure: Literal["fail", "partial"] = Field(
+        default="fail",
+        description="What fewer good branches lead to. fail: the step fails; partial: it waits for the rest, and goes "
+        "on with the good ones if there is at least one.",
+    )
+
+    @model_validator(mode="after")
+    def _enough(self) -> ParallelStep:
+        if self.width == 1:
+            raise ValueError("one branch alone is nothing parallel; give it a second one, or copies")
+        if self.wanted > self.width:
+            raise ValueError(
+                f"wait_for is {self.wanted}, but there are {self.width} branches, so it could never end well; wait for "
+                "fewer"
+            )
+        if self.on_failure == "partial" and self.wanted == 1:
+            raise ValueError(
+                "on_failure: partial has no effect where one good branch is all that is waited for; leave it out, or "
+                "wait for more"
+            )
+        return self
+
+    @property
+    def width(self) -> int:
+        """How many branches are done at once."""
+        return len(self.branches) * self.copies
+
+    @property
+    def wanted(self) -> int:
+        """How many good branches make a full answer."""
+        match self.wait_for:
+            case "all":
+                return self.width
+            case "quorum":
+                return self.width // 2 + 1
+            case "first":
+                return 1
+            case int():
+                return self.wait_for
+
+    @property
+    def waits_for_all(self) -> bool:
+        """Whether it goes on when every branch has ended, and never earlier or with less."""
+        return self.wait_for == "all" and self.timeout is None and self.on_failure == "fail"
 
 
 StepSpec = Annotated[

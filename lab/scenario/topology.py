@@ -172,17 +172,16 @@ def _asked(steps: tuple[StepSpec, ...], endpoint: str, *, on_miss: bool) -> Iter
             case QueryStep():
                 often = f" x {step.repeat}" if step.repeat > 1 else ""
                 yield step.database, f"{endpoint}: query {step.query}{often}", on_miss
-            case TransactionStep():
+            case TransactionStep() | ThreadStep():
                 yield from _asked(step.steps, endpoint, on_miss=on_miss)
             case CallStep():
                 yield step.target, f"{endpoint}: call {step.endpoint}", on_miss
             case PublishStep():
                 yield step.queue, f"{endpoint}: publish", on_miss
-            case ThreadStep():
-                yield from _asked(step.steps, endpoint, on_miss=on_miss)
             case ParallelStep():
-                for branch in step.branches:
-                    yield from _asked(branch, endpoint, on_miss=on_miss)
+                often = f" x {step.copies}" if step.copies > 1 else ""
+                each = (asked for branch in step.branches for asked in _asked(branch, endpoint, on_miss=on_miss))
+                yield from ((target, label + often, dotted) for target, label, dotted in each)
             case _:
                 assert_never(step)
 

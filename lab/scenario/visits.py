@@ -1,7 +1,8 @@
 """How often a client request visits each part, and how long it holds it when nobody else is there.
 
 Mean values without any waiting, one attempt a request. A look-up hits with the probability it is given; the branches
-of a ``parallel`` take as long as the longest of their means, which is a lower bound of the mean of the longest.
+of a ``parallel`` take as long as the longest of their means, which is a lower bound of the mean of the longest; where
+it waits for the k best, as long as the k-th shortest of their means, though all their work is done. No timeout expires.
 Connections are open already: what opening one takes is left out. Tables have the rows of the start.
 No key is pinned to the primary of a database with ``read_policy: read_your_writes``. Transactions meet no conflict, and
 commits need not wait for replicas. Of row locks that of the most popular key counts, as if its requests were like all
@@ -159,7 +160,8 @@ class _Tour:
                 self._add(Place(component=caller.service, resource="threads"), visits, held_s)
                 return held_s
             case ParallelStep():
-                return max(self._steps(branch, caller, visits) for branch in step.branches)
+                times_s = sorted(self._steps(branch, caller, visits * step.copies) for branch in step.branches)
+                return times_s[(step.wanted - 1) // step.copies]
             case _:
                 assert_never(step)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from simpy import Interrupt
 
 from lab.randomness import child_visit
-from lab.simulation.clock import Clock
+from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.event_loop import Loop
 from lab.simulation.log import Visit
 from lab.simulation.request import Handling, Outcome, Part, Request
@@ -138,6 +138,24 @@ class Call:
         callee = request.child(self._endpoint, child_visit(request.visit, self._ordinal))
         outcome = yield from self._target.handle(callee)
         return Outcome.OK if outcome is Outcome.OK else Outcome.ERROR
+
+
+class TimedCall:
+    """A call whose answer is waited for no longer than a limit; after it the callee works on for nobody.
+
+    An answer at the very limit has come in time.
+    """
+
+    def __init__(self, *, clock: Clock, call: Call, limit_s: float) -> None:
+        self._clock = clock
+        self._call = call
+        self._limit_s = limit_s
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Call, and wait for the answer until the limit."""
+        answer = self._clock.process(self._call.run(request, visit))
+        yield answer | Timer(self._clock, self._limit_s, Order.EXPIRY)
+        return Outcome(str(answer.value)) if answer.processed else Outcome.ERROR
 
 
 class Publish:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+from lab.errors import DomainError
 from lab.theory import domain
 
 
@@ -64,3 +65,19 @@ def exponential_maximum_s_quantile(*, quantile: float, branches: int, branch_tim
     count = domain.whole(branches, name="branches", at_least=1)
     beyond = -math.expm1(math.log(quantile) / count)  # 1 - branch_quantile, without losing digits near 1
     return -math.log(beyond) * domain.positive(branch_time_s, name="branch_time_s")
+
+
+def exponential_order_s_mean(*, branches: int, wanted: int, branch_time_s: float) -> float:
+    """Return the mean time until ``wanted`` of the branches (1 to all) are back: (1/n + .. + 1/(n-k+1)) times the mean.
+
+    Other arguments as in ``exponential_maximum_s_mean``.
+
+    >>> round(exponential_order_s_mean(branches=3, wanted=2, branch_time_s=0.06), 9)  # 1/3 + 1/2
+    0.05
+    """
+    count = domain.whole(branches, name="branches", at_least=1)
+    needed = domain.whole(wanted, name="wanted", at_least=1)
+    if needed > count:
+        raise DomainError(f"wanted is {needed}, but there are {count} branches; want at most as many")
+    first = count - needed + 1
+    return domain.positive(branch_time_s, name="branch_time_s") * math.fsum(1.0 / k for k in range(first, count + 1))

@@ -22,6 +22,7 @@ from lab.validation.balancer_laws import broken_balancer_laws
 from lab.validation.cache_laws import cache_laws
 from lab.validation.client_laws import broken_client_laws
 from lab.validation.database_laws import broken_database_laws, database_places
+from lab.validation.fan_out_laws import broken_fan_out_laws
 from lab.validation.network_laws import broken_network_laws
 from lab.validation.numbers import numbers_over_time
 from lab.validation.queue_laws import broken_queue_laws
@@ -42,6 +43,8 @@ def broken_laws(run: Run) -> list[str]:
     conservation of messages, no more connections than a database has room for, fresh reads from a primary, no more
     processes than allowed, transfers no faster than the network, caches serve what was stored, and what clients promise
     (:mod:`lab.validation.client_laws`).
+
+    Of parallel steps: as many good branches as a full answer needs, in time (:mod:`lab.validation.fan_out_laws`).
     """
     scenario = Scenario.model_validate(run.scenario)
     visits, requests = run.visits, run.requests
@@ -57,6 +60,7 @@ def broken_laws(run: Run) -> list[str]:
         *broken_database_laws(scenario, run),
         *broken_scaling_laws(scenario, run),
         *broken_network_laws(scenario, requests, visits),
+        *broken_fan_out_laws(scenario, visits),
         *cache_laws(scenario, requests, _of_the_language(run)),
         *broken_client_laws(scenario, requests, replayed=run.provenance.get("replayed_schedule") is not None),
     ]
@@ -116,7 +120,7 @@ def _fanning_out(scenario: Scenario) -> list[str]:
     for name, part in scenario.components.items():
         steps = [step for each in part.endpoints.values() for step in walk(each)] if isinstance(part, Service) else []
         if _has_branches(steps):
-            found.append(name)
+            found += [name, f"{name}.branches"]  # branches may have branches of their own
         found += [step.cache for step in steps if isinstance(step, CachedStep) and _has_branches(walk(step.miss))]
     return found
 

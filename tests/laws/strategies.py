@@ -63,6 +63,11 @@ MORE_LEAVES = st.one_of(
     QUERIES.map(lambda query: query | {"repeat": 3}),
     TRANSACTIONS,
     THREADS,
+    st.builds(
+        lambda target, timeout: {"kind": "call", "target": target, "endpoint": "get", "timeout": timeout},
+        st.sampled_from(["inner", "balanced"]),
+        st.sampled_from(["3ms", "30ms"]),
+    ),
 )
 
 
@@ -74,8 +79,26 @@ def _nested(steps: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+WAITED_FOR = st.sampled_from(
+    [
+        {"wait_for": "first"},
+        {"wait_for": "quorum", "copies": 2, "on_failure": "partial"},
+        {"wait_for": 2, "timeout": "9ms"},
+        {"timeout": "5ms", "on_failure": "partial"},
+        {"copies": 2},
+    ]
+)
+
+
+def _nested_deeper(steps: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Also parallel steps that do not wait for all."""
+    branches = st.lists(st.lists(steps, min_size=1, max_size=2), min_size=2, max_size=3)
+    wide = st.builds(lambda each, how: {"kind": "parallel", "branches": each, **how}, branches, WAITED_FOR)
+    return st.one_of(_nested(steps), wide)
+
+
 MEASURABLE_STEPS = st.lists(st.recursive(LEAVES, _nested, max_leaves=5), min_size=1, max_size=4)
-STEPS = st.lists(st.recursive(MORE_LEAVES, _nested, max_leaves=5), min_size=1, max_size=4)
+STEPS = st.lists(st.recursive(MORE_LEAVES, _nested_deeper, max_leaves=5), min_size=1, max_size=4)
 LIMITS = st.one_of(
     st.just({}),
     st.builds(lambda slots, backlog: {"concurrency": slots, "backlog": backlog}, st.integers(1, 4), st.integers(0, 5)),

@@ -140,6 +140,7 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         for protection in ("single_flight", "lock", "early_refresh", "stale_while_revalidate")
     },
     "service": ([{"kind": "call", "target": "callee", "endpoint": "get"}], {"callee": _CALLEE}),
+    "impatient_call": ([{"kind": "call", "target": "callee", "endpoint": "get", "timeout": "5s"}], {"callee": _CALLEE}),
     "thread": ([{"kind": "thread", "steps": [_WAIT, {"kind": "cpu", "time": "3ms"}, _QUERY]}], {"main": _DATABASE}),
     "service_on_a_shared_host": (
         [{"kind": "cpu", "time": _TIME}, {"kind": "call", "target": "callee", "endpoint": "get"}],

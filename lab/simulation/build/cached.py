@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from lab.errors import Unsupported
 from lab.scenario import stampede
 from lab.scenario.components import Cache as Spec
-from lab.scenario.components import Service
+from lab.simulation.build.process import at_its_end
 from lab.simulation.cache import Cache
 from lab.simulation.cached import (
     Cached,
@@ -21,7 +21,6 @@ from lab.simulation.cached import (
     Work,
 )
 from lab.simulation.event_loop import Loop
-from lab.simulation.fleet import Life, Member
 from lab.simulation.steps import Access, Runnable, Steps
 
 if TYPE_CHECKING:
@@ -106,16 +105,7 @@ class Caching:
         refreshes = Refreshes(
             clock=world.clock, log=world.log, named=(name, self._process), event_loop=self._event_loop
         )
-        fleet, service = world.fleet(self._service), world.scenario.components[self._service]
-        assert isinstance(service, Service)  # it calls
-        if fleet.mortal:
-            replica = self._process // service.workers
-
-            def told(member: Member) -> None:
-                if member.index == replica and member.life is Life.GONE:
-                    refreshes.end_all()
-
-            fleet.watch(told)
+        at_its_end(world, self._service, self._process, refreshes.end_all)
         return refreshes
 
     def _own(self, name: str) -> Cache:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
 from lab.scenario.components import Service as Spec
 from lab.scenario.service import host_of, uses_threads
 from lab.simulation.discipline import Classes, Stack
 from lab.simulation.event_loop import EventLoop, Loop
+from lab.simulation.fleet import Life, Member
 from lab.simulation.interpreter import Interpreter
 from lab.simulation.line import WaitingRoom
 from lab.simulation.processor import OwnCore, Processor
@@ -74,3 +76,21 @@ def make_computing(world: World, name: str, spec: Spec, *, index: int, process: 
 def _processor(world: World, spec: Spec, index: int) -> Processor:
     host = host_of(spec, index)
     return OwnCore(world.clock) if host is None else world.host(host).process()
+
+
+def at_its_end(world: World, service: str, process: int, told: Callable[[], None]) -> None:
+    """Have ``told`` called when a process of the service ends, if processes of it can end.
+
+    Args:
+        process: its number among all processes of the service.
+    """
+    fleet, spec = world.fleet(service), world.scenario.components[service]
+    if fleet.mortal:
+        assert isinstance(spec, Spec)  # it has processes
+        replica = process // spec.workers
+
+        def see(member: Member) -> None:
+            if member.index == replica and member.life is Life.GONE:
+                told()
+
+        fleet.watch(see)

@@ -21,9 +21,10 @@ from lab.scenario.steps import (
     WaitStep,
 )
 from lab.simulation.build.cached import Caching
-from lab.simulation.build.process import make_admission, make_computing
+from lab.simulation.build.process import at_its_end, make_admission, make_computing
 from lab.simulation.database import DatabaseClient
 from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Pauses, Transaction
+from lab.simulation.fan_out import FanOut, Rule, Tasks
 from lab.simulation.service import Replica
 from lab.simulation.steps import (
     Awaiting,
@@ -35,6 +36,7 @@ from lab.simulation.steps import (
     Query,
     Runnable,
     Steps,
+    TimedCall,
     Wait,
 )
 from lab.simulation.thread_pool import Blocking, ComputeInThread, InThread, ThreadPool
@@ -84,6 +86,7 @@ class _Wiring:
         )
         self._held: dict[str, HeldConnections] = {}  # by database: that of the transaction around the steps
         self._in_thread = False
+        self._tasks: Tasks | None = None
         self._threads = ThreadPool(
             clock=world.clock, log=world.log, name=f"{service}.thread_pool", index=process, threads=spec.threads
         )
@@ -119,8 +122,7 @@ class _Wiring:
             case TransactionStep():
                 return self._transaction(spec, bound)
             case CallStep():
-                target = world.reached(self._service, spec.target)
-                return self._asking(Call(target=target, endpoint=spec.endpoint, ordinal=bound.ordinal))
+                return self._asking(self._call(spec, bound.ordinal))
             case PublishStep():
                 return self._asking(Publish(queue=world.reached(self._service, spec.queue), ordinal=bound.ordinal))
             case ThreadStep():
@@ -133,10 +135,36 @@ class _Wiring:
                     )
                 )
             case ParallelStep():
-                branches = tuple(self.steps(branch) for branch in bound.nested)
-                return self._awaiting(Parallel(clock=world.clock, event_loop=event_loop, branches=branches))
+                return self._awaiting(self._parallel(spec, tuple(self.steps(branch) for branch in bound.nested)))
             case _:
                 assert_never(spec)
+
+    def _call(self, spec: CallStep, ordinal: int) -> Runnable:
+        target = self._world.reached(self._service, spec.target)
+        call = Call(target=target, endpoint=spec.endpoint, ordinal=ordinal)
+        return call if spec.timeout is None else TimedCall(clock=self._world.clock, call=call, limit_s=spec.timeout)
+
+    def _parallel(self, spec: ParallelStep, branches: tuple[Steps, ...]) -> Runnable:
+        world, event_loop = self._world, self._replica.event_loop
+        if spec.waits_for_all:
+            return Parallel(clock=world.clock, event_loop=event_loop, branches=branches)
+        if self._tasks is None:
+            self._tasks = Tasks(world.clock)
+            at_its_end(world, self._service, self._process, self._tasks.end_all)
+        return FanOut(
+            place=(world.clock, world.log),
+            named=(self._service, self._process),
+            event_loop=event_loop,
+            tasks=self._tasks,
+            rule=Rule(
+                wanted=spec.wanted,
+                width=spec.width,
+                eager=spec.wait_for != "all",
+                partial=spec.on_failure == "partial",
+                timeout_s=spec.timeout,
+            ),
+            branches=branches,
+        )
 
     def _query(self, spec: QueryStep, ordinal: int) -> Runnable:
         if spec.database in self._held:
