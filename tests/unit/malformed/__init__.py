@@ -601,8 +601,16 @@ _SHAPES = (
         34,
         "write_item: is too short: it needs 1 or more",
     ),
+    _change("one branch", "            - [{kind: wait, time: 5ms}]\n", "", 41, "one branch alone is nothing parallel"),
     _change(
-        "one branch", "            - [{kind: wait, time: 5ms}]\n", "", 42, "branches: is too short: it needs 2 or more"
+        "no branch",
+        "          branches:\n            - [{kind: cpu, time: 1ms}]\n            - [{kind: wait, time: 5ms}]\n",
+        "          branches: []\n",
+        42,
+        "branches: is too short: it needs 1 or more",
+    ),
+    _change(
+        "waiting for a word", "          branches:\n", "          wait_for: most\n          branches:\n", 42, "wait_for"
     ),
     _change("nothing after the colon", "{size: 4, timeout: 2s}", "", 48, "main.pool: is empty; write it with its keys"),
     _change("list for a mapping", "{size: 4, timeout: 2s}", "[4]", 48, "components.main.pool: a list is not a mapping"),
