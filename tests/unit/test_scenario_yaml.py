@@ -199,7 +199,7 @@ class TestSchema:
                 "unknown algorithm",
                 "half a replica",
                 "bad name",
-                "one branch",
+                "no branch",
                 "autoscaler",
                 "misspelt eviction",
             ),
