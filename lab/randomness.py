@@ -80,11 +80,12 @@ class Stream:
             shape (count,), each in (0, 1).
         """
         state = np.arange(first, first + count, dtype=np.uint64) ^ np.uint64(visit * _VISIT & _MASK)
-        bits = _splitmix64_array(np.uint64(self._key) ^ _splitmix64_array(state))
+        bits = splitmix64_array(np.uint64(self._key) ^ splitmix64_array(state))
         return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * _TO_UNIT
 
 
-def _splitmix64_array(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def splitmix64_array(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return :func:`splitmix64` of each of an array of states."""
     value = value + np.uint64(_GOLDEN)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(_MIX_1)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(_MIX_2)

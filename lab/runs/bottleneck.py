@@ -123,12 +123,13 @@ def _waits_at(
 def _for_what(scenario: Mapping[str, Any], component: str) -> str:
     """What a wait there is for, from the scenario's kind of part."""
     parts = scenario.get("components", {})
-    name, _, place = component.partition(".")
+    name, _, rest = component.partition(".")
+    place = rest.rpartition(".")[2]
     if place == "server":
         return "for a core of the database"
     if place == "lock":
         return "for the lock of a row"
-    part = parts.get(name if place.startswith("replica_") else component, {})
+    part = parts.get(name if place.startswith(("replica_", "shard_")) else component, {})
     match part.get("kind", component.rpartition(".")[2]):
         case "load_balancer":
             return f"for a connection to {part['targets']}" if "targets" in part else "for a connection"

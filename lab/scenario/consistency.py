@@ -134,3 +134,4 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
             yield from cache_problems(component, ("components", name), keys=named_keys(scenario.workload))
         if isinstance(component, Database):
             yield from database_consistency.without_effect(name, component)
+            yield from database_consistency.without_shards(scenario, name, component)

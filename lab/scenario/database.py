@@ -96,6 +96,16 @@ class Database(Spec):
         description="Connections that the server keeps open at once; beyond it connecting fails (PostgreSQL: 100). "
         "None: no limit.",
     )
+    shards: Count = Field(
+        default=1,
+        description="Servers, each with replicas of its own, among which the keys are divided by a hash; each has a "
+        "pool of its own in each process that calls. In a Run they are NAME.shard_0, NAME.shard_1, ...",
+        le=1_000,
+    )
+    shard_by: Literal["key", "cell"] = Field(
+        default="key",
+        description="What is hashed: the key, or (with keys of kind cells) its cell, whose keys are then together.",
+    )
     replicas: CountOrZero = Field(
         default=0,
         description="More servers like the primary, each with a pool of its own, that apply what it commits.",

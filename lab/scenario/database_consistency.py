@@ -9,18 +9,34 @@ from lab.distributions import mean_s
 from lab.quantities import default_of
 from lab.scenario.cache import Cache
 from lab.scenario.database import Database
+from lab.scenario.keys import CellKeys
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.stampede import StaleWhileRevalidate
 from lab.scenario.steps import CachedStep, ParallelStep, QueryStep, StepSpec, TransactionStep, walk
+from lab.scenario.workload import ClosedWorkload, OpenWorkload, SessionsWorkload
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
+
+_KEYED = (OpenWorkload, ClosedWorkload, SessionsWorkload)  # the others have keys in a file
 
 
 def without_effect(name: str, database: Database) -> Iterator[Problem]:
     """Yield which keys of the database ``name`` do nothing, or need another one."""
     for keys, message in (*_pool(database), *_plans(database), *_replicas(database), *_locks(database)):
         yield Problem(path=("components", name, *keys), message=message)
+
+
+def without_shards(scenario: Scenario, name: str, database: Database) -> Iterator[Problem]:
+    """Yield a way to divide keys among shards that does nothing, or cannot be gone."""
+    if database.shard_by == "key":
+        return
+    where: Path = ("components", name, "shard_by")
+    if database.shards == 1:
+        yield Problem(path=where, message="has no effect, as there is one shard; give it shards too, or leave it out")
+    elif not (isinstance(scenario.workload, _KEYED) and isinstance(scenario.workload.keys, CellKeys)):
+        message = "needs cells, and the workload's keys have none; give it keys of kind cells, or shard by key"
+        yield Problem(path=where, message=message)
 
 
 def _pool(database: Database) -> Iterator[tuple[Path, str]]:

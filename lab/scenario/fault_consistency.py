@@ -70,6 +70,9 @@ def fault_problems(scenario: Scenario) -> Iterator[Problem]:
 def _same_subject(one: Fault, other: Fault) -> bool:
     if one.kind != other.kind or sorted(struck(one)) != sorted(struck(other)):
         return False
+    shards = [each.shard for each in (one, other) if isinstance(each, OfSomeReplicas | FailoverFault)]
+    if len(shards) > 1 and None not in shards and shards[0] != shards[1]:
+        return False
     if not isinstance(one, OfSomeReplicas) or not isinstance(other, OfSomeReplicas):
         return True
     # Of replicas, only two that are each named are certain to differ. What has crashed is not struck again.
@@ -89,6 +92,7 @@ def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
         yield from packet_loss_problems(scenario, fault, where)
         return
     component, kinds = scenario.components.get(fault.component), _STRUCK[type(fault)]
+    yield from _no_such_shard(fault, component, where)
     if not isinstance(component, kinds):
         known = listed_names(scenario.components, *kinds)
         wanted = " or ".join(_NAMES[kind] for kind in kinds)
@@ -119,6 +123,17 @@ def _unfit_partition(scenario: Scenario, fault: PartitionFault, where: Path) -> 
             f"(these do: {known}); a balancer and its servers, a queue and its consumers: let the service hang instead"
         )
         yield Problem(path=(*where, "between"), message=message)
+
+
+def _no_such_shard(fault: Fault, component: object, where: Path) -> Iterator[Problem]:
+    if not isinstance(fault, OfSomeReplicas | FailoverFault) or fault.shard is None:
+        return
+    shards = component.shards if isinstance(component, Database) else 1
+    if shards == 1:
+        message = f"only a database has shards, and {fault.component!r} has none; leave it out"
+        yield Problem(path=(*where, "shard"), message=message)
+    elif fault.shard >= shards:
+        yield Problem(path=(*where, "shard"), message=f"shards are numbered from 0 to {shards - 1}")
 
 
 def _unfit_cache(cache: Cache, where: Path) -> Iterator[Problem]:

@@ -10,6 +10,8 @@ from lab.quantities import Count, CountOrZero, Duration, Number, PositiveDuratio
 from lab.scenario.names import CLIENT
 from lab.scenario.network import PacketLoss
 
+_SHARD = "Of a database with shards: this one alone, by its number from 0. None: all of them."
+
 
 class _Fault(Spec):
     at: Duration = Field(description="When it happens.")
@@ -28,6 +30,8 @@ class OfSomeReplicas(_OfAComponent):
     replica: CountOrZero | None = Field(
         default=None, description="Of a service: this one alone, by its number from 0. None: see replicas."
     )
+
+    shard: CountOrZero | None = Field(default=None, description=_SHARD)
 
     @model_validator(mode="after")
     def _either(self) -> OfSomeReplicas:
@@ -106,6 +110,7 @@ class FailoverFault(_OfAComponent):
     """A database loses its primary for good; after its failover time a replica takes its place."""
 
     kind: Literal["failover"] = "failover"
+    shard: CountOrZero | None = Field(default=None, description=_SHARD)
 
 
 class QuotaFault(_OfAComponent):

@@ -124,12 +124,21 @@ def popularity(scenario: Scenario, *, time_s: float = 0.0) -> NDArray[Any]:
     """
     import numpy as np  # here, to keep reading scenarios quick
 
+    shares = shares_by_key(scenario, time_s=time_s)
     if isinstance(scenario.workload, ReplayWorkload):
-        _, counts = np.unique(recording_of(scenario).key, return_counts=True)
-        falling: NDArray[Any] = np.sort(counts)[::-1] / counts.sum()
-        return falling
-    shares = _popularity(scenario.workload.keys, time_s)
+        shares = shares[shares > 0]
     return np.sort(shares)[::-1]
+
+
+def shares_by_key(scenario: Scenario, *, time_s: float = 0.0) -> NDArray[Any]:
+    """Return how likely a request that starts then asks for key 0, 1, 2, ...; of a recording: over all of it."""
+    import numpy as np  # here, to keep reading scenarios quick
+
+    if isinstance(scenario.workload, ReplayWorkload):
+        counts = np.bincount(recording_of(scenario).key)
+        shares: NDArray[Any] = counts / counts.sum()
+        return shares
+    return _popularity(scenario.workload.keys, time_s)
 
 
 def _popularity(keys: Keys, time_s: float) -> NDArray[Any]:

@@ -39,7 +39,8 @@ class Place:
         component: name of the component.
         resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``,
             their ``threads``, and the ``gil``, which loop and threads share; the ``cores`` of a host; the
-            ``connections`` of a pool, the ``cores`` of the database behind it (of its primary; those of all its
+            ``connections`` of a pool, the ``cores`` of the database behind it (of its primary, and of the shard that
+            is asked for most; those of all its
             replicas together are ``replica_connections`` and ``replica_cores``), and the lock of its
             ``hottest_row``; the ``accesses`` of a cache; the ``publishings`` and ``deliveries`` of a queue; the
             ``checks`` of a rate limiter; the ``slots`` inside a waiting room, and its ``admissions``, one after

@@ -99,12 +99,7 @@ def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str
         case Cache():
             yield from _cache_limits(component)
         case Database():
-            overflow = f"+{component.pool.overflow}" * bool(component.pool.overflow)
-            yield f"pool {component.pool.size}{overflow} a replica"
-            if component.cores is not None:
-                yield f"{component.cores} core{'s' * (component.cores != 1)}"
-            if component.replicas:
-                yield f"{component.replicas} replica{'s' * (component.replicas != 1)}, reads: {component.read_policy}"
+            yield from _database_limits(component)
         case Queue():
             yield (
                 f"{component.prefetch} a consumer"
@@ -117,6 +112,17 @@ def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str
             yield f"{component.cores} core{'s' * (component.cores != 1)}"
         case _:
             assert_never(component)
+
+
+def _database_limits(database: Database) -> Iterator[str]:
+    overflow = f"+{database.pool.overflow}" * bool(database.pool.overflow)
+    yield f"pool {database.pool.size}{overflow} a replica"
+    if database.shards > 1:
+        yield f"{database.shards} shards"
+    if database.cores is not None:
+        yield f"{database.cores} core{'s' * (database.cores != 1)}"
+    if database.replicas:
+        yield f"{database.replicas} replica{'s' * (database.replicas != 1)}, reads: {database.read_policy}"
 
 
 def _of_service(service: Service, replicas: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ it waits for the k best, as long as the k-th shortest of their means, though all
 Connections are open already: what opening one takes is left out. Tables have the rows of the start.
 No key is pinned to the primary of a database with ``read_policy: read_your_writes``. Transactions meet no conflict, and
 commits need not wait for replicas. Of row locks that of the most popular key counts, as if its requests were like all
-others; statements within other steps of a transaction are not seen to lock.
+others; statements within other steps of a transaction are not seen to lock. Of shards the one that gets most counts.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from lab.scenario.replicas import most_replicas
 from lab.scenario.routes import Shares
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import host_of, uses_threads
+from lab.scenario.shards import hottest_share
 from lab.scenario.steps import (
     CachedStep,
     CallStep,
@@ -101,6 +102,7 @@ class _Tour:
         self.time_s: dict[Place, float] = defaultdict(float)
         self.look_ups: dict[str, float] = defaultdict(float)
         self._hottest_share: float | None = None  # of all requests; worked out when it is needed
+        self._shard_shares: dict[str, float] = {}
 
     def call(self, target: str, endpoint: str, visits: float) -> float:
         component = self._components[target]
@@ -187,7 +189,8 @@ class _Tour:
                 self._lock(step.database, visits, executed_s)
         for role, share in shares.items():
             if database.cores is not None:
-                self._add(Place(component=step.database, resource=CORES[role]), visits * share, executed_s)
+                asked = visits * share * self._of_one_shard(step.database)
+                self._add(Place(component=step.database, resource=CORES[role]), asked, executed_s)
         return held_s
 
     def _transaction(self, step: TransactionStep, caller: _Caller, visits: float) -> float:
@@ -217,7 +220,13 @@ class _Tour:
     def _hold(self, name: str, caller: _Caller, shares: Shares, visits: float, held_s: float) -> None:
         for role, share in shares.items():
             place = Place(component=name, resource=CONNECTIONS[role], caller=caller.service)
-            self._add(place, visits * share, held_s)
+            self._add(place, visits * share * self._of_one_shard(name), held_s)
+
+    def _of_one_shard(self, name: str) -> float:
+        """Return the share of statements that go to the shard of a database that gets most of them."""
+        if name not in self._shard_shares:
+            self._shard_shares[name] = hottest_share(self._database(name), self._scenario)
+        return self._shard_shares[name]
 
     def _database(self, name: str) -> Database:
         database = self._components[name]

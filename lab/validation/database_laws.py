@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from lab.runs.run import Run
 from lab.scenario.components import Database, Service
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import every_step
+from lab.scenario.shards import ShardOf, places_of
 from lab.scenario.steps import QueryStep
 from lab.validation.transaction_laws import broken_commit_laws, broken_lock_laws
 
@@ -19,7 +22,8 @@ def database_places(scenario: Scenario, component: str) -> tuple[int | None, boo
     server count together; ``name.server`` is a server of its own. Rows that are locked, and commits that wait for
     replicas, have no limit in all.
     """
-    name, _, part = component.partition(".")
+    name, _, rest = component.partition(".")
+    part = rest.rpartition(".")[2]  # behind the shard, where there are shards
     database = scenario.components[name]
     assert isinstance(database, Database)
     if part == "server":
@@ -43,10 +47,26 @@ def broken_database_laws(scenario: Scenario, run: Run) -> Iterator[str]:
     """Yield a sentence for each promise that a database of the Run breaks."""
     for name, part in scenario.components.items():
         if isinstance(part, Database) and name not in run.provenance.get("own_components", []):
-            yield from _connections(name, part, run)
-            yield from _fresh_reads(name, part, run)
-            yield from broken_lock_laws(name, run.requests, run.visits)
-            yield from broken_commit_laws(scenario, name, run.visits, run.events)
+            for place in places_of(name, part):
+                yield from _connections(place, part, run)
+                yield from _fresh_reads(place, part, run)
+                yield from broken_lock_laws(place, run.requests, run.visits)
+                yield from broken_commit_laws(scenario, place, run.visits, run.events)
+            if part.shards > 1:
+                yield from _shards(scenario, name, part, run)
+
+
+def _shards(scenario: Scenario, name: str, database: Database, run: Run) -> Iterator[str]:
+    """A key is asked for at its own shard alone."""
+    shard_of = ShardOf(database, scenario)
+    own = run.requests["replication"].to_numpy(), run.requests["request"].to_numpy()
+    shards = pd.Series(shard_of.column(run.requests["key"].to_numpy()), index=pd.MultiIndex.from_arrays(own))
+    for number, place in enumerate(places_of(name, database)):
+        rows = run.visits[run.visits["component"].astype(str).str.match(rf"{place}(\.|$)")]
+        asked = shards.reindex(pd.MultiIndex.from_frame(rows[["replication", "request"]]))
+        strangers = int((asked != number).sum())
+        if strangers:
+            yield f"shards: {strangers} visits to {place} were about keys that belong to another shard"
 
 
 def _connections(name: str, database: Database, run: Run) -> Iterator[str]:

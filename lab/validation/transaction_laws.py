@@ -45,7 +45,7 @@ def broken_commit_laws(scenario: Scenario, name: str, visits: pd.DataFrame, even
     A commit whose answer does not come back is in doubt: where servers, callers or the way between them fail it may
     be committed though its caller saw an error. An asynchronous failover loses commits; then nothing is promised.
     """
-    database = scenario.components[name]
+    database = scenario.components[name.partition(".")[0]]  # of which this may be a shard
     assert isinstance(database, Database)
     if {_COMMIT, _TRANSACTION} & set(database.queries):
         return  # their rows cannot be told from those of the transactions

@@ -97,5 +97,9 @@ def faults(draw: st.DrawFn, database: dict[str, Any], *, networked: bool) -> lis
     """Draw none, or some faults; a failover only of a database that has replicas, lost packets only of a network."""
     failover = {"kind": "failover", "component": "main", "at": draw(_TIMES)}
     lossy = {"kind": "packet_loss", "at": draw(_TIMES), "duration": draw(_SPANS), "loss": "40%"}
-    some = draw(_SOME_FAULTS) + [failover] * bool(database.get("replicas") and draw(st.booleans()))
+    last = database.get("shards", 1) - 1
+    shard = draw(st.sampled_from([{}, {"shard": last}])) if last else {}
+    failover |= shard
+    mine = [fault | (shard if fault.get("component") == "main" else {}) for fault in draw(_SOME_FAULTS)]
+    some = mine + [failover] * bool(database.get("replicas") and draw(st.booleans()))
     return some + [lossy] * (networked and draw(st.booleans()))

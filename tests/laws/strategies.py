@@ -376,6 +376,7 @@ REPLICATIONS = st.builds(
     st.sampled_from(["primary", "replicas", "any", "read_your_writes"]),
     st.integers(0, 2),
 )
+SHARDS = st.sampled_from([{}, {}, {"shards": 2}, {"shards": 3}])
 LOCKS = st.builds(
     lambda isolation, timeout, reading: {
         **{"isolation": isolation, "lock_timeout": timeout},
@@ -399,10 +400,11 @@ def _database(*parts: dict[str, Any], time: Any, plan: Any, locks: dict[str, Any
 
 
 DATABASES = st.builds(
-    lambda pool, server, replication, time, plan, locks: _database(
-        {"pool": pool}, server, replication, time=time, plan=plan, locks=locks
+    lambda pool, shards, server, replication, time, plan, locks: _database(
+        {"pool": pool}, shards, server, replication, time=time, plan=plan, locks=locks
     ),
     POOLS,
+    SHARDS,
     st.one_of(st.just({}), SERVERS),
     st.one_of(st.just({}), REPLICATIONS),
     TIMES,
@@ -504,6 +506,8 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     payloads = {"payloads": draw(PAYLOADS)} if networked else {}
     patient = client["timeout"] is None and client.get("deadline") is None
     workload = draw(workloads(measurable=measurable))
+    if database.get("shards") and workload["keys"]["kind"] == "cells":
+        database |= {"shard_by": draw(st.sampled_from(["key", "cell"]))}
     fronts = {} if measurable else draw(gates(clients_known=workload["kind"] != "open"))
     quota = draw(limiters(endpoints=("get",), clients_known=False)) | {"targets": "inner"}
     return lab.Scenario.model_validate(

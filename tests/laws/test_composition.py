@@ -99,6 +99,7 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
             | {"isolation": "serializable"}
         },
     ),
+    "shards": ([_QUERY], {"main": _SERVED | {"shards": 3, "pool": {"size": 1, "timeout": "5s"}}}),
     "synchronous_replica": (
         [_QUERY],
         {

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import lab
+from lab.randomness import splitmix64
 from lab.simulation.build import World
 from lab.simulation.clock import Order, Timer
 from lab.simulation.request import Handling, Request
@@ -72,6 +73,17 @@ def lost_with_constant_patience(
     return beyond / (sum(idle) + (at_none - at_patience) / surplus_per_s + beyond)
 
 
+def hottest_of(*, shards: int, keys: int) -> tuple[int, float]:
+    """Return the shard that has most of the requests of a Zipf law (exponent 1), and its share of them."""
+    weights = [1 / rank for rank in range(1, keys + 1)]
+    each = [
+        sum(weight for key, weight in enumerate(weights) if splitmix64(key) % shards == shard)
+        for shard in range(shards)
+    ]
+    share = max(each) / sum(weights)
+    return each.index(max(each)), share
+
+
 @dataclass(frozen=True)
 class Case:
     """A scenario, a figure of its Run, what theory says of it, and a change of 5 % that moves it."""
@@ -90,6 +102,7 @@ class Case:
 _GET = "components.main.queries.get.time.mean"
 _IMPATIENT = {"arrival_rate_per_s": 280.0, "service_time_s": 0.01, "servers": 3, "patience_s": 0.02}
 _CLOSED = {"population": 12, "think_time_s": 0.02, "service_time_s": 0.01, "servers": 4}
+_HOT, _HOT_SHARE = hottest_of(shards=2, keys=60)
 _REPLICATED = {
     "queries": {"get": "1ms", "put": {"statement": "insert", "time": "1ms"}},
     "replicas": 1,
@@ -134,6 +147,18 @@ CASES = [
         "all",
         machine_repairman.throughput_per_s(**_CLOSED),
         {_GET: "10.5ms"},
+    ),
+    Case(
+        "the hot shard is a queue of its own, with the share of its keys",
+        _scenario(
+            {"cores": 1, "shards": 2, "queries": {"get": "10ms"}},
+            rate=f"{60 / _HOT_SHARE:.6f}/s",
+            duration="16s",
+        ).with_({"workload.keys": {"kind": "zipf", "exponent": 1.0, "count": 60}}),
+        "number_in_service_mean",
+        f"main.shard_{_HOT}.server",
+        0.6,
+        {"components.main.queries.get.time": "10.5ms"},
     ),
     Case(
         "a read is stale if its key was written within the lag",

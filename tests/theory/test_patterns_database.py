@@ -136,3 +136,28 @@ def test_what_carries_a_hot_account() -> None:
     # No transfer twice, none lost: as many commits as answers, whatever it took.
     for run in (retried, split):
         assert broken_laws(run) == []
+
+
+@pytest.mark.slow
+def test_more_shards_do_not_split_a_cell() -> None:
+    """The cell alone is 125 % of a core, whatever the number of shards; by key it is spread; one key never is."""
+    changes = {
+        "four": {},
+        "sixteen": {"components.main.shards": 16},
+        "by key": {"components.main.shard_by": "key"},
+        "one key": {
+            **{"components.main.shard_by": "key", "workload.keys.keys_per_cell": 1},
+            "workload.keys.cells": 10_000,
+        },
+    }
+    errors = {
+        name: _run("hot_shard", **{"run.replications": 1}, **change).value("error_ratio")
+        for name, change in changes.items()
+    }
+    assert min(errors[name] for name in ("four", "sixteen", "one key")) > 0.05
+    assert errors["by key"] == 0
+    hot = lab.read_scenario(PATTERNS / "hot_shard.yaml").with_({"workload.keys.hot.0.at": "0s"})
+    for shards in (4, 16):
+        row = lab.arithmetic(hot.with_({"components.main.shards": shards})).row("main", "cores", level="base")
+        assert row.utilisation is not None
+        assert row.utilisation > 1.25

@@ -11,6 +11,7 @@ from lab.scenario.components import QuerySpec, Service
 from lab.scenario.plans import plan_time_s
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import every_step
+from lab.scenario.shards import ShardOf, places_of
 from lab.scenario.steps import TransactionStep
 from lab.simulation.database import Cluster, DatabaseClient, Pool, PooledDatabase, Server
 from lab.simulation.database.client import COMMIT, TRANSACTION, Pools, Trips
@@ -19,35 +20,47 @@ from lab.simulation.database.replication import Replication
 from lab.simulation.database.routing import Primary, ReadPolicy, ReadYourWrites, Spread
 from lab.simulation.database.row_locks import RowLocks
 from lab.simulation.database.session import Statement
+from lab.simulation.database.shards import Shards
 from lab.simulation.database.table import Table
 from lab.simulation.fleet import Life, Member
+from lab.simulation.request import Part
 from lab.simulation.variate import Variate
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
 
 
-def make_database(
-    world: World, name: str, spec: Spec, *, service: str | None, replica: int
-) -> PooledDatabase | DatabaseClient:
-    """Return the database behind the pool of one replica of a service: the plain one, where that does.
+def make_database(world: World, name: str, spec: Spec, *, service: str | None, replica: int) -> Part:
+    """Return the database behind the pools of one replica of a service: the plain one, where that does.
 
     Args:
         service: whose replica; None: whatever process a user's own component stands for.
     """
-    if not world.may_fail(name) and is_plain(spec) and not _holds_transactions(world.scenario, name):
-        return PooledDatabase(
-            clock=world.clock,
-            log=world.log,
-            seen_from=(name, replica),
-            pool=(spec.pool.size + spec.pool.overflow, spec.pool.timeout),
-            round_trip=world.variate(f"{name}/round_trip", spec.round_trip),
-            queries=_query_times(world, name, spec),
-        )
-    client = _make_client(world, name, spec, service=service, replica=replica)
-    if service is not None:
+    places = tuple(enumerate(places_of(name, spec)))
+    plain = not world.may_fail(name) and is_plain(spec) and not _holds_transactions(world.scenario, name)
+    if plain:
+        pools = tuple(_make_plain(world, (name, place), spec, replica) for _, place in places)
+        return pools[0] if len(pools) == 1 else Shards(clients=pools, shard_of=ShardOf(spec, world.scenario))
+    clients = tuple(
+        _make_client(world, (name, place), spec, cluster=world.database_server(name, shard), caller=(service, replica))
+        for shard, place in places
+    )
+    for client in clients if service is not None else ():
+        assert service is not None
         _close_at_the_end(world, client, service, replica)
-    return client
+    return clients[0] if len(clients) == 1 else Shards(clients=clients, shard_of=ShardOf(spec, world.scenario))
+
+
+def _make_plain(world: World, named: tuple[str, str], spec: Spec, replica: int) -> PooledDatabase:
+    name, place = named
+    return PooledDatabase(
+        clock=world.clock,
+        log=world.log,
+        seen_from=(place, replica),
+        pool=(spec.pool.size + spec.pool.overflow, spec.pool.timeout),
+        round_trip=world.variate(f"{name}/round_trip", spec.round_trip),
+        queries=_query_times(world, name, spec),
+    )
 
 
 def is_plain(spec: Spec) -> bool:
@@ -66,13 +79,18 @@ def _holds_transactions(scenario: Scenario, name: str) -> bool:
     return any(isinstance(step, TransactionStep) and step.database == name for step in every)
 
 
-def make_cluster(world: World, name: str, spec: Spec) -> Cluster:
-    """Return the servers of a database, which all its callers share."""
+def make_cluster(world: World, named: tuple[str, str], spec: Spec) -> Cluster:
+    """Return the servers of a database or of one of its shards, which all its callers share.
+
+    Args:
+        named: its name, by which times are drawn, and that of the shard, which its rows tell.
+    """
+    name, place = named
     servers = tuple(
         Server(
             clock=world.clock,
             log=world.log,
-            name=name,
+            name=place,
             index=index,
             cores=spec.cores,
             max_connections=spec.max_connections,
@@ -80,18 +98,18 @@ def make_cluster(world: World, name: str, spec: Spec) -> Cluster:
         for index in range(1 + spec.replicas)
     )
     return Cluster(
-        log=(world.clock, world.log, name),
+        log=(world.clock, world.log, place),
         servers=servers,
         table=Table(clock=world.clock, rows=spec.rows or 0, growth_per_s=spec.row_growth),
         replication=_replication(world, name, spec) if spec.replicas else None,
         failover_s=spec.failover_time,
-        locks=_row_locks(world, name, spec) if _locks(spec) else None,
+        locks=_row_locks(world, place, spec) if _locks(spec) else None,
     )
 
 
-def _row_locks(world: World, name: str, spec: Spec) -> RowLocks:
+def _row_locks(world: World, place: str, spec: Spec) -> RowLocks:
     return RowLocks(
-        log=(world.clock, world.log, name), timeout_s=spec.lock_timeout, snapshots=spec.isolation != "read_committed"
+        log=(world.clock, world.log, place), timeout_s=spec.lock_timeout, snapshots=spec.isolation != "read_committed"
     )
 
 
@@ -104,8 +122,11 @@ def _replication(world: World, name: str, spec: Spec) -> Replication:
     return Replication(clock=world.clock, lags=lags, synchronous=spec.synchronous_replicas)
 
 
-def _make_client(world: World, name: str, spec: Spec, *, service: str | None, replica: int) -> DatabaseClient:
-    cluster = world.database_server(name)
+def _make_client(
+    world: World, named: tuple[str, str], spec: Spec, *, cluster: Cluster, caller: tuple[str | None, int]
+) -> DatabaseClient:
+    name, place = named
+    service, replica = caller
     link = None if service is None else world.link(service, name)
     pools = tuple(
         Pool(
@@ -122,7 +143,7 @@ def _make_client(world: World, name: str, spec: Spec, *, service: str | None, re
             pool.prefill()
     return DatabaseClient(
         log=world.log,
-        seen_from=(name, replica),
+        seen_from=(place, replica),
         cluster=cluster,
         pools=Pools(to=pools, reads=_read_policy(world, name, spec, cluster)),
         trips=Trips(

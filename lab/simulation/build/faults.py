@@ -22,6 +22,8 @@ from lab.scenario.faults import (
     SlowDownFault,
 )
 from lab.scenario.names import CLIENT
+from lab.scenario.shards import places_of
+from lab.simulation.database import Cluster
 from lab.simulation.failing import Failing
 from lab.simulation.faults import Faults, Strike
 from lab.simulation.fleet import Life, Member
@@ -58,7 +60,8 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
         case FlushFault():
             _flush(faults, fault, _flushable(world, fault.component))
         case FailoverFault():
-            faults.at(fault.at, world.database_server(fault.component).fail_over)  # the cluster tells of it itself
+            for _, cluster in _clusters(world, fault):
+                faults.at(fault.at, cluster.fail_over)  # the cluster tells of it itself
         case QuotaFault():
             deployment = world.deployment(fault.component)
             normal = deployment.quota
@@ -151,19 +154,8 @@ def _crash(world: World, faults: Faults, fault: CrashFault) -> None:
         _crash_cache(world, faults, fault)
         return
     if isinstance(world.scenario.components[name], Database):
-        cluster = world.database_server(name)
-
-        def go_down() -> None:
-            cluster.crash()
-            faults.note(name, "crash")
-
-        def come_up() -> None:
-            cluster.restart()
-            faults.note(name, "restart")
-
-        faults.at(fault.at, go_down)
-        if restart_after_s is not None:
-            faults.at(fault.at + restart_after_s, come_up)
+        for place, cluster in _clusters(world, fault):
+            _crash_server(faults, fault, place, cluster)
         return
     deployment = world.deployment(name)
     strike = Strike(deployment=deployment, replicas=fault.replicas, replica=fault.replica)
@@ -177,11 +169,34 @@ def _crash(world: World, faults: Faults, fault: CrashFault) -> None:
     faults.at(fault.at, end_processes)
 
 
+def _clusters(world: World, fault: CrashFault | HangFault | SlowDownFault | FailoverFault) -> list[tuple[str, Cluster]]:
+    """The shards of a database that a fault strikes, by the names that their rows tell."""
+    spec = world.scenario.components[fault.component]
+    assert isinstance(spec, Database)
+    places = enumerate(places_of(fault.component, spec))
+    struck = [(shard, place) for shard, place in places if fault.shard in (None, shard)]
+    return [(place, world.database_server(fault.component, shard)) for shard, place in struck]
+
+
+def _crash_server(faults: Faults, fault: CrashFault, place: str, cluster: Cluster) -> None:
+    def go_down() -> None:
+        cluster.crash()
+        faults.note(place, "crash")
+
+    def come_up() -> None:
+        cluster.restart()
+        faults.note(place, "restart")
+
+    faults.at(fault.at, go_down)
+    if fault.restart_after is not None:
+        faults.at(fault.at + fault.restart_after, come_up)
+
+
 def _hang(world: World, faults: Faults, fault: HangFault) -> None:
     name = fault.component
     if isinstance(world.scenario.components[name], Database):
-        cluster = world.database_server(name)
-        faults.stretch((fault.at, fault.duration), cluster.freeze, cluster.thaw, told=(name, "hang"))
+        for place, cluster in _clusters(world, fault):
+            faults.stretch((fault.at, fault.duration), cluster.freeze, cluster.thaw, told=(place, "hang"))
         return
     strike = Strike(deployment=world.deployment(name), replicas=fault.replicas, replica=fault.replica)
     _strike_for_a_while(faults, fault, strike, Member.freeze, Member.thaw)
@@ -190,9 +205,9 @@ def _hang(world: World, faults: Faults, fault: HangFault) -> None:
 def _slow_down(world: World, faults: Faults, fault: SlowDownFault) -> None:
     name, factor = fault.component, fault.factor
     if isinstance(world.scenario.components[name], Database):
-        cluster = world.database_server(name)
-        begin, end = partial(cluster.slow_down, factor), cluster.recover
-        faults.stretch((fault.at, fault.duration), begin, end, told=(name, "slow_down"))
+        for place, cluster in _clusters(world, fault):
+            begin, end = partial(cluster.slow_down, factor), cluster.recover
+            faults.stretch((fault.at, fault.duration), begin, end, told=(place, "slow_down"))
         return
     strike = Strike(deployment=world.deployment(name), replicas=fault.replicas, replica=fault.replica)
     _strike_for_a_while(

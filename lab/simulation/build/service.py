@@ -23,6 +23,7 @@ from lab.scenario.steps import (
 from lab.simulation.build.cached import Caching
 from lab.simulation.build.process import at_its_end, make_admission, make_computing
 from lab.simulation.database import DatabaseClient
+from lab.simulation.database.shards import Shards
 from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Pauses, Transaction
 from lab.simulation.fan_out import FanOut, Rule, Tasks
 from lab.simulation.service import Replica
@@ -175,7 +176,7 @@ class _Wiring:
 
     def _transaction(self, spec: TransactionStep, bound: BoundStep) -> Runnable:
         database = self._world.database_of(spec.database, self._service, self._process)
-        if not isinstance(database, DatabaseClient):
+        if not isinstance(database, DatabaseClient | Shards):
             raise Unsupported(
                 f"components.{spec.database}: is replaced by a component of your own, which has no connections to hold "
                 "in a transaction; take the transaction out, or let the lab's own database stand"

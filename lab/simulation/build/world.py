@@ -12,6 +12,7 @@ from lab.scenario.faults import CrashFault, PartitionFault, struck
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.serverless import ServerlessAutoscaler
+from lab.scenario.shards import places_of
 from lab.simulation import host
 from lab.simulation.build.autoscaler import make_deployment, make_platform, start_autoscaler
 from lab.simulation.build.cache import make_cache
@@ -253,16 +254,17 @@ class World:
         link = self.link(caller, name)
         return part if link is None else Remote(link=link, part=part)
 
-    def database_server(self, name: str) -> Cluster:
-        """Return the servers of a database, the same ones for everybody who calls it; faults act on them.
+    def database_server(self, name: str, shard: int = 0) -> Cluster:
+        """Return the servers of a database, or of one of its shards: the same for all who call; faults act on them.
 
         Only where the database may fail, or is described beyond its pools, do its callers work with them.
         """
-        if name not in self._clusters:
-            spec = self.scenario.components[name]
-            assert isinstance(spec, Database)  # the scenario's own check has seen to it
-            self._clusters[name] = make_cluster(self, name, spec)
-        return self._clusters[name]
+        spec = self.scenario.components[name]
+        assert isinstance(spec, Database)  # the scenario's own check has seen to it
+        place = places_of(name, spec)[shard]
+        if place not in self._clusters:
+            self._clusters[place] = make_cluster(self, (name, place), spec)
+        return self._clusters[place]
 
     def database_of(self, name: str, service: str, replica: int) -> Part:
         """Return the database as one replica of a service sees it: through that replica's own pool."""

@@ -87,6 +87,10 @@ class DatabaseClient:
         outcome = yield from self.execute(session, request, commits=True)
         return self.end(session, outcome)
 
+    def of(self, request: Request) -> DatabaseClient:
+        """Return who does the statements of this request: there is one for all keys."""
+        return self
+
     def begin(self, request: Request, *, on_primary: bool) -> Generator[Event, object, Session | None]:
         """Take a connection and see that it is open; return None if there was none in time, or it was refused.
 

@@ -11,6 +11,7 @@ from lab.randomness import Stream, child_visit, name_key
 from lab.scenario.client import Backoff, backoff_delay_s
 from lab.simulation.database.client import TRANSACTION, DatabaseClient
 from lab.simulation.database.session import Session
+from lab.simulation.database.shards import Shards
 from lab.simulation.log import Visit
 from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.steps import Runnable, Steps
@@ -23,7 +24,7 @@ class HeldConnections:
         on_primary: whether any of its statements writes or locks, so that it must go to the primary.
     """
 
-    def __init__(self, database: DatabaseClient, *, on_primary: bool) -> None:
+    def __init__(self, database: DatabaseClient | Shards[DatabaseClient], *, on_primary: bool) -> None:
         self.database = database
         self.on_primary = on_primary
         self.sessions: dict[Request, Session] = {}
@@ -32,7 +33,7 @@ class HeldConnections:
         """Give the connection back at once, as when the process dies."""
         session = self.sessions.pop(request, None)
         if session is not None:
-            self.database.end(session, Outcome.ERROR)
+            self.database.of(request).end(session, Outcome.ERROR)
 
 
 class Begin:
@@ -45,7 +46,7 @@ class Begin:
     def run(self, request: Request, visit: Visit) -> Handling:
         """Wait for a connection and keep it for the request."""
         asked = request.child(TRANSACTION, child_visit(request.visit, self._ordinal))
-        session = yield from self._held.database.begin(asked, on_primary=self._held.on_primary)
+        session = yield from self._held.database.of(asked).begin(asked, on_primary=self._held.on_primary)
         if session is None:
             return Outcome.ERROR
         self._held.sessions[request] = session
@@ -63,7 +64,7 @@ class HeldQuery:
     def run(self, request: Request, visit: Visit) -> Handling:
         """Do it on the connection that the request holds."""
         asked = request.child(self._query, child_visit(request.visit, self._ordinal))
-        return self._held.database.execute(self._held.sessions[request], asked, commits=False)
+        return self._held.database.of(asked).execute(self._held.sessions[request], asked, commits=False)
 
 
 class End:
@@ -77,7 +78,9 @@ class End:
     def run(self, request: Request, visit: Visit) -> Handling:
         """Send the statement that ends it, and give the connection back."""
         asked = request.child(TRANSACTION, child_visit(request.visit, self._ordinal))
-        outcome = yield from self._held.database.finish(self._held.sessions[request], asked, commit=self._commit)
+        outcome = yield from self._held.database.of(asked).finish(
+            self._held.sessions[request], asked, commit=self._commit
+        )
         self._held.sessions.pop(request, None)
         return outcome
 

@@ -318,6 +318,20 @@ _NAMES = (
         "read_policy: has no effect, as the database has no replicas",
     ),
     _change(
+        "shards by cell without cells",
+        "    pool: {size: 4,",
+        "    shards: 2\n    shard_by: cell\n    pool: {size: 4,",
+        49,
+        "shard_by: needs cells, and the workload's keys have none",
+    ),
+    _change(
+        "a way to shard without shards",
+        "    pool: {size: 4,",
+        "    shard_by: cell\n    pool: {size: 4,",
+        48,
+        "shard_by: has no effect, as there is one shard",
+    ),
+    _change(
         "isolation without locks",
         "    pool: {size: 4,",
         "    isolation: serializable\n    pool: {size: 4,",
