@@ -29,6 +29,7 @@ _HOME = {
     "Database": "lab.scenario.components",
     "DecorrelatedBackoff": "lab.scenario.client",
     "DiurnalRate": "lab.scenario.arrivals",
+    "Envoy": "lab.scenario.components",
     "ExponentialBackoff": "lab.scenario.client",
     "Herd": "lab.scenario.arrivals",
     "HotCell": "lab.scenario.keys",
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
     from lab.scenario.components import (
         Cache,
         Database,
+        Envoy,
         Host,
         LoadBalancer,
         Nginx,

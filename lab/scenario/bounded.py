@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.scenario.components import Host, LoadBalancer, Nginx, Queue, Service, WaitingRoom
+from lab.scenario.components import Envoy, Host, LoadBalancer, Nginx, Queue, Service, WaitingRoom
 from lab.scenario.fronts import leads_to
 from lab.scenario.places import Place
 from lab.scenario.scenario import Scenario
@@ -65,6 +65,8 @@ def _holds_back(scenario: Scenario, name: str) -> bool:
     for front in (scenario.components[each] for each in leads_to(scenario, name)):
         match front:
             case LoadBalancer(max_connections_per_server=int()) | Nginx(max_conns=int()):
+                return True
+            case Envoy():
                 return True
             case WaitingRoom(max_active=int(), session_duration=None):
                 return True

@@ -8,6 +8,7 @@ from pydantic import Discriminator
 
 from lab.scenario.cache import Cache
 from lab.scenario.database import Database, Pool, QuerySpec
+from lab.scenario.envoy import Envoy
 from lab.scenario.host import Host
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.nginx import Nginx
@@ -17,13 +18,15 @@ from lab.scenario.service import Service
 from lab.scenario.waiting_room import WaitingRoom
 
 Component = Annotated[
-    LoadBalancer | Nginx | RateLimiter | WaitingRoom | Service | Cache | Database | Queue | Host, Discriminator("kind")
+    LoadBalancer | Nginx | Envoy | RateLimiter | WaitingRoom | Service | Cache | Database | Queue | Host,
+    Discriminator("kind"),
 ]
 
 __all__ = [
     "Cache",
     "Component",
     "Database",
+    "Envoy",
     "Host",
     "LoadBalancer",
     "Nginx",

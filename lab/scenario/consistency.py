@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from lab.scenario import (
     balancer_consistency,
     database_consistency,
+    envoy_consistency,
     front_consistency,
     nginx_consistency,
     queue_consistency,
 )
 from lab.scenario.asking import client_problems
 from lab.scenario.cache_consistency import cache_problems, looked_up_twice
-from lab.scenario.components import Cache, Database, LoadBalancer, Nginx, Queue, RateLimiter, Service, WaitingRoom
+from lab.scenario.components import (
+    Cache,
+    Database,
+    Envoy,
+    LoadBalancer,
+    Nginx,
+    Queue,
+    RateLimiter,
+    Service,
+    WaitingRoom,
+)
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.fault_consistency import fault_problems
 from lab.scenario.fronts import Balancer, Front
@@ -116,14 +127,8 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
     yield from client_problems(scenario)
     yield from network_problems(scenario)
     for name, component in scenario.components.items():
-        if isinstance(component, LoadBalancer):
-            yield from balancer_consistency.without_effect(scenario, name, component)
-        if isinstance(component, RateLimiter):
-            yield from front_consistency.limiter_problems(scenario, name, component)
-        if isinstance(component, WaitingRoom):
-            yield from front_consistency.room_problems(scenario, name, component)
-        if isinstance(component, Nginx):
-            yield from nginx_consistency.without_effect(scenario, name, component)
+        if isinstance(component, Front):
+            yield from _of_a_front(scenario, name, component)
         if isinstance(component, Queue):
             yield from queue_consistency.without_effect(scenario, name, component)
         if isinstance(component, Service):
@@ -135,3 +140,19 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
         if isinstance(component, Database):
             yield from database_consistency.without_effect(name, component)
             yield from database_consistency.without_shards(scenario, name, component)
+
+
+def _of_a_front(scenario: Scenario, name: str, front: Front) -> Iterator[Problem]:
+    match front:
+        case LoadBalancer():
+            yield from balancer_consistency.without_effect(scenario, name, front)
+        case Nginx():
+            yield from nginx_consistency.without_effect(scenario, name, front)
+        case Envoy():
+            yield from envoy_consistency.without_effect(scenario, name, front)
+        case RateLimiter():
+            yield from front_consistency.limiter_problems(scenario, name, front)
+        case WaitingRoom():
+            yield from front_consistency.room_problems(scenario, name, front)
+        case _:
+            assert_never(front)

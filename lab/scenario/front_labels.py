@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from lab.scenario.components import LoadBalancer, Nginx, RateLimiter, WaitingRoom
+from lab.scenario.components import (
+    Envoy,
+    LoadBalancer,
+    Nginx,
+    RateLimiter,
+    WaitingRoom,
+)
 from lab.scenario.fronts import Front
 from lab.units import format_duration, format_rate
 
 _MOST_LABELS = 4  # more would hide the picture
+_UNLIKELY = 1024  # Envoy's default of all three
 _COUNTED = {"shared": "in all", "per_key": "a key", "per_client": "a client"}
 
 
@@ -20,6 +27,8 @@ def front_limits(front: Front) -> Iterator[str]:
             yield from _balancer_limits(front)
         case Nginx():
             yield from _nginx_limits(front)
+        case Envoy():
+            yield from _envoy_limits(front)
         case RateLimiter():
             yield from _limiter_limits(front)
         case WaitingRoom():
@@ -59,6 +68,20 @@ def _nginx_limits(nginx: Nginx) -> Iterator[str]:
         yield f"{nginx.max_conns} a server"
     if nginx.max_fails:
         yield f"out after {nginx.max_fails} failure{'s' * (nginx.max_fails != 1)}"
+
+
+def _envoy_limits(envoy: Envoy) -> Iterator[str]:
+    drawn = f" of {envoy.choice_count}" * (envoy.algorithm == "least_request")
+    yield envoy.algorithm.replace("_", " ") + drawn
+    for limit, what in (
+        (envoy.max_connections, "connections"),
+        (envoy.max_pending_requests, "pending"),
+        (envoy.max_requests, "requests"),
+    ):
+        if limit != _UNLIKELY:
+            yield f"{limit} {what}"
+    if envoy.outlier_detection is not None:
+        yield f"ejects after {envoy.outlier_detection.consecutive_5xx} failures"
 
 
 def _by_weight(weights: tuple[int, ...] | None) -> str:

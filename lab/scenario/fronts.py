@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeGuard
 
 from lab.errors import ScenarioError
-from lab.scenario.components import Component, LoadBalancer, Nginx, RateLimiter, Service, WaitingRoom
+from lab.scenario.components import Component, Envoy, LoadBalancer, Nginx, RateLimiter, Service, WaitingRoom
 from lab.scenario.problems import listed_names
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
 
-Balancer = LoadBalancer | Nginx  # chooses between the replicas of a service
+Balancer = LoadBalancer | Nginx | Envoy  # chooses between the replicas of a service
 Front = Balancer | RateLimiter | WaitingRoom  # or passes on to one callable component
 Callable = Front | Service  # whom clients and `call` steps may ask
 

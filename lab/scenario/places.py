@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from lab.scenario.components import Cache, Database, Host, LoadBalancer, Nginx, Queue, RateLimiter, Service, WaitingRoom
+from lab.scenario.components import (
+    Cache,
+    Database,
+    Envoy,
+    Host,
+    LoadBalancer,
+    Nginx,
+    Queue,
+    RateLimiter,
+    Service,
+    WaitingRoom,
+)
 from lab.scenario.fronts import Front, service_behind, service_name_behind
 from lab.scenario.replicas import most_replicas
 from lab.scenario.routes import Role
@@ -64,7 +75,7 @@ def servers(scenario: Scenario, place: Place) -> int | None:
     """
     component = scenario.components[place.component]
     match component:
-        case LoadBalancer() | Nginx() | RateLimiter() | WaitingRoom():
+        case LoadBalancer() | Nginx() | Envoy() | RateLimiter() | WaitingRoom():
             return _let_through(scenario, place, component)
         case Service():
             processes = most_replicas(scenario, place.component) * component.workers
@@ -102,6 +113,9 @@ def _let_through(scenario: Scenario, place: Place, front: Front) -> int | None:
             return None if limit is None else limit * sum(front.weight(slot) > 0 for slot in range(replicas))
         case Nginx(max_conns=limit):
             return None if limit is None else limit * most_replicas(scenario, front.targets)
+        case Envoy():
+            replicas = most_replicas(scenario, front.targets)
+            return min(front.max_requests, max(front.max_connections, replicas))
         case RateLimiter():
             return None
         case WaitingRoom():

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 from lab.scenario import database_consistency, queue_consistency
 from lab.scenario.asking import asked_problems
-from lab.scenario.components import Cache, Database, Host, LoadBalancer, Nginx, Queue, RateLimiter, Service, WaitingRoom
+from lab.scenario.components import (
+    Cache,
+    Database,
+    Envoy,
+    Host,
+    LoadBalancer,
+    Nginx,
+    Queue,
+    RateLimiter,
+    Service,
+    WaitingRoom,
+)
 from lab.scenario.fronts import Front, found_behind, is_callable
 from lab.scenario.problems import Path, Problem, listed_names, shown
 from lab.scenario.steps import (
@@ -35,7 +46,7 @@ def dangling(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(path=("entry",), message=message)
     for name, component in parts.items():
         match component:
-            case LoadBalancer(targets=targets) | Nginx(targets=targets):
+            case LoadBalancer(targets=targets) | Nginx(targets=targets) | Envoy(targets=targets):
                 if not isinstance(parts.get(targets), Service):
                     known = listed_names(parts, Service)
                     message = f"{shown(targets)} is not a service of this scenario (services: {known})"

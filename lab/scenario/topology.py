@@ -9,6 +9,7 @@ from lab.scenario.components import (
     Cache,
     Component,
     Database,
+    Envoy,
     Host,
     LoadBalancer,
     Nginx,
@@ -74,7 +75,7 @@ def _node(name: str) -> str:
 def _shape(scenario: Scenario, name: str, component: Component) -> str:
     title = f"<b>{name}</b><br/>{', '.join(_limits(scenario, name, component))}"
     match component:
-        case LoadBalancer() | Nginx() | RateLimiter() | WaitingRoom():
+        case LoadBalancer() | Nginx() | Envoy() | RateLimiter() | WaitingRoom():
             return f'{{{{"{title}"}}}}'
         case Service():
             return f'["{title}"]'
@@ -92,7 +93,7 @@ def _shape(scenario: Scenario, name: str, component: Component) -> str:
 
 def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str]:
     match component:
-        case LoadBalancer() | Nginx() | RateLimiter() | WaitingRoom():
+        case LoadBalancer() | Nginx() | Envoy() | RateLimiter() | WaitingRoom():
             yield from front_limits(component)
         case Service():
             yield from _of_service(component, replicas_text(scenario, name))

@@ -18,7 +18,17 @@ from typing import assert_never
 
 from lab.distributions import mean_s
 from lab.scenario import routes
-from lab.scenario.components import Cache, Database, LoadBalancer, Nginx, Queue, RateLimiter, Service, WaitingRoom
+from lab.scenario.components import (
+    Cache,
+    Database,
+    Envoy,
+    LoadBalancer,
+    Nginx,
+    Queue,
+    RateLimiter,
+    Service,
+    WaitingRoom,
+)
 from lab.scenario.demands import endpoint_steps
 from lab.scenario.fronts import Front
 from lab.scenario.mix import popularity, request_mix
@@ -120,7 +130,7 @@ class _Tour:
 
     def _front(self, front: Front, name: str, visits: float, behind_s: float, endpoint: str) -> float:
         match front:
-            case LoadBalancer() | Nginx():
+            case LoadBalancer() | Nginx() | Envoy():
                 held_s = mean_s(front.forward_time) + behind_s
                 self._add(Place(component=name, resource="slots"), visits, held_s)
                 return held_s

@@ -47,8 +47,14 @@ class Exchange:
         self._limit_s = limit_s
         self._gone = gone
 
-    def ask(self, member: Member, request: Request) -> Exchanged:
-        """Send the request, and return the outcome of its answer or why there is none."""
+    def ask(self, member: Member, request: Request, *, waited_s: float = 0.0) -> Exchanged:
+        """Send the request, and return the outcome of its answer or why there is none.
+
+        Args:
+            member: the process.
+            request: what is sent.
+            waited_s: how much of the longest wait is over already.
+        """
         if not member.listens:
             return End.REFUSED
         member.connect()
@@ -56,13 +62,39 @@ class Exchange:
         if self._limit_s is None and self._gone is None:
             ended = yield from member.handle(request)
         else:
-            ended = yield from self._bounded(member.handle(request), request)
+            ended = yield from self._bounded(member.handle(request), request, waited_s)
         if ended is Outcome.ERROR and not member.listens:
             ended = End.RESET
         member.disconnect()
         return ended
 
-    def _bounded(self, handling: Handling, request: Request) -> Exchanged:
+    def wait(
+        self, place: Handover, request: Request, *, leave: Callable[[Handover, object], None]
+    ) -> Generator[Event, object, object]:
+        """Wait for a place no longer than for an answer, and return what was given there.
+
+        Args:
+            place: what is waited for.
+            request: who waits.
+            leave: called with the place and TIMED_OUT or LEFT when that has happened first.
+        """
+        gone = self._gone
+        if self._limit_s is not None:
+            Timer(self._clock, self._limit_s, Order.EXPIRY, lambda _: leave(place, End.TIMED_OUT))
+
+        def give_up() -> None:
+            leave(place, End.LEFT)
+
+        if gone is not None:
+            if gone.since(request) is not None:
+                give_up()
+            gone.tell(request, give_up)
+        given = yield place
+        if gone is not None:
+            gone.forget(request, give_up)
+        return given
+
+    def _bounded(self, handling: Handling, request: Request, waited_s: float) -> Exchanged:
         clock, gone = self._clock, self._gone
         if gone is not None and gone.since(request) is not None:
             handling.close()
@@ -76,8 +108,11 @@ class Exchange:
         answer = clock.process(handling)
         answer.callbacks.append(lambda event: end(event.value))
         if self._limit_s is not None:
-            Timer(clock, self._limit_s, Order.EXPIRY, lambda _: end(End.TIMED_OUT))
-        leave: Callable[[], None] = lambda: end(End.LEFT)  # noqa: E731  # the very object that is forgotten later
+            Timer(clock, max(0.0, self._limit_s - waited_s), Order.EXPIRY, lambda _: end(End.TIMED_OUT))
+
+        def leave() -> None:
+            end(End.LEFT)
+
         if gone is not None:
             gone.tell(request, leave)
         ended = yield first

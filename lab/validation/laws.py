@@ -22,6 +22,7 @@ from lab.validation.balancer_laws import broken_balancer_laws
 from lab.validation.cache_laws import cache_laws
 from lab.validation.client_laws import broken_client_laws
 from lab.validation.database_laws import broken_database_laws, database_places
+from lab.validation.envoy_laws import broken_envoy_laws
 from lab.validation.fan_out_laws import broken_fan_out_laws
 from lab.validation.network_laws import broken_network_laws
 from lab.validation.numbers import numbers_over_time
@@ -40,6 +41,7 @@ def broken_laws(run: Run) -> list[str]:
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
     are places, nobody waits while a place is free, first come first served before a balancer, Little's law,
     no more let pass than limiters and waiting rooms allow, nobody turned away beside a free replica (nginx),
+    no more under way than circuit breakers allow (Envoy),
     conservation of messages, no more connections than a database has room for, fresh reads from a primary, no more
     processes than allowed, transfers no faster than the network, caches serve what was stored, and what clients promise
     (:mod:`lab.validation.client_laws`).
@@ -56,6 +58,7 @@ def broken_laws(run: Run) -> list[str]:
         *_littles_law(run, visits),
         *broken_admission_laws(scenario, run),
         *broken_retrying_laws(scenario, _of_the_language(run)),
+        *broken_envoy_laws(scenario, _of_the_language(run), scenario.run.duration),
         *broken_queue_laws(scenario, run),
         *broken_database_laws(scenario, run),
         *broken_scaling_laws(scenario, run),

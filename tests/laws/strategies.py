@@ -218,6 +218,44 @@ def nginxes(draw: st.DrawFn, *, patient: bool, replicas: int) -> dict[str, Any]:
     }
 
 
+@st.composite
+def envoys(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw an Envoy before ``api``."""
+    algorithm = draw(
+        st.sampled_from(
+            [
+                {"algorithm": "round_robin"},
+                {"algorithm": "least_request", "choice_count": 3},
+                {"algorithm": "random"},
+                {"algorithm": "ring_hash", "minimum_ring_size": 50},
+                {"algorithm": "ring_hash", "hash_balance_factor": 120},
+            ]
+        )
+    )
+    detection = st.builds(
+        lambda interval, failures, percent: {
+            "interval": interval,
+            "consecutive_5xx": failures,
+            "base_ejection_time": "300ms",
+            "max_ejection_percent": percent,
+            "always_eject_one_host": True,
+        },
+        st.sampled_from(["100ms", "10s"]),
+        st.integers(0, 3),
+        st.sampled_from(["10%", "100%"]),
+    )
+    return algorithm | {
+        "kind": "envoy",
+        "targets": "api",
+        "max_connections": draw(st.sampled_from([1, 3, 1024])),
+        "max_pending_requests": draw(st.sampled_from([1, 5, 1024])),
+        "max_requests": draw(st.sampled_from([2, 1024])),
+        "outlier_detection": draw(st.one_of(st.none(), detection)),
+        "healthy_panic_threshold": draw(st.sampled_from(["0%", "50%"])),
+        "timeout": draw(st.sampled_from([None, "15s", "30ms"])),
+    }
+
+
 BUDGETS = st.one_of(
     st.none(),
     st.just("20%"),
@@ -520,7 +558,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 "balancer" if fronts else "edge": draw(
                     EDGE
                     if measurable
-                    else st.one_of(edges(patient=patient), nginxes(patient=patient, replicas=api["replicas"]))
+                    else st.one_of(edges(patient=patient), nginxes(patient=patient, replicas=api["replicas"]), envoys())
                 ),
                 **fronts,
                 **({} if measurable else {"quota": quota}),

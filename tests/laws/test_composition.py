@@ -57,6 +57,7 @@ _FRONTS["waiting_room"] = {"edge": {"kind": "waiting_room", "targets": "api", "m
 _FRONTS["nginx"] = {
     "edge": {"kind": "nginx", "targets": "api", "algorithm": "least_conn", "max_conns": 9, "forward_time": "1ms"}
 }
+_FRONTS["envoy"] = {"edge": {"kind": "envoy", "targets": "api", "algorithm": "least_request", "max_connections": 2}}
 _FRONTS["autoscaled"] = {
     "edge": _FRONTS["load_balancer"]["edge"] | {"max_connections_per_server": 2},
     "api": {

@@ -171,6 +171,13 @@ CASES = [
         theory_s=lambda service_s: _shortest_s(service_s, choices=2, servers=2, utilisation=0.7, replacement=False),
     ),
     Case(
+        name="the least busy of three draws of three, with replacement",
+        edge={"kind": "envoy", "algorithm": "least_request", "choice_count": 3},
+        servers=3,
+        utilisation=0.7,
+        theory_s=lambda service_s: _shortest_s(service_s, choices=3, servers=3, utilisation=0.7),
+    ),
+    Case(
         name="weights share the arrivals",
         edge={"algorithm": "random", "draws": 1, "weights": [30, 10]},
         servers=2,

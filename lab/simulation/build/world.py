@@ -7,7 +7,18 @@ from typing import assert_never
 from lab.distributions import Distribution, is_free
 from lab.errors import Unsupported
 from lab.randomness import Stream
-from lab.scenario.components import Cache, Database, Host, LoadBalancer, Nginx, Queue, RateLimiter, Service, WaitingRoom
+from lab.scenario.components import (
+    Cache,
+    Database,
+    Envoy,
+    Host,
+    LoadBalancer,
+    Nginx,
+    Queue,
+    RateLimiter,
+    Service,
+    WaitingRoom,
+)
 from lab.scenario.faults import CrashFault, PartitionFault, struck
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
@@ -18,6 +29,7 @@ from lab.simulation.build.autoscaler import make_deployment, make_platform, star
 from lab.simulation.build.cache import make_cache
 from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
+from lab.simulation.build.envoy import make_envoy
 from lab.simulation.build.load_balancer import make_load_balancer
 from lab.simulation.build.network import make_client_path
 from lab.simulation.build.nginx import make_nginx
@@ -110,6 +122,8 @@ class World:
                 return self.own_part(name) or make_rate_limiter(self, name, spec)
             case WaitingRoom():
                 return self.own_part(name) or make_waiting_room(self, name, spec)
+            case Envoy():
+                return self.own_part(name) or make_envoy(self, name, spec)
             case Nginx():
                 return self.own_part(name) or make_nginx(self, name, spec)
             case Service():
