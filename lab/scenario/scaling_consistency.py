@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lab.quantities import default_of
 from lab.scenario.autoscaler import Autoscaler, KedaAutoscaler, metrics_of
 from lab.scenario.components import LoadBalancer, Queue, Service
+from lab.scenario.fronts import Balancer
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.serverless import ServerlessAutoscaler
 
@@ -65,8 +66,8 @@ def _unfit_serverless(scenario: Scenario, name: str, service: Service) -> Iterat
             message = "has no effect with serverless, which has as many as requests need; write a min to provision some"
             yield Problem(path=(*where, "autoscaler", "schedule", number, "desired"), message=message)
     for other, part in scenario.components.items():
-        key = "targets" if isinstance(part, LoadBalancer) else "consumer"
-        if isinstance(part, LoadBalancer | Queue) and getattr(part, key) == name:
+        key = "targets" if isinstance(part, Balancer) else "consumer"
+        if isinstance(part, Balancer | Queue) and getattr(part, key) == name:
             message = (
                 f"{shown(name)} is serverless: its platform hands requests out, and must be called directly (as the "
                 "entry, or by a call step)"

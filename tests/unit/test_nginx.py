@@ -344,3 +344,11 @@ def test_arithmetic_and_topology_know_it() -> None:
     described = scenario({"edge": edge, "api": service(waiting("10ms"), replicas=2)}, entry="edge")
     assert lab.arithmetic(described).row("edge", "slots").servers == 6
     assert "<b>edge</b><br/>least conn by 2:1, 3 a server, out after 1 failure" in lab.mermaid(described)
+
+
+@pytest.mark.parametrize("kind", ["nginx", "envoy"])
+def test_a_platform_hands_out_its_requests_itself(kind: str) -> None:
+    """No balancer stands before a serverless service."""
+    serverless = service(waiting("1ms"), concurrency=1, autoscaler={"kind": "serverless", "max": 3})
+    with pytest.raises(ScenarioError, match="'api' is serverless: its platform hands requests out"):
+        scenario({"edge": {"kind": kind, "targets": "api"}, "api": serverless}, entry="edge")

@@ -29,14 +29,10 @@ from lab.simulation.build.autoscaler import make_deployment, make_platform, star
 from lab.simulation.build.cache import make_cache
 from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
-from lab.simulation.build.envoy import make_envoy
-from lab.simulation.build.load_balancer import make_load_balancer
+from lab.simulation.build.front import make_front
 from lab.simulation.build.network import make_client_path
-from lab.simulation.build.nginx import make_nginx
 from lab.simulation.build.queue import make_queue
-from lab.simulation.build.rate_limiter import make_rate_limiter
 from lab.simulation.build.service import make_replica
-from lab.simulation.build.waiting_room import make_waiting_room
 from lab.simulation.cache import LocalCaches
 from lab.simulation.clock import Clock
 from lab.simulation.database import Cluster
@@ -116,16 +112,8 @@ class World:
     def _make(self, name: str) -> Part:
         spec = self.scenario.components[name]
         match spec:
-            case LoadBalancer():
-                return self.own_part(name) or make_load_balancer(self, name, spec)
-            case RateLimiter():
-                return self.own_part(name) or make_rate_limiter(self, name, spec)
-            case WaitingRoom():
-                return self.own_part(name) or make_waiting_room(self, name, spec)
-            case Envoy():
-                return self.own_part(name) or make_envoy(self, name, spec)
-            case Nginx():
-                return self.own_part(name) or make_nginx(self, name, spec)
+            case LoadBalancer() | Nginx() | Envoy() | RateLimiter() | WaitingRoom():
+                return self.own_part(name) or make_front(self, name, spec)
             case Service():
                 if isinstance(spec.autoscaler, ServerlessAutoscaler):
                     return make_platform(self, name, spec, spec.autoscaler)
