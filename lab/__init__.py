@@ -31,6 +31,7 @@ _HOME = {
     "DiurnalRate": "lab.scenario.arrivals",
     "Envoy": "lab.scenario.components",
     "ExponentialBackoff": "lab.scenario.client",
+    "Hedge": "lab.scenario.hedge",
     "Herd": "lab.scenario.arrivals",
     "HotCell": "lab.scenario.keys",
     "HotKey": "lab.scenario.keys",
@@ -56,7 +57,7 @@ _HOME = {
     "ReplayWorkload": "lab.scenario.workload",
     "Request": "lab.simulation.request",
     "Retry": "lab.scenario.client",
-    "RetryBudget": "lab.scenario.client",
+    "RetryBudget": "lab.scenario.retry_budget",
     "Run": "lab.runs.run",
     "RunSpec": "lab.scenario.scenario",
     "Scenario": "lab.scenario.scenario",
@@ -66,6 +67,7 @@ _HOME = {
     "SpikeRate": "lab.scenario.arrivals",
     "StepsRate": "lab.scenario.arrivals",
     "SumRate": "lab.scenario.arrivals",
+    "Throttle": "lab.scenario.client_throttle",
     "TransactionStep": "lab.scenario.steps",
     "UniformKeys": "lab.scenario.keys",
     "WaitingRoom": "lab.scenario.components",
@@ -113,8 +115,8 @@ if TYPE_CHECKING:
         DecorrelatedBackoff,
         ExponentialBackoff,
         Retry,
-        RetryBudget,
     )
+    from lab.scenario.client_throttle import Throttle
     from lab.scenario.components import (
         Cache,
         Database,
@@ -129,9 +131,11 @@ if TYPE_CHECKING:
         Service,
         WaitingRoom,
     )
+    from lab.scenario.hedge import Hedge
     from lab.scenario.keys import CellKeys, HotCell, HotKey, UniformKeys, ZipfKeys
     from lab.scenario.objectives import RateObjective, RatioObjective, SojournTimeObjective
     from lab.scenario.reader import parse_scenario, read_scenario
+    from lab.scenario.retry_budget import RetryBudget
     from lab.scenario.scenario import RunSpec, Scenario
     from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, TransactionStep, WaitStep
     from lab.scenario.topology import mermaid

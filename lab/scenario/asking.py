@@ -50,6 +50,9 @@ def client_problems(scenario: Scenario) -> Iterator[Problem]:
         scoped = {
             ("client", "circuit_breaker", "scope"): client.circuit_breaker,
             ("client", "retry", "budget", "scope"): client.retry.budget if client.retry else None,
+            ("client", "hedge", "budget", "scope"): client.hedge.budget if client.hedge else None,
+            ("client", "hedge", "throttle", "scope"): client.hedge.throttle if client.hedge else None,
+            ("client", "throttle", "scope"): client.throttle,
         }
         for path, guard in scoped.items():
             if guard is not None and guard.scope == "per_client":

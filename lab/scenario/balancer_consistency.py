@@ -45,7 +45,7 @@ def _unheeded(scenario: Scenario, name: str, balancer: LoadBalancer) -> Iterator
         yield "abort_on_close", f"has no effect, as only clients give up, and they ask {scenario.entry!r}"
     elif balancer.max_connections_per_server is None:
         yield "abort_on_close", "has no effect, as nobody waits in a queue; give it max_connections_per_server too"
-    elif scenario.client.timeout is None and scenario.client.deadline is None:
+    elif not scenario.client.gives_up:
         yield "abort_on_close", "has no effect, as clients never give up; give them a timeout"
 
 

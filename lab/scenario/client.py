@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, assert_never
+from typing import Annotated, Literal, assert_never
 
-from pydantic import BeforeValidator, Discriminator, Field, field_validator, model_validator
+from pydantic import Discriminator, Field, field_validator, model_validator
 
 from lab.distributions import Constant, Distribution, mean_s
 from lab.quantities import Count, Duration, Number, PositiveDuration, Ratio, Spec
+from lab.scenario.client_throttle import Throttle
+from lab.scenario.hedge import Hedge
 from lab.scenario.network import Network
+from lab.scenario.retry_budget import SCOPE, Budget, RetryBudget, Scope
 
 Jitter = Literal["none", "full", "equal"]
 Failure = Literal["timeout", "rejected", "error"]
-Scope = Literal["shared", "per_client"]
-
-_SCOPE = "shared: one for all, as in a service that calls a backend; per_client: one a user or session, as in an app."
 
 
 class ConstantBackoff(Spec):
@@ -69,31 +68,10 @@ class DecorrelatedBackoff(Spec):
 Backoff = Annotated[ConstantBackoff | ExponentialBackoff | DecorrelatedBackoff, Discriminator("kind")]
 
 
-class RetryBudget(Spec):
-    """A purse of tokens that retries are paid from; ``10%`` alone is short for that ratio.
-
-    Each request puts ``ratio`` of a token in, each retry takes one out, and no more than ``burst`` are ever in it. It
-    is full at the start, so that the first failures of a client are retried. A retry that cannot be paid is not made:
-    the request ends there. In a total outage attempts grow by the ratio instead of by the number of attempts.
-
-    Of the same kind: Finagle's RetryBudget (a ratio of 20 %; deposits expire after 10 s and a reserve of 10/s is added
-    over time, where here the burst bounds both) and the client retry ratio of Google's SRE book (10 %). gRPC's
-    throttle and AWS' standard mode pay by success instead of by request, which is stricter in an outage.
-    """
-
-    ratio: Ratio = Field(description="What a request puts in: retries per request in the long run.")
-    burst: Count = Field(default=10, description="The most tokens saved; as many are there at the start.")
-    scope: Scope = Field(default="shared", description=_SCOPE)
-
-
-def _budget_from_ratio(value: Any) -> Any:
-    return value if value is None or isinstance(value, Mapping | RetryBudget) else {"ratio": value}
-
-
 class Retry(Spec):
     """Trying again after a timeout, a rejection or an error."""
 
-    attempts: Count = Field(description="Attempts in all, the first included.", le=20)
+    attempts: Count = Field(description="Attempts in all, the first included.", le=100)
     backoff: Backoff = Field(
         default=ConstantBackoff(delay="0s"),  # type: ignore[arg-type]  # text in, seconds inside
         description="The wait between attempts.",
@@ -101,7 +79,7 @@ class Retry(Spec):
     retry_on: tuple[Failure, ...] = Field(
         default=("timeout", "rejected", "error"), min_length=1, description="After which outcomes to try again."
     )
-    budget: Annotated[RetryBudget | None, BeforeValidator(_budget_from_ratio)] = Field(
+    budget: Budget | None = Field(
         default=None, description="What bounds the retries of many requests together; none: nothing does."
     )
 
@@ -136,7 +114,7 @@ class CircuitBreaker(Spec):
         description="How long it lets nothing through before it tries again.",
     )
     half_open: Count = Field(default=10, description="How many attempts it then lets through to decide.")
-    scope: Scope = Field(default="shared", description=_SCOPE)
+    scope: Scope = Field(default="shared", description=SCOPE)
 
     @model_validator(mode="after")
     def _reachable(self) -> CircuitBreaker:
@@ -159,6 +137,12 @@ class Client(Spec):
     retry: Retry | None = Field(default=None, description="Trying again; none: one attempt only.")
     circuit_breaker: CircuitBreaker | None = Field(
         default=None, description="Not asking a backend that fails; none: always asking."
+    )
+    hedge: Hedge | None = Field(
+        default=None, description="Asking again while the first answer is still out; none: one copy at a time."
+    )
+    throttle: Throttle | None = Field(
+        default=None, description="Rejecting locally what the backend would reject; none: sending everything."
     )
     round_trip: Distribution = Field(
         default=Constant(mean="0s"),  # type: ignore[arg-type]  # text in, seconds inside
@@ -188,10 +172,45 @@ class Client(Spec):
             )
         return self
 
+    @model_validator(mode="after")
+    def _hedges_alone(self) -> Client:
+        if self.hedge is None:
+            return self
+        for key, what in (
+            ("retry", self.retry),
+            ("circuit_breaker", self.circuit_breaker),
+            ("throttle", self.throttle),
+        ):
+            if what is not None:
+                raise ValueError(
+                    f"hedge stands beside {key}; the lab models hedging as gRPC does, where a copy that fails is "
+                    "followed by the next and nothing else is in force; take one of them out"
+                )
+        for key, limit_s in (("timeout", self.timeout), ("deadline", self.deadline)):
+            if limit_s is not None and self.hedge.after >= limit_s:
+                raise ValueError(
+                    f"hedge.after ({self.hedge.after:g} s) must be less than the {key} ({limit_s:g} s), or no copy is "
+                    "ever sent beside another"
+                )
+        return self
+
     @property
     def attempts(self) -> int:
         """The most attempts that a request may cost."""
+        if self.hedge is not None:
+            return self.hedge.attempts
         return self.retry.attempts if self.retry else 1
+
+    @property
+    def budget(self) -> RetryBudget | None:
+        """What attempts beyond the first are paid from."""
+        spender = self.hedge or self.retry
+        return spender.budget if spender else None
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether it may leave an attempt that is still under way."""
+        return self.timeout is not None or self.deadline is not None or self.hedge is not None
 
 
 def backoff_delay_s(backoff: Backoff, *, retry: int, uniform: float, previous_s: float | None = None) -> float:

@@ -12,7 +12,7 @@ _NOT_YET = frozenset(
     {
         *("knative", "disk_full", "partly_open", "users_online"),
         *("worker", "job", "dead_letter", "rebalance", "batch", "message_priority"),
-        *("retry_budget", "hedge", "hedging", "bulkhead"),
+        *("retry_budget", "hedging", "bulkhead"),
         *("write_through", "write_behind"),
         *("cost", "prices"),
         *("source", "hash_balance_factor", "min_connections", "full_connections", "retry_on", "sticky"),

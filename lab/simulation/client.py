@@ -48,7 +48,7 @@ class Clients:
         self._try(asked)
 
     def _try(self, asked: ClientRequest) -> None:
-        if asked.guard is not None and not asked.guard.permits():
+        if asked.guard is not None and not asked.guard.permits(asked.number, asked.attempts):
             self._end(asked, asked.failed or Outcome.REJECTED)
             return
         attempt = asked.attempts
@@ -68,19 +68,11 @@ class Clients:
     def _send(self, asked: ClientRequest, attempt: int) -> Handling:
         request = Request(asked.number, attempt, asked.endpoint, asked.key, 0)
         if self._round_trip is not None:
-            yield from self._travel(request, self._round_trip(request))
+            yield from travel(self._clock, self._log, request, self._round_trip(request))
         outcome = yield from self._entry.handle(request)
         if asked.pending and asked.attempts == attempt + 1:
             self._settle(asked, outcome)
         return outcome
-
-    def _travel(self, request: Request, time_s: float) -> Handling:
-        """Cross the network, there and back: a row of its own, so that the client's time adds up."""
-        visit = self._log.open_visit(request.child("round_trip", 0), "client", 0, self._clock.now)
-        visit.admit(self._clock.now)
-        visit.service_time_s = time_s
-        yield self._clock.timeout(time_s)
-        return visit.close(self._clock.now, Outcome.OK)
 
     def _expire(self, asked: ClientRequest, attempt: int) -> None:
         if asked.pending and asked.attempts == attempt + 1:
@@ -118,6 +110,15 @@ class Clients:
         asked.end_s = self._clock.now
         if asked.ended is not None:
             asked.ended(asked)
+
+
+def travel(clock: Clock, log: Log, request: Request, time_s: float) -> Handling:
+    """Cross the network, there and back: a row of its own, so that the client's time adds up."""
+    visit = log.open_visit(request.child("round_trip", 0), "client", 0, clock.now)
+    visit.admit(clock.now)
+    visit.service_time_s = time_s
+    yield clock.timeout(time_s)
+    return visit.close(clock.now, Outcome.OK)
 
 
 def next_delay_s(spec: Client, backoffs: Stream, *, number: int, retry: int, previous_s: float | None) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 from lab.simulation.guard import Guard
 from lab.simulation.request import Outcome
@@ -15,7 +16,7 @@ class ClientRequest:
     Attributes:
         number: which request it is; addresses its draws.
         attempts: those that were sent.
-        pending: whether an attempt is under way, the one with number attempts - 1.
+        pending: whether an attempt is under way, the one with number attempts - 1; not kept by who hedges.
         failed: how the last attempt ended, once one has failed.
         retry_delay_s: how long was waited before the last retry; None before the first.
         guard: what its client knows of attempts before it, or None if it heeds nothing of it.
@@ -60,3 +61,11 @@ class ClientRequest:
         self.pending = False
         self.failed: Outcome | None = None
         self.retry_delay_s: float | None = None
+
+
+class Asks(Protocol):
+    """Sends requests, over as many attempts as each takes."""
+
+    def ask(self, asked: ClientRequest) -> None:
+        """Send a new request now."""
+        ...

@@ -8,8 +8,7 @@ from lab.distributions import discrete_quantiles, quantile_function
 from lab.randomness import Stream
 from lab.scenario.key_draws import key_draws
 from lab.scenario.workload import ClosedWorkload
-from lab.simulation.client import Clients
-from lab.simulation.client_request import ClientRequest
+from lab.simulation.client_request import Asks, ClientRequest
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.guard import Guard
 from lab.simulation.log import Log
@@ -33,7 +32,7 @@ class ClosedPopulation:
         *,
         clock: Clock,
         log: Log,
-        clients: Clients,
+        clients: Asks,
         spec: ClosedWorkload,
         stream: Callable[[str], Stream],
         guard_of: Callable[[int], Guard | None],

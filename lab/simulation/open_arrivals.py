@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator
 
 from lab.scenario.schedule import Schedule
-from lab.simulation.client import Clients
-from lab.simulation.client_request import ClientRequest
+from lab.simulation.client_request import Asks, ClientRequest
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.guard import Guard
 from lab.simulation.log import Log
@@ -23,7 +22,7 @@ class OpenArrivals:
         guard: what all clients heed together; each comes once, so there is nothing that one of them could learn.
     """
 
-    def __init__(self, *, clock: Clock, log: Log, clients: Clients, schedule: Schedule, guard: Guard | None) -> None:
+    def __init__(self, *, clock: Clock, log: Log, clients: Asks, schedule: Schedule, guard: Guard | None) -> None:
         self._clock = clock
         self._log = log
         self._clients = clients

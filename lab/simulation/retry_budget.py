@@ -1,4 +1,4 @@
-"""A retry budget: a purse of tokens that many requests fill and retries are paid from."""
+"""Purses of tokens that bound the attempts beyond the first of many requests."""
 
 from __future__ import annotations
 
@@ -33,3 +33,32 @@ class RetryBudget:
             return False
         self.tokens -= 1
         return True
+
+
+class HedgeThrottle:
+    """Starts full, with ``tokens``; a failure costs 1, a good answer adds ``ratio``; permits while over half are there.
+
+    >>> throttle = HedgeThrottle(tokens=4, ratio=0.5)
+    >>> throttle.note(False); throttle.permits
+    True
+    >>> throttle.note(False); throttle.permits
+    False
+    >>> throttle.note(True); throttle.permits
+    True
+    """
+
+    __slots__ = ("_most", "_ratio", "_tokens")
+
+    def __init__(self, *, tokens: int, ratio: float) -> None:
+        self._most = float(tokens)
+        self._ratio = ratio
+        self._tokens = float(tokens)
+
+    @property
+    def permits(self) -> bool:
+        """Whether a further copy may be sent."""
+        return self._tokens > self._most / 2 + _ROUNDING
+
+    def note(self, ok: bool) -> None:
+        """Note how a copy ended."""
+        self._tokens = min(self._most, self._tokens + self._ratio) if ok else max(0.0, self._tokens - 1)

@@ -11,8 +11,7 @@ from lab.distributions import discrete_quantiles, quantile_function
 from lab.randomness import Stream
 from lab.scenario.key_draws import key_draws
 from lab.scenario.workload import SessionsWorkload
-from lab.simulation.client import Clients
-from lab.simulation.client_request import ClientRequest
+from lab.simulation.client_request import Asks, ClientRequest
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.guard import Guard
 from lab.simulation.log import Log
@@ -38,7 +37,7 @@ class Sessions:
         self,
         *,
         place: tuple[Clock, Log],
-        clients: Clients,
+        clients: Asks,
         spec: SessionsWorkload,
         arrivals_s: NDArray[np.float64],
         stream: Callable[[str], Stream],

@@ -32,8 +32,12 @@ def broken_client_laws(scenario: Scenario, requests: pd.DataFrame, *, replayed: 
 
 
 def _attempts(scenario: Scenario, requests: pd.DataFrame) -> Iterator[str]:
-    """Never more attempts than the client makes; none at all only where a circuit breaker may hold it back."""
-    most, least = scenario.client.attempts, int(scenario.client.circuit_breaker is None)
+    """Never more attempts than the client makes; none at all only where something may hold it back."""
+    client = scenario.client
+    most, least = client.attempts, int(client.circuit_breaker is None and client.throttle is None)
+    unsent = requests[requests["start_s"].notna() & (requests["attempts"] == 0)]
+    if not (unsent["outcome"] == "rejected").all():
+        yield f"attempts: {len(unsent)} requests were held back, but not all of them are rejected"
     started = requests.loc[requests["start_s"].notna(), "attempts"]
     if not started.between(least, most).all():
         yield f"attempts: {started.min()} to {started.max()} a request, but clients make {least} to {most}"
@@ -50,8 +54,8 @@ def _deadline(scenario: Scenario, requests: pd.DataFrame) -> Iterator[str]:
 
 
 def _budget(scenario: Scenario, own: pd.DataFrame, replication: int) -> Iterator[str]:
-    """Retries of those who share a budget: never more than the burst and what their requests have put in."""
-    budget = scenario.client.retry.budget if scenario.client.retry else None
+    """Retries (or copies) of those who share a budget: never more than the burst and what their requests put in."""
+    budget = scenario.client.budget
     if budget is None:
         return
     who = _clients(scenario, own) if budget.scope == "per_client" else np.zeros(len(own))

@@ -278,6 +278,15 @@ BREAKERS = st.one_of(
 )
 
 
+HEDGES = st.builds(
+    lambda after, attempts, more: {"after": after, "attempts": attempts, **more},
+    st.sampled_from(["0s", "3ms", "15ms"]),
+    st.integers(2, 3),
+    st.sampled_from([{}, {"budget": "10%"}, {"budget": {"ratio": "0%", "burst": 3}}, {"throttle": {"tokens": 3}}]),
+)
+THROTTLES = st.sampled_from([None, {"multiplier": 1.5, "window": "500ms"}, {}])
+
+
 _LOSSES = st.sampled_from(["0%", "3%", "20%"])
 NETWORKS = st.one_of(
     st.none(),
@@ -308,7 +317,10 @@ def clients(draw: st.DrawFn, *, measurable: bool = False) -> dict[str, Any]:
     outcomes = [["timeout", "rejected", "error"], ["error"], ["rejected", "timeout"]]
     more = {"budget": draw(BUDGETS), "retry_on": draw(st.sampled_from(outcomes))}
     network = draw(NETWORKS)
+    if draw(st.integers(0, 4)) == 0:
+        return plain | {"retry": None, "hedge": draw(HEDGES), "deadline": draw(st.sampled_from([None, "250ms"]))}
     return plain | {
+        "throttle": draw(THROTTLES),
         "network": network,
         "round_trip": "0s" if network else plain["round_trip"],
         "deadline": draw(st.sampled_from([None, "250ms"])),

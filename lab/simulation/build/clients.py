@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, assert_never
 
-from lab.scenario.client import CircuitBreaker as BreakerSpec
-from lab.scenario.client import RetryBudget as BudgetSpec
 from lab.scenario.schedule import Schedule, draw_arrivals, draw_schedule
 from lab.scenario.workload import ClosedWorkload, OpenWorkload, ReplayWorkload, SessionsWorkload
+from lab.simulation.build.guards import guards
 from lab.simulation.build.network import entry_of_clients
-from lab.simulation.circuit_breaker import CircuitBreaker
 from lab.simulation.client import Clients
+from lab.simulation.client_request import Asks
 from lab.simulation.closed_population import ClosedPopulation
-from lab.simulation.guard import Guard
+from lab.simulation.hedging import HedgingClients
 from lab.simulation.open_arrivals import OpenArrivals
-from lab.simulation.retry_budget import RetryBudget
 from lab.simulation.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -49,16 +46,8 @@ def make_source(world: World, schedule: Schedule | None) -> Source:
         world: where they are sent.
         schedule: what is sent; None for a workload whose requests depend on the answers.
     """
-    spec = world.scenario.client
-    clients = Clients(
-        clock=world.clock,
-        log=world.log,
-        spec=spec,
-        entry=entry_of_clients(world),
-        draws=(world.stream("client/backoff"), world.unless_free("client/round_trip", spec.round_trip)),
-        gone=world.gone,
-    )
-    guard_of = _guards(world)
+    clients = _clients(world)
+    guard_of = guards(world)
     if schedule is not None:
         return OpenArrivals(clock=world.clock, log=world.log, clients=clients, schedule=schedule, guard=guard_of(0))
     workload = world.scenario.workload
@@ -82,27 +71,23 @@ def make_source(world: World, schedule: Schedule | None) -> Source:
             assert_never(workload)
 
 
-def _guards(world: World) -> Callable[[int], Guard | None]:
-    """Return what gives the guard of a client by its number: the shared one, one of its own, or none."""
-    spec = world.scenario.client
-    budget, breaker = (spec.retry.budget if spec.retry else None), spec.circuit_breaker
-    if budget is None and breaker is None:
-        return lambda _: None
-    shared_budget = _budget(budget) if budget and budget.scope == "shared" else None
-    shared_breaker = _breaker(world, breaker, None) if breaker and breaker.scope == "shared" else None
-
-    def guard(client: int) -> Guard:
-        return Guard(
-            budget=_budget(budget) if budget and shared_budget is None else shared_budget,
-            breaker=_breaker(world, breaker, client) if breaker and shared_breaker is None else shared_breaker,
+def _clients(world: World) -> Asks:
+    spec, hedge = world.scenario.client, world.scenario.client.hedge
+    entry, round_trip = entry_of_clients(world), world.unless_free("client/round_trip", spec.round_trip)
+    if hedge is not None:
+        return HedgingClients(
+            place=(world.clock, world.log),
+            spec=spec,
+            hedge=hedge,
+            entry=entry,
+            round_trip=round_trip,
+            gone=world.gone,
         )
-
-    return guard
-
-
-def _budget(spec: BudgetSpec) -> RetryBudget:
-    return RetryBudget(ratio=spec.ratio, burst=spec.burst)
-
-
-def _breaker(world: World, spec: BreakerSpec, client: int | None) -> CircuitBreaker:
-    return CircuitBreaker(clock=world.clock, log=world.log, spec=spec, client=client)
+    return Clients(
+        clock=world.clock,
+        log=world.log,
+        spec=spec,
+        entry=entry,
+        draws=(world.stream("client/backoff"), round_trip),
+        gone=world.gone,
+    )

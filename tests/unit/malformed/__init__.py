@@ -65,7 +65,7 @@ _RANGES = (
     _change("half a replica", "replicas: 2", "replicas: 2.5", 23, "replicas: 2.5 is not a whole number"),
     _change("a million replicas", "replicas: 2", "replicas: 1000000", 23, "it must be 10000 or less"),
     _change(
-        "too many attempts", "attempts: 2", "attempts: 99", 11, "attempts: 99 is out of range: it must be 20 or less"
+        "too many attempts", "attempts: 2", "attempts: 999", 11, "attempts: 999 is out of range: it must be 100 or less"
     ),
     _change("scv of zero", "scv: 0.25", "scv: 0", 29, "time.scv: 0 is out of range: it must be more than 0"),
     _change("share above 100 %", "quantile: 99%", "quantile: 101%", 53, "objectives.0.quantile: a share lies between"),
@@ -142,6 +142,28 @@ _CLIENTS = (
         "timeout: 1s\n  network: {kind: ltee}\n  retry",
         10,
         "there is no kind 'ltee' here; did you mean 'lte'?",
+    ),
+    _change(
+        "hedge beside retries",
+        "timeout: 1s\n  retry",
+        "timeout: 1s\n  hedge: {after: 10ms}\n  retry",
+        8,
+        "beside retry",
+    ),
+    _change("five copies too many", "timeout: 1s\n  retry", "hedge: {after: 1s, attempts: 9}\n  retry", 9, "5 or less"),
+    _change(
+        "throttle below one",
+        "timeout: 1s\n  retry",
+        "throttle: {multiplier: 0.5}\n  retry",
+        9,
+        "multiplier: 0.5 is out",
+    ),
+    _change(
+        "throttle of no client",
+        "timeout: 1s\n  retry",
+        "throttle: {scope: per_client}\n  retry",
+        9,
+        "no client comes twice",
     ),
     _change("closed without users", "kind: open", "kind: closed", 3, "workload.population: is missing; add it"),
     _change("diurnal without a mean", "kind: spike, base: 30/s", "kind: diurnal", 5, "arrival_rate.mean: is missing"),
