@@ -88,6 +88,10 @@ class Aggregates:
                 none = np.full(len(look_ups), np.nan)
                 yield "hit_ratio", component, np.divide(sums["hits_then"], look_ups, out=none, where=look_ups > 0)
 
+    def visits(self, replication: int, component: str, window: Window) -> float:
+        """Return how many visits the window's requests made to a component."""
+        return float(self._within(replication, component, "visits", window)[:, 2].sum())
+
     def waited_s(self, replication: int, window: Window) -> list[float]:
         """Return, for each component, how long the window's requests waited there while their clients did."""
         return [

@@ -44,6 +44,8 @@ UNITS = {
     "replica_seconds": "s",
     "invocations": "",
     "gb_seconds": "GB s",
+    "cost_per_hour": "",  # of money: the currency is that of the price list
+    "cost_per_million_answers": "",
 }
 
 _NEEDED = ["arrival_s", "admitted_s", "departure_s", "waiting_time_s", "service_time_s", "hit", "stale"]

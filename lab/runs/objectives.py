@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lab.errors import DomainError, Unsupported
+from lab.runs.costs import PER_HOUR, PER_MILLION_ANSWERS
 from lab.runs.fleets import METRIC as REPLICA_SECONDS
 from lab.runs.metrics import ALL
 from lab.runs.recovery import KEYS as RECOVERY_KEYS
@@ -23,6 +24,7 @@ _RATIOS = ("error_ratio", "timeout_ratio", "rejected_ratio", "hit_ratio")
 _RATES = ("arrival_rate", "throughput", "goodput")
 _DURATIONS = ("sojourn_time", "waiting_time", "service_time", "recovery_time", "replica_seconds")
 _OF_COMPONENTS = ("hit_ratio", "waiting_time", "service_time", "replica_seconds")
+_COSTS = (PER_HOUR, PER_MILLION_ANSWERS)
 _KEYS = frozenset({"metric", "quantile", "endpoint", "component", "at_most", "at_least"})
 
 
@@ -89,7 +91,7 @@ def read_objective(document: Mapping[str, Any], *, where: str) -> Objective:
     given = {key: value for key, value in document.items() if value is not None}
     _check_keys(given, where=where)
     metric = str(given["metric"])
-    subject = str(given.get("component" if metric in _OF_COMPONENTS else "endpoint", ALL))
+    subject = str(given.get("component" if metric in (*_OF_COMPONENTS, PER_HOUR) else "endpoint", ALL))
     is_upper = "at_most" in given
     bound_text = given["at_most"] if is_upper else given["at_least"]
     bound = _parse_bound(metric, bound_text)
@@ -97,7 +99,7 @@ def read_objective(document: Mapping[str, Any], *, where: str) -> Objective:
     if quantile is not None and not 0 < quantile < 1:
         raise DomainError(f"{where}.quantile: {given['quantile']} is not between 0% and 100%; write say 99%")
     return Objective(
-        text=_text(metric, _which(quantile, given), subject, is_upper=is_upper, bound_text=bound_text),
+        text=_text(metric, _which(quantile, given), subject, is_upper=is_upper, bound_text=str(bound_text)),
         metric=metric,
         subject=subject,
         quantile=quantile,
@@ -109,7 +111,7 @@ def read_objective(document: Mapping[str, Any], *, where: str) -> Objective:
 
 def _check_keys(given: Mapping[str, Any], *, where: str) -> None:
     metric = given.get("metric")
-    known = (*_DURATIONS, *_RATIOS, *_RATES)
+    known = (*_DURATIONS, *_RATIOS, *_RATES, *_COSTS)
     if metric not in known:
         raise Unsupported(f"{where}.metric: a Run cannot judge {metric!r} yet; it can judge {', '.join(known)}")
     unknown = sorted(given.keys() - _KEYS - (RECOVERY_KEYS if metric == "recovery_time" else set()))
@@ -122,7 +124,9 @@ def _check_keys(given: Mapping[str, Any], *, where: str) -> None:
     if metric in _OF_COMPONENTS:
         if "component" not in given or "endpoint" in given:
             raise DomainError(f"{where}: {metric} is that of one component; give component and no endpoint")
-    elif "component" in given:
+    elif metric == PER_HOUR and "endpoint" in given:
+        raise DomainError(f"{where}: {metric} is that of one component, or of all; give component or nothing")
+    elif "component" in given and metric != PER_HOUR:
         raise DomainError(f"{where}.component: {metric} is that of an endpoint, or of all; give endpoint or nothing")
 
 
@@ -142,6 +146,8 @@ def _spaced(quantity: str) -> str:
 
 
 def _parse_bound(metric: str, text: str) -> float:
+    if metric in _COSTS:
+        return float(text)
     if metric in _DURATIONS:
         return parse_duration(text)
     return parse_ratio(text) if metric in _RATIOS else parse_rate(text)
@@ -184,7 +190,7 @@ def judge(objective: Objective, *, requests: pd.DataFrame, metrics: pd.DataFrame
 
 
 def _unit(metric: str) -> str:
-    return "s" if metric in _DURATIONS else "" if metric in _RATIOS else "1/s"
+    return "s" if metric in _DURATIONS else "" if metric in (*_RATIOS, *_COSTS) else "1/s"
 
 
 def _values(
@@ -207,7 +213,7 @@ def _values(
 
 
 def _metric_name(metric: str) -> str:
-    if metric == REPLICA_SECONDS:
+    if metric == REPLICA_SECONDS or metric in _COSTS:
         return metric
     if metric in _DURATIONS:
         return f"{metric}_s_mean"

@@ -33,6 +33,7 @@ from lab.scenario.mix import named_keys
 from lab.scenario.names import CLIENT
 from lab.scenario.network_consistency import network_problems
 from lab.scenario.objective_consistency import objective_problems
+from lab.scenario.price_consistency import price_problems
 from lab.scenario.problems import Path, Problem
 from lab.scenario.references import dangling
 from lab.scenario.replicas import hands_out, most_replicas, replicas_text
@@ -55,7 +56,7 @@ def inconsistencies(scenario: Scenario) -> tuple[Problem, ...]:
         message = f"{count} components are more than {MOST_COMPONENTS}; leave out what does not matter"
         return (Problem(path=("components",), message=message),)
     changing = (*scaling_problems(scenario), *fault_problems(scenario))
-    own = (*_without_effect(scenario), *objective_problems(scenario), *changing)
+    own = (*_without_effect(scenario), *objective_problems(scenario), *price_problems(scenario), *changing)
     lost = tuple(dangling(scenario))
     # Calls can be followed only where every name leads somewhere, and counted only where they end.
     circles = () if lost else tuple(_circles(scenario))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.scenario.components import Cache, Service
 from lab.scenario.mix import named_endpoints
-from lab.scenario.objectives import RatioObjective, RecoveryTimeObjective, ReplicaSecondsObjective
+from lab.scenario.objectives import CostObjective, RatioObjective, RecoveryTimeObjective, ReplicaSecondsObjective
 from lab.scenario.problems import Path, Problem, shown
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ def objective_problems(scenario: Scenario) -> Iterator[Problem]:
         if isinstance(objective, ReplicaSecondsObjective):
             yield from _unless(scenario, objective.component, Service, where)
             continue
+        if isinstance(objective, CostObjective):
+            continue  # judged with the prices
         if objective.endpoint is not None and endpoints and objective.endpoint not in endpoints:
             message = f"clients never call {shown(objective.endpoint)} (they call: {', '.join(endpoints)})"
             yield Problem(path=(*where, "endpoint"), message=message)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, model_validator
 
-from lab.quantities import Duration, PositiveDuration, Rate, Ratio, Spec
+from lab.quantities import Duration, Number, PositiveDuration, Rate, Ratio, Spec
 
 
 def _inner(quantile: float) -> float:
@@ -88,7 +88,26 @@ class ReplicaSecondsObjective(Spec):
     at_most: Duration = Field(description="Most replica seconds allowed.")
 
 
+class CostObjective(Spec):
+    """What the backend costs, by the scenario's prices, at the rate of the run."""
+
+    metric: Literal["cost_per_hour", "cost_per_million_answers"]
+    component: str | None = Field(default=None, description="Of one component, per hour only. None: of all.")
+    at_most: Annotated[Number, Field(ge=0)] = Field(description="Most that it may cost, in the prices' currency.")
+
+    @model_validator(mode="after")
+    def _of_all(self) -> CostObjective:
+        if self.metric == "cost_per_million_answers" and self.component is not None:
+            raise ValueError("answers come from all components together; leave component out, or take cost_per_hour")
+        return self
+
+
 Objective = Annotated[
-    SojournTimeObjective | RatioObjective | RateObjective | RecoveryTimeObjective | ReplicaSecondsObjective,
+    SojournTimeObjective
+    | RatioObjective
+    | RateObjective
+    | RecoveryTimeObjective
+    | ReplicaSecondsObjective
+    | CostObjective,
     Discriminator("metric"),
 ]

@@ -15,6 +15,7 @@ from lab.scenario.explain import explain
 from lab.scenario.faults import Fault
 from lab.scenario.names import Name
 from lab.scenario.objectives import Objective
+from lab.scenario.prices import Prices
 from lab.scenario.problems import scenario_error
 from lab.scenario.workload import Workload
 
@@ -61,6 +62,7 @@ class Scenario(Spec):
     components: dict[Name, Component] = Field(min_length=1, description="The parts, by name.")
     faults: tuple[Fault, ...] = Field(default=(), description="What goes wrong, and when.")
     objectives: tuple[Objective, ...] = Field(default=(), description="What the backend should achieve.")
+    prices: Prices | None = Field(default=None, description="What the parts cost. None: costs are no matter.")
     run: RunSpec = Field(description="How long, how often, from which seed.")
 
     @model_validator(mode="wrap")

@@ -14,7 +14,6 @@ _NOT_YET = frozenset(
         *("worker", "job", "dead_letter", "rebalance", "batch", "message_priority"),
         *("retry_budget", "hedging", "bulkhead"),
         *("write_through", "write_behind"),
-        *("cost", "prices"),
         *("source", "hash_balance_factor", "min_connections", "full_connections", "retry_on", "sticky"),
         *("gamma", "erlang", "weibull", "pareto", "hotset", "load_shedding"),
     }

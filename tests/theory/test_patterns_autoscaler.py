@@ -75,3 +75,21 @@ def test_pre_provisioning() -> None:
     late = lab.simulate(scenario.with_({"components.api.autoscaler.schedule.0.at": "80s"}), progress=False)
     assert late.value("error_ratio") > 0.05  # those asked for at 80 s are ready at 120 s
     assert reactive.value("replica_seconds", "api") < prepared.value("replica_seconds", "api") < 6 * 180
+
+
+def test_price_of_headroom() -> None:
+    """Five replicas that are always there cost less than ten and keep the promise, which the autoscaler breaks."""
+    reactive = lab.read_scenario(PATTERNS / "price_of_headroom.yaml")
+    costs, errors = {}, {}
+    fixed = {"components.api.autoscaler": None}
+    for name, changes in (
+        ("reactive", {}),
+        ("five", fixed | {"components.api.replicas": 5}),
+        ("ten", fixed | {"components.api.replicas": 10}),
+    ):
+        run = lab.simulate(reactive.with_(changes | {"run.replications": 1}), progress=False, allow_unstable=True)
+        costs[name], errors[name] = run.value("cost_per_hour"), run.value("error_ratio")
+    assert costs["reactive"] < costs["five"] < costs["ten"]
+    assert errors["five"] == errors["ten"] == 0
+    assert errors["reactive"] > 0.02
+    assert 0.25 < costs["five"] - 0.05 < 0.26  # five at 0.05, and the balancer
