@@ -13,14 +13,12 @@ import pandas as pd
 from lab.errors import DomainError, NotEnoughData, RunStorageError
 from lab.runs.aggregates import Aggregates
 from lab.runs.aggregator import usual_bin_s
+from lab.runs.all_figures import figures_frame
 from lab.runs.bottleneck import Bottleneck, find_bottleneck
-from lab.runs.costs import cost_frame
 from lab.runs.documents import plain_json
 from lab.runs.fingerprint import content_hash, schedule_hash
-from lab.runs.fleets import replica_seconds_frame
 from lab.runs.html import run_card
-from lab.runs.invocations import gb_seconds_frame
-from lab.runs.metrics import ALL, metrics_frame, per_replication
+from lab.runs.metrics import ALL, per_replication
 from lab.runs.objectives import ObjectiveResult, judge, read_objective
 from lab.runs.storage import load_folder, save_folder
 from lab.runs.summary import summary_frame
@@ -149,8 +147,7 @@ class Run:
     def metrics(self, *, warm_up: bool = True) -> pd.DataFrame:
         """Return the figures, one row a (replication, metric, subject).
 
-        What they are: :func:`lab.runs.metrics.metrics_frame`, and what is paid for: :mod:`lab.runs.fleets`,
-        :mod:`lab.runs.invocations` and :mod:`lab.runs.costs`.
+        What they are: :mod:`lab.runs.all_figures`.
 
         Args:
             warm_up: leave out the requests meant to start during the warm-up.
@@ -167,14 +164,13 @@ class Run:
         return self._figures(self.window)
 
     def _figures(self, window: Window) -> pd.DataFrame:
-        figures = metrics_frame(requests=self.requests, visits=self._visited, window=window)
-        fleets = replica_seconds_frame(self.samples, self.scenario, replications=self.replications, window=window)
-        billed = gb_seconds_frame(figures, self.scenario, window=window)
-        used = pd.concat([frame for frame in (fleets, billed) if not frame.empty] or [fleets], ignore_index=True)
-        costs = cost_frame(
-            requests=self.requests, visits=self._visited, used=used, scenario=self.scenario, window=window
+        return figures_frame(
+            requests=self.requests,
+            visits=self._visited,
+            samples=self.samples,
+            scenario=self.scenario,
+            window=window,
         )
-        return pd.concat([frame for frame in (figures, used, costs) if not frame.empty], ignore_index=True)
 
     def per_replication(self, metric: str, subject: str = ALL) -> pd.Series[float]:
         """Return one figure's values (SI units), indexed by replication.
