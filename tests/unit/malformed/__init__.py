@@ -125,7 +125,9 @@ _LATER = (
     ),
     _change("hedging", "attempts: 2", "attempts: 2\n    hedging: 10%", 12, "does not model 'hedging' yet"),
     _change("write-through", "ttl: 20s", "write_through: true", 45, "'write_through' yet"),
-    _change("cost", "metric: sojourn_time", "metric: cost", 53, "does not model 'cost' yet"),
+    _change(
+        "cost", "metric: sojourn_time", "metric: cost", 53, "there is no metric 'cost' here (there are: sojourn_time"
+    ),
 )
 
 _CLIENTS = (
