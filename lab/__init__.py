@@ -48,6 +48,7 @@ _HOME = {
     "QuerySpec": "lab.scenario.components",
     "Host": "lab.scenario.components",
     "Queue": "lab.scenario.components",
+    "Stream": "lab.scenario.components",
     "QueryStep": "lab.scenario.steps",
     "RateLimiter": "lab.scenario.components",
     "RampRate": "lab.scenario.arrivals",
@@ -129,6 +130,7 @@ if TYPE_CHECKING:
         Queue,
         RateLimiter,
         Service,
+        Stream,
         WaitingRoom,
     )
     from lab.scenario.hedge import Hedge

@@ -20,6 +20,7 @@ _COLOURS = {
     "cache": ORANGE,
     "database": GREEN,
     "queue": VERMILLION,
+    "stream": VERMILLION,
 }
 Place = tuple[float, float]
 

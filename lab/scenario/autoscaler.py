@@ -109,7 +109,8 @@ class KedaAutoscaler(_Behaviour):
 
     kind: Literal["keda"] = "keda"
     queue: str = Field(
-        description="What feeds the service: a queue (unacknowledged messages count as well), or a load balancer."
+        description="What feeds the service: a queue (unacknowledged messages count as well), a stream (records whose "
+        "work has not ended), or a load balancer."
     )
     target: Annotated[Number, Field(gt=0)] = Field(default=5, description="How much each replica may have of it.")
     activation: Annotated[Number, Field(ge=0)] = Field(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.scenario.components import Envoy, Host, LoadBalancer, Nginx, Queue, Service, WaitingRoom
+from lab.scenario.channels import Channel
+from lab.scenario.components import Envoy, Host, LoadBalancer, Nginx, Queue, Service, Stream, WaitingRoom
 from lab.scenario.fronts import leads_to
 from lab.scenario.places import Place
 from lab.scenario.scenario import Scenario
@@ -22,6 +23,8 @@ def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
     component = scenario.components[place.component]
     if isinstance(component, Queue):
         return component.capacity is not None
+    if isinstance(component, Stream):
+        return False
     if isinstance(component, WaitingRoom):
         patient = scenario.client.timeout is None and scenario.client.deadline is None  # who gives up leaves the line
         return component.max_queue is not None or component.queue_timeout is not None or not patient
@@ -49,7 +52,7 @@ def _ways_in(scenario: Scenario, name: str, known: dict[str, bool]) -> Iterator[
     if _leads_to(scenario, scenario.entry, name):
         yield _holds_back(scenario, scenario.entry)
     for caller, component in scenario.components.items():
-        if isinstance(component, Queue) and component.consumer == name:
+        if isinstance(component, Channel) and component.consumer == name:
             yield True  # it takes no more than it may hold unacknowledged
         if isinstance(component, Service):
             for step in every_step(component):

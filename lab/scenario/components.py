@@ -15,10 +15,11 @@ from lab.scenario.nginx import Nginx
 from lab.scenario.queue import Queue
 from lab.scenario.rate_limiter import RateLimiter
 from lab.scenario.service import Service
+from lab.scenario.stream import Stream
 from lab.scenario.waiting_room import WaitingRoom
 
 Component = Annotated[
-    LoadBalancer | Nginx | Envoy | RateLimiter | WaitingRoom | Service | Cache | Database | Queue | Host,
+    LoadBalancer | Nginx | Envoy | RateLimiter | WaitingRoom | Service | Cache | Database | Queue | Stream | Host,
     Discriminator("kind"),
 ]
 
@@ -35,5 +36,6 @@ __all__ = [
     "Queue",
     "RateLimiter",
     "Service",
+    "Stream",
     "WaitingRoom",
 ]

@@ -7,25 +7,16 @@ from typing import TYPE_CHECKING, assert_never
 
 from lab.scenario import (
     balancer_consistency,
+    channel_consistency,
     database_consistency,
     envoy_consistency,
     front_consistency,
     nginx_consistency,
-    queue_consistency,
 )
 from lab.scenario.asking import client_problems
 from lab.scenario.cache_consistency import cache_problems, looked_up_twice
-from lab.scenario.components import (
-    Cache,
-    Database,
-    Envoy,
-    LoadBalancer,
-    Nginx,
-    Queue,
-    RateLimiter,
-    Service,
-    WaitingRoom,
-)
+from lab.scenario.channels import Channel
+from lab.scenario.components import Cache, Database, Envoy, LoadBalancer, Nginx, RateLimiter, Service, WaitingRoom
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.fault_consistency import fault_problems
 from lab.scenario.fronts import Balancer, Front
@@ -68,7 +59,7 @@ def _callees(scenario: Scenario, name: str) -> list[str]:
     component = scenario.components[name]
     if isinstance(component, Front):
         return [component.targets]
-    if isinstance(component, Queue):
+    if isinstance(component, Channel):
         return [component.consumer]
     if isinstance(component, Service):
         called = (asked(step) for step in every_step(component) if isinstance(step, CallStep | PublishStep))
@@ -130,8 +121,8 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
     for name, component in scenario.components.items():
         if isinstance(component, Front):
             yield from _of_a_front(scenario, name, component)
-        if isinstance(component, Queue):
-            yield from queue_consistency.without_effect(scenario, name, component)
+        if isinstance(component, Channel):
+            yield from channel_consistency.unfit(scenario, name, component)
         if isinstance(component, Service):
             yield from service_problems(scenario.components, name, component)
             for endpoint, steps in component.endpoints.items():

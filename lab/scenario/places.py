@@ -15,6 +15,7 @@ from lab.scenario.components import (
     Queue,
     RateLimiter,
     Service,
+    Stream,
     WaitingRoom,
 )
 from lab.scenario.fronts import Front, service_behind, service_name_behind
@@ -53,9 +54,9 @@ class Place:
             ``connections`` of a pool, the ``cores`` of the database behind it (of its primary, and of the shard that
             is asked for most; those of all its
             replicas together are ``replica_connections`` and ``replica_cores``), and the lock of its
-            ``hottest_row``; the ``accesses`` of a cache; the ``publishings`` and ``deliveries`` of a queue; the
-            ``checks`` of a rate limiter; the ``slots`` inside a waiting room, and its ``admissions``, one after
-            another.
+            ``hottest_row``; the ``accesses`` of a cache; the ``publishings`` and ``deliveries`` of a queue or
+            stream; the ``checks`` of a rate limiter; the ``slots`` inside a waiting room, and its ``admissions``, one
+            after another.
         caller: the service whose replicas keep the pool; "" for everything else.
     """
 
@@ -94,7 +95,7 @@ def servers(scenario: Scenario, place: Place) -> int | None:
                 return None if component.cores is None else component.cores * servers
             processes = most_replicas(scenario, place.caller) * service_behind(scenario, place.caller).workers
             return (component.pool.size + component.pool.overflow) * servers * processes
-        case Queue():
+        case Queue() | Stream():
             if place.resource == "publishings":
                 return None
             most = most_replicas(scenario, component.consumer)
@@ -127,8 +128,10 @@ def _let_through(scenario: Scenario, place: Place, front: Front) -> int | None:
             assert_never(front)
 
 
-def _deliveries(queue: Queue, consumer: Service, most: int) -> int:
+def _deliveries(queue: Queue | Stream, consumer: Service, most: int) -> int:
     """Return how many messages are worked on at once: each replica takes no more than it may, and has slots for."""
+    if isinstance(queue, Stream):
+        return min(queue.partitions, most)
     slots = None if consumer.concurrency is None else consumer.concurrency * consumer.workers
     if queue.partitions is not None:
         return min(queue.partitions, most * (slots or queue.partitions))

@@ -1,4 +1,4 @@
-"""Whether a queue fits its consumers, and whether each of its keys has an effect."""
+"""Whether a queue fits the room that its consumers have, and whether each of its keys has an effect."""
 
 from __future__ import annotations
 
@@ -6,25 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lab.quantities import default_of
-from lab.scenario.problems import Problem, listed_names, shown
+from lab.scenario.problems import Problem
 from lab.scenario.queue import Queue
 from lab.scenario.service import Service
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
-
-
-def dangling(scenario: Scenario, name: str, queue: Queue) -> Iterator[Problem]:
-    """Yield what is wrong with the names that the queue ``name`` refers to."""
-    consumer = scenario.components.get(queue.consumer)
-    if not isinstance(consumer, Service):
-        known = listed_names(scenario.components, Service)
-        message = f"{shown(queue.consumer)} is not a service of this scenario (services: {known})"
-        yield Problem(path=("components", name, "consumer"), message=message)
-    elif queue.endpoint not in consumer.endpoints:
-        known = ", ".join(consumer.endpoints)
-        message = f"{queue.consumer!r} has no endpoint {shown(queue.endpoint)} (it has: {known})"
-        yield Problem(path=("components", name, "endpoint"), message=message)
 
 
 def without_effect(scenario: Scenario, name: str, queue: Queue) -> Iterator[Problem]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lab.scenario import database_consistency, queue_consistency
+from lab.scenario import channel_consistency, database_consistency
 from lab.scenario.asking import asked_problems
+from lab.scenario.channels import Channel
 from lab.scenario.components import (
     Cache,
     Database,
@@ -17,6 +18,7 @@ from lab.scenario.components import (
     Queue,
     RateLimiter,
     Service,
+    Stream,
     WaitingRoom,
 )
 from lab.scenario.fronts import Front, found_behind, is_callable
@@ -60,8 +62,8 @@ def dangling(scenario: Scenario) -> Iterator[Problem]:
                 yield from _dangling_hosts(scenario, name, component)
                 for endpoint, steps in endpoints.items():
                     yield from _dangling_steps(scenario, steps, ("components", name, "endpoints", endpoint))
-            case Queue():
-                yield from queue_consistency.dangling(scenario, name, component)
+            case Queue() | Stream():
+                yield from channel_consistency.dangling(scenario, name, component)
             case Cache() | Database() | Host():
                 pass
     yield from asked_problems(scenario, entry)
@@ -84,8 +86,9 @@ def _dangling_step(scenario: Scenario, step: StepSpec, where: Path) -> Iterator[
         case QueryStep() | TransactionStep():
             yield from _dangling_database(scenario, step, where)
         case PublishStep():
-            if not isinstance(scenario.components.get(step.queue), Queue):
-                message = f"{shown(step.queue)} is not a queue (queues: {listed_names(scenario.components, Queue)})"
+            if not isinstance(scenario.components.get(step.queue), Channel):
+                known = listed_names(scenario.components, Channel)
+                message = f"{shown(step.queue)} is not a queue or stream (there are: {known})"
                 yield Problem(path=(*where, "queue"), message=message)
         case CallStep():
             yield from _dangling_call(scenario, step, where)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from lab.quantities import default_of
 from lab.scenario.autoscaler import Autoscaler, KedaAutoscaler, metrics_of
-from lab.scenario.components import LoadBalancer, Queue, Service
+from lab.scenario.channels import Channel
+from lab.scenario.components import LoadBalancer, Service
 from lab.scenario.fronts import Balancer
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.serverless import ServerlessAutoscaler
@@ -67,7 +68,7 @@ def _unfit_serverless(scenario: Scenario, name: str, service: Service) -> Iterat
             yield Problem(path=(*where, "autoscaler", "schedule", number, "desired"), message=message)
     for other, part in scenario.components.items():
         key = "targets" if isinstance(part, Balancer) else "consumer"
-        if isinstance(part, Balancer | Queue) and getattr(part, key) == name:
+        if isinstance(part, Balancer | Channel) and getattr(part, key) == name:
             message = (
                 f"{shown(name)} is serverless: its platform hands requests out, and must be called directly (as the "
                 "entry, or by a call step)"
@@ -80,13 +81,15 @@ def _unfit_keda(scenario: Scenario, autoscaler: KedaAutoscaler, where: Path) -> 
     feeds = {
         name: each
         for name, each in scenario.components.items()
-        if (isinstance(each, Queue) and each.consumer == service)
+        if (isinstance(each, Channel) and each.consumer == service)
         or (isinstance(each, LoadBalancer) and each.targets == service)
     }
     if autoscaler.queue not in feeds:
         known = ", ".join(feeds) or "none"
-        message = f"{shown(autoscaler.queue)} is no queue or load balancer that feeds {service!r} (these do: {known})"
+        message = (
+            f"{shown(autoscaler.queue)} is no queue, stream or load balancer that feeds {service!r} (these do: {known})"
+        )
         yield Problem(path=(*where, "queue"), message=message)
-    elif autoscaler.min == 0 and not isinstance(queue, Queue):
+    elif autoscaler.min == 0 and not isinstance(queue, Channel):
         message = "nobody waits at a load balancer without servers, so from 0 it would never start any: write 1 or more"
         yield Problem(path=(*where, "min"), message=message)

@@ -88,10 +88,10 @@ class CallStep(Spec):
 
 
 class PublishStep(Spec):
-    """Puts a message about the request's key into a queue; its consumers work on it in the background."""
+    """Puts a message about the request's key into a queue or stream; its consumers work on it in the background."""
 
     kind: Literal["publish"] = "publish"
-    queue: str = Field(description="Name of a queue.")
+    queue: str = Field(description="Name of a queue or stream.")
 
 
 class ThreadStep(Spec):

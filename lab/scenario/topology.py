@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
+from lab.scenario.channels import Channel
 from lab.scenario.components import (
     Cache,
     Component,
@@ -16,6 +17,7 @@ from lab.scenario.components import (
     Queue,
     RateLimiter,
     Service,
+    Stream,
     WaitingRoom,
 )
 from lab.scenario.front_labels import front_limits
@@ -60,7 +62,7 @@ def mermaid(scenario: Scenario) -> str:
     for name, component in scenario.components.items():
         if isinstance(component, Front):
             lines.append(f"    {_node(name)} --> {_node(component.targets)}")
-        elif isinstance(component, Queue):
+        elif isinstance(component, Channel):
             lines.append(_arrow(_node(name), _node(component.consumer), [component.endpoint], dotted=False))
         elif isinstance(component, Service):
             lines += _arrows(name, component)
@@ -83,7 +85,7 @@ def _shape(scenario: Scenario, name: str, component: Component) -> str:
             return f'(["{title}"])'
         case Database():
             return f'[("{title}")]'
-        case Queue():
+        case Queue() | Stream():
             return f'[["{title}"]]'
         case Host():
             return f'[/"{title}"/]'
@@ -101,14 +103,8 @@ def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str
             yield from _cache_limits(component)
         case Database():
             yield from _database_limits(component)
-        case Queue():
-            yield (
-                f"{component.prefetch} a consumer"
-                if component.partitions is None
-                else f"{component.partitions} partitions"
-            )
-            if component.capacity is not None:
-                yield f"capacity {component.capacity}"
+        case Queue() | Stream():
+            yield from _channel_limits(component)
         case Host():
             yield f"{component.cores} core{'s' * (component.cores != 1)}"
         case _:
@@ -124,6 +120,19 @@ def _database_limits(database: Database) -> Iterator[str]:
         yield f"{database.cores} core{'s' * (database.cores != 1)}"
     if database.replicas:
         yield f"{database.replicas} replica{'s' * (database.replicas != 1)}, reads: {database.read_policy}"
+
+
+def _channel_limits(channel: Channel) -> Iterator[str]:
+    match channel:
+        case Queue():
+            yield f"{channel.prefetch} a consumer" if channel.partitions is None else f"{channel.partitions} partitions"
+            if channel.capacity is not None:
+                yield f"capacity {channel.capacity}"
+        case Stream():
+            yield f"{channel.partitions} partition{'s' * (channel.partitions != 1)}"
+            yield f"batches of up to {channel.max_poll_records}"
+        case _:
+            assert_never(channel)
 
 
 def _of_service(service: Service, replicas: str) -> Iterator[str]:

@@ -18,15 +18,16 @@ from typing import assert_never
 
 from lab.distributions import mean_s
 from lab.scenario import routes
+from lab.scenario.channels import Channel
 from lab.scenario.components import (
     Cache,
     Database,
     Envoy,
     LoadBalancer,
     Nginx,
-    Queue,
     RateLimiter,
     Service,
+    Stream,
     WaitingRoom,
 )
 from lab.scenario.demands import endpoint_steps
@@ -179,11 +180,13 @@ class _Tour:
 
     def _publish(self, step: PublishStep, visits: float) -> float:
         queue = self._components[step.queue]
-        assert isinstance(queue, Queue)  # the consistency check of the scenario has seen to it
+        assert isinstance(queue, Channel)  # the consistency check of the scenario has seen to it
         publish_s = mean_s(queue.publish_time)
         self._add(Place(component=step.queue, resource="publishings"), visits, publish_s)
         # The work on the message is asked of its consumers, but the request does not wait for it.
         work_s = self.call(queue.consumer, queue.endpoint, visits)
+        if isinstance(queue, Stream):
+            work_s += mean_s(queue.poll_time) / queue.max_poll_records  # batches are full where it matters
         self._add(Place(component=step.queue, resource="deliveries"), visits, work_s)
         return publish_s
 

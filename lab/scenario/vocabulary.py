@@ -11,7 +11,7 @@ _LONGEST_WORD = 100  # finding close matches of longer ones would take long
 _NOT_YET = frozenset(
     {
         *("knative", "disk_full", "partly_open", "users_online"),
-        *("worker", "job", "dead_letter", "rebalance", "batch", "message_priority"),
+        *("worker", "job", "dead_letter", "batch", "linger", "message_priority"),
         *("retry_budget", "hedging", "bulkhead"),
         *("write_through", "write_behind"),
         *("source", "hash_balance_factor", "min_connections", "full_connections", "retry_on", "sticky"),

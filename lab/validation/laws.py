@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lab.runs.invocations import PLATFORM
 from lab.runs.run import Run
-from lab.scenario.components import Database, Host, LoadBalancer, Nginx, Queue, Service, WaitingRoom
+from lab.scenario.components import Database, Host, LoadBalancer, Nginx, Queue, Service, Stream, WaitingRoom
 from lab.scenario.replicas import can_stand_still, processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, walk
@@ -26,9 +26,10 @@ from lab.validation.envoy_laws import broken_envoy_laws
 from lab.validation.fan_out_laws import broken_fan_out_laws
 from lab.validation.network_laws import broken_network_laws
 from lab.validation.numbers import numbers_over_time
-from lab.validation.queue_laws import broken_queue_laws
+from lab.validation.queue_laws import broken_queue_laws, channel_places
 from lab.validation.retrying_laws import broken_retrying_laws, tried_again
 from lab.validation.scaling_laws import broken_scaling_laws
+from lab.validation.stream_laws import broken_stream_laws
 
 Floats = NDArray[np.float64]
 _TOLERANCE_S = 1e-9
@@ -41,9 +42,9 @@ def broken_laws(run: Run) -> list[str]:
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
     are places, nobody waits while a place is free, first come first served before a balancer, Little's law,
     no more let pass than limiters and waiting rooms allow, nobody turned away beside a free replica (nginx),
-    no more under way than circuit breakers allow (Envoy),
-    conservation of messages, no more connections than a database has room for, fresh reads from a primary, no more
-    processes than allowed, transfers no faster than the network, caches serve what was stored, and what clients promise
+    no more under way than circuit breakers allow (Envoy), conservation of messages, records of a stream in order and
+    none lost, no more connections than a database has room for, fresh reads from a primary, no more processes than
+    allowed, transfers no faster than the network, caches serve what was stored, and what clients promise
     (:mod:`lab.validation.client_laws`).
 
     Of parallel steps: as many good branches as a full answer needs, in time (:mod:`lab.validation.fan_out_laws`).
@@ -60,6 +61,7 @@ def broken_laws(run: Run) -> list[str]:
         *broken_retrying_laws(scenario, _of_the_language(run)),
         *broken_envoy_laws(scenario, _of_the_language(run), scenario.run.duration),
         *broken_queue_laws(scenario, run),
+        *broken_stream_laws(scenario, run),
         *broken_database_laws(scenario, run),
         *broken_scaling_laws(scenario, run),
         *broken_network_laws(scenario, requests, visits),
@@ -182,10 +184,8 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
             return places, False  # nobody waits there but for other tries
         case Host(cores=places):
             return places, True
-        case Queue(partitions=None, redelivery="timeout"):
-            return None, False  # a failed message is out until its timeout, while its consumer takes the next
-        case Queue(partitions=None, prefetch=places) | Queue(partitions=places):
-            return places, False
+        case Queue() | Stream() as channel:
+            return channel_places(channel), False
         case _:
             return None, True
 

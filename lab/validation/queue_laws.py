@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import pandas as pd
 
 from lab.runs.run import Run
-from lab.scenario.components import Queue
+from lab.scenario.channels import Channel
+from lab.scenario.components import Queue, Stream
 from lab.scenario.scenario import Scenario
 
 
@@ -21,6 +23,19 @@ def broken_queue_laws(scenario: Scenario, run: Run) -> Iterator[str]:
                 own = visits[visits["replication"] == replication]
                 noted = events[events["replication"] == replication]
                 yield from _conservation(own, noted, name, f"{name} in replication {replication}")
+
+
+def channel_places(channel: Channel) -> int | None:
+    """Return how many messages one consumer holds at once; None if there is no limit."""
+    match channel:
+        case Queue(partitions=None, redelivery="timeout"):
+            return None  # a failed message is out until its timeout, while its consumer takes the next
+        case Queue(partitions=None, prefetch=places) | Queue(partitions=places):
+            return places
+        case Stream():
+            return 1  # a consumer works on one record after the other
+        case _:
+            assert_never(channel)
 
 
 def _conservation(visits: pd.DataFrame, events: pd.DataFrame, name: str, where: str) -> Iterator[str]:

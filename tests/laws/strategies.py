@@ -518,6 +518,28 @@ QUEUES = st.builds(
 )
 
 
+STREAMS = st.builds(
+    lambda partitions, batch, poll, commit, rebalance, group: {
+        **{"kind": "stream", "consumer": "worker", "endpoint": "do", "partitions": partitions},
+        **{"max_poll_records": batch, "poll_time": poll, "commit_interval": commit, "rebalance": rebalance},
+        **{"max_attempts": 2, "rebalance_time": "20ms"},
+        **group,
+    },
+    st.sampled_from([1, 2, 7]),
+    st.sampled_from([1, 3, 500]),
+    TIMES,
+    st.sampled_from(["0s", "300ms"]),
+    st.sampled_from(["eager", "cooperative"]),
+    st.sampled_from(
+        [
+            {"heartbeat_interval": "50ms", "session_timeout": "200ms"},
+            {"heartbeat_interval": "70ms", "session_timeout": "150ms", "max_poll_interval": "40ms"},
+        ]
+    ),
+)
+CHANNELS = st.one_of(QUEUES, STREAMS)
+
+
 HOSTS = st.builds(
     lambda cores, quantum: {"kind": "host", "cores": cores, "quantum": quantum},
     st.integers(1, 2),
@@ -540,7 +562,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     more = (
         {}
         if measurable
-        else {"jobs": draw(QUEUES), "worker": draw(WORKERS) | draw(SCALED_CONSUMERS), "vm": draw(HOSTS)}
+        else {"jobs": draw(CHANNELS), "worker": draw(WORKERS) | draw(SCALED_CONSUMERS), "vm": draw(HOSTS)}
     )
     leaf = {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": draw(TIMES)}]}, "overhead": draw(TIMES)}
     queries = {"one": draw(TIMES), "two": {"statement": "insert", "time": "2ms"}}

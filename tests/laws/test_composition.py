@@ -126,6 +126,17 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
             "main": _DATABASE,
         },
     ),
+    "stream": (
+        [{"kind": "publish", "queue": "log"}, _WAIT],
+        {
+            "log": {
+                **{"kind": "stream", "consumer": "reader", "endpoint": "do", "partitions": 3, "publish_time": "2ms"},
+                **{"max_poll_records": 5, "poll_time": "1ms", "commit_interval": "1s"},
+            },
+            "reader": {"kind": "service", "replicas": 2, "concurrency": 1, "endpoints": {"do": [_QUERY]}},
+            "main": _DATABASE,
+        },
+    ),
     "two_tiers": (
         [{"kind": "cached", "cache": "local", "miss": [{"kind": "cached", "cache": "items", "miss": [_QUERY]}]}],
         {"main": _DATABASE, "items": _CACHE | {"eviction": "sampled_lfu"}, "local": _LOCAL},

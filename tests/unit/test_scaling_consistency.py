@@ -40,7 +40,7 @@ def _scenario(entry: str = "edge", **api: Any) -> Scenario:
         ({"autoscaler": _KEDA | {"min": 0}}, "autoscaler.min: nobody waits at a load balancer without servers"),
         (
             {"autoscaler": _KEDA | {"queue": "api"}},
-            "queue: 'api' is no queue or load balancer that feeds 'api' (thes",
+            "queue: 'api' is no queue, stream or load balancer that feeds 'api' (thes",
         ),
         ({"autoscaler": {"kind": "knative"}}, "autoscaler.kind: the lab does not model 'knative' yet"),
     ],

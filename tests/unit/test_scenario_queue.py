@@ -48,7 +48,7 @@ def test_a_queue_that_cannot_work_is_refused(queue: dict[str, Any], says: str) -
 
 def test_a_message_goes_to_a_queue() -> None:
     """What is not a queue cannot be published to."""
-    with pytest.raises(ScenarioError, match=r"get.0.queue: 'worker' is not a queue \(queues: none\)"):
+    with pytest.raises(ScenarioError, match=r"get.0.queue: 'worker' is not a queue or stream \(there are: none\)"):
         scenario({"api": service({"kind": "publish", "queue": "worker"}), "worker": service(waiting("1ms"))})
 
 

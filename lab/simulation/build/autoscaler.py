@@ -10,7 +10,8 @@ from simpy.events import Event
 from lab.distributions import quantile_function
 from lab.errors import Unsupported
 from lab.scenario.autoscaler import Autoscaler, HpaAutoscaler, KedaAutoscaler, TargetTrackingAutoscaler, metrics_of
-from lab.scenario.components import Queue, Service
+from lab.scenario.channels import Channel
+from lab.scenario.components import Service
 from lab.scenario.scaling_limits import ScheduledAutoscaler
 from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.step_scaling import StepScalingAutoscaler
@@ -93,7 +94,7 @@ def start_autoscaler(world: World, name: str, spec: Service, autoscaler: Autosca
         case HpaAutoscaler():
             loop = HpaLoop(scaled=scaled, meter=_meter(world, name, spec), spec=autoscaler)
         case KedaAutoscaler():
-            unsettled = isinstance(world.scenario.components[autoscaler.queue], Queue)
+            unsettled = isinstance(world.scenario.components[autoscaler.queue], Channel)
             waiting = Waiting(log=world.log, name=autoscaler.queue, unsettled=unsettled)
             loop = KedaLoop(scaled=scaled, waiting=waiting.read, spec=autoscaler)
         case TargetTrackingAutoscaler():

@@ -19,6 +19,9 @@ from lab.scenario.components import (
     Service,
     WaitingRoom,
 )
+from lab.scenario.components import (
+    Stream as StreamSpec,
+)
 from lab.scenario.faults import CrashFault, PartitionFault, struck
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
@@ -27,11 +30,11 @@ from lab.scenario.shards import places_of
 from lab.simulation import host
 from lab.simulation.build.autoscaler import make_deployment, make_platform, start_autoscaler
 from lab.simulation.build.cache import make_cache
+from lab.simulation.build.channel import make_channel
 from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
 from lab.simulation.build.front import make_front
 from lab.simulation.build.network import make_client_path
-from lab.simulation.build.queue import make_queue
 from lab.simulation.build.service import make_replica
 from lab.simulation.cache import LocalCaches
 from lab.simulation.clock import Clock
@@ -125,8 +128,8 @@ class World:
                 return self._make_cache(name, spec)
             case Database():
                 return self.own_part(name) or make_database(self, name, spec, service=None, replica=0)
-            case Queue():
-                return self.own_part(name) or make_queue(self, name, spec)
+            case Queue() | StreamSpec():
+                return self.own_part(name) or make_channel(self, name, spec)
             case Host():
                 raise Unsupported(f"components.{name}: is a host, on which processes compute; nobody can call it")
             case _:
