@@ -31,8 +31,9 @@ class Hedge(Spec):
 
     Each copy is sent ``after`` the one before it, or at once when one fails (as gRPC does after a status that is not
     fatal). When one is answered the others are cancelled: what they left behind is done to its end, as after a timeout,
-    except by parts that heed a client's leaving. The client's timeout is that of each copy. Copies are attempts in all
-    figures. A copy that cannot be paid for is not sent, nor is one later, unless a copy under way fails.
+    except by parts that heed a client's leaving. A copy that cannot be paid for is not sent, nor is one later, unless a
+    copy under way fails. A client's timeout is that of each copy, and its copies are attempts in all figures; the
+    timeout of a call is that of all its copies.
 
     Source: J. Dean and L. A. Barroso, "The Tail at Scale", CACM 56(2), 2013; gRPC proposal A6, hedgingPolicy.
     """

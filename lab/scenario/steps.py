@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, model_validator
 from lab.distributions import Distribution
 from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
 from lab.scenario.client import Backoff, ConstantBackoff
+from lab.scenario.hedge import Hedge
 from lab.scenario.problems import Path
 
 
@@ -85,6 +86,28 @@ class CallStep(Spec):
         description="How long to wait for the answer: then the step fails, and the callee works on for nobody. None: "
         "for ever.",
     )
+    hedge: Hedge | None = Field(
+        default=None,
+        description="Calling again while the first answer is still out; each process has a budget of its own for this "
+        "step. Copies that lost are served to their end. None: one call.",
+    )
+
+    @model_validator(mode="after")
+    def _hedges_in_time(self) -> CallStep:
+        if self.hedge is None:
+            return self
+        if self.timeout is not None and self.hedge.after >= self.timeout:
+            raise ValueError(
+                f"hedge.after ({self.hedge.after:g} s) must be less than the timeout ({self.timeout:g} s), or no copy "
+                "is ever sent beside another"
+            )
+        for key, purse in (("budget", self.hedge.budget), ("throttle", self.hedge.throttle)):
+            if purse is not None and purse.scope == "per_client":
+                raise ValueError(
+                    f"hedge.{key}.scope: per_client has no effect on a call, where each process has its own; leave it "
+                    "out"
+                )
+        return self
 
 
 class PublishStep(Spec):

@@ -2,7 +2,8 @@
 
 Mean values without any waiting, one attempt a request. A look-up hits with the probability it is given; the branches
 of a ``parallel`` take as long as the longest of their means, which is a lower bound of the mean of the longest; where
-it waits for the k best, as long as the k-th shortest of their means, though all their work is done. No timeout expires.
+it waits for the k best, as long as the k-th shortest of their means, though all their work is done. No timeout expires,
+and nothing is hedged.
 Connections are open already: what opening one takes is left out. Tables have the rows of the start.
 No key is pinned to the primary of a database with ``read_policy: read_your_writes``. Transactions meet no conflict, and
 commits need not wait for replicas. Of row locks that of the most popular key counts, as if its requests were like all

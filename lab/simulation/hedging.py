@@ -1,4 +1,4 @@
-"""Clients that hedge: they send a further copy of a request while the first is still out."""
+"""Clients and services that hedge: they send a further copy of a request while the first is still out."""
 
 from __future__ import annotations
 
@@ -8,36 +8,16 @@ from lab.simulation.client import travel
 from lab.simulation.client_request import ClientRequest
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.gone import Gone
-from lab.simulation.log import Log
+from lab.simulation.guard import Guard
+from lab.simulation.log import Log, Visit
+from lab.simulation.race import Race
 from lab.simulation.request import Handling, Outcome, Part, Request
+from lab.simulation.steps import Call
 from lab.simulation.variate import Variate
 
 
-class Copies:
-    """One request and the copies of it that are under way, by their attempt, in the order in which they were sent."""
-
-    __slots__ = ("asked", "under_way")
-
-    def __init__(self, asked: ClientRequest) -> None:
-        self.asked = asked
-        self.under_way: dict[int, None] = {}
-
-    @property
-    def ended(self) -> bool:
-        """Whether the request has its answer."""
-        return self.asked.outcome is not Outcome.IN_FLIGHT
-
-
 class HedgingClients:
-    """Sends each request, and copies of it until one is answered well.
-
-    ::
-
-        ask --> a copy --good answer--> ok; the other copies are given up
-                 |  ^ `--it fails--> another copy left and paid for? --no--> others under way? --no--> ends so
-                 |  |                   | yes                                   `--yes--> waits for them
-                 |  `-------------------+
-                 `--`after` later, nothing yet, another copy left and paid for? --yes--> sends it too
+    """Sends each request, and copies of it until one is answered well, or the client loses patience.
 
     What was given up goes on occupying the parts until it is served, unless a part heeds that its client has gone.
     """
@@ -63,69 +43,72 @@ class HedgingClients:
         """Send a new request now."""
         clock, deadline_s = self._clock, self._spec.deadline
         asked.start_s = clock.now
-        if asked.guard is not None:
-            asked.guard.asked()
-        copies = Copies(asked)
-        self._send(copies)
+        race = Race(
+            clock=clock,
+            hedge=self._hedge,
+            guard=asked.guard,
+            send=lambda copy: self._send(asked, race, copy),
+            over=lambda outcome: self._end(asked, race, outcome),
+        )
+        race.start()
         if deadline_s is not None:
             left_s = max(0.0, asked.intended_start_s + deadline_s - clock.now)  # never negative, by no last bit
-            Timer(clock, left_s, Order.EXPIRY, lambda _: self._end(copies, Outcome.TIMEOUT))
+            Timer(clock, left_s, Order.EXPIRY, lambda _: race.end(Outcome.TIMEOUT))
 
-    def _send(self, copies: Copies) -> None:
-        asked, attempt = copies.asked, copies.asked.attempts
-        asked.attempts += 1
-        copies.under_way[attempt] = None
-        self._clock.process(self._do(copies, attempt))
+    def _send(self, asked: ClientRequest, race: Race, copy: int) -> Handling:
+        asked.attempts = race.sent
         if self._spec.timeout is not None:
-            Timer(self._clock, self._spec.timeout, Order.EXPIRY, lambda _: self._expire(copies, attempt))
-        if asked.attempts < self._hedge.attempts:
-            Timer(self._clock, self._hedge.after, Order.ARRIVAL, lambda _: self._hedge_after(copies, attempt))
-
-    def _do(self, copies: Copies, attempt: int) -> Handling:
-        asked = copies.asked
-        request = Request(asked.number, attempt, asked.endpoint, asked.key, 0)
+            Timer(self._clock, self._spec.timeout, Order.EXPIRY, lambda _: self._expire(asked, race, copy))
+        request = Request(asked.number, copy, asked.endpoint, asked.key, 0)
         if self._round_trip is not None:
             yield from travel(self._clock, self._log, request, self._round_trip(request))
-        outcome = yield from self._entry.handle(request)
-        self._settle(copies, attempt, outcome)
-        return outcome
+        return (yield from self._entry.handle(request))
 
-    def _hedge_after(self, copies: Copies, attempt: int) -> None:
-        if not copies.ended and copies.asked.attempts == attempt + 1:  # no failure has brought the next one already
-            self._send_another(copies)
+    def _expire(self, asked: ClientRequest, race: Race, copy: int) -> None:
+        if copy in race.under_way:
+            self._gone.note(asked.number, copy, self._clock.now)
+            race.note(copy, Outcome.TIMEOUT)
 
-    def _send_another(self, copies: Copies) -> bool:
-        """Send a further copy if there is one left and it can be paid for."""
-        asked = copies.asked
-        if asked.attempts >= self._hedge.attempts or (asked.guard is not None and not asked.guard.pay()):
-            return False
-        self._send(copies)
-        return True
-
-    def _expire(self, copies: Copies, attempt: int) -> None:
-        if attempt in copies.under_way:
-            self._gone.note(copies.asked.number, attempt, self._clock.now)
-            self._settle(copies, attempt, Outcome.TIMEOUT)
-
-    def _settle(self, copies: Copies, attempt: int, outcome: Outcome) -> None:
-        """Take the answer of a copy, unless it was given up before."""
-        if attempt not in copies.under_way:
-            return
-        del copies.under_way[attempt]
-        if copies.asked.guard is not None:
-            copies.asked.guard.note(outcome)
-        if outcome is Outcome.OK or not (self._send_another(copies) or copies.under_way):
-            self._end(copies, outcome)
-
-    def _end(self, copies: Copies, outcome: Outcome) -> None:
+    def _end(self, asked: ClientRequest, race: Race, outcome: Outcome) -> None:
         """End the request, and give up all copies that are under way."""
-        if copies.ended:
-            return
-        asked, now_s = copies.asked, self._clock.now
-        for attempt in copies.under_way:
-            self._gone.note(asked.number, attempt, now_s)
-        copies.under_way.clear()
+        now_s = self._clock.now
+        for copy in race.under_way:
+            self._gone.note(asked.number, copy, now_s)
         asked.outcome = outcome
         asked.end_s = now_s
         if asked.ended is not None:
             asked.ended(asked)
+
+
+class HedgedCall:
+    """A call of another service, and copies of it until one is answered well; what fails is a bad gateway here (502).
+
+    The copies that lost are served to their end, and so is what came too late.
+
+    Args:
+        guard: what bounds the copies of all requests that come by here; None: nothing does.
+        limit_s: how long it waits for any of them; None: for ever.
+    """
+
+    def __init__(self, *, clock: Clock, call: Call, hedge: Hedge, guard: Guard | None, limit_s: float | None) -> None:
+        self._clock = clock
+        self._call = call
+        self._hedge = hedge
+        self._guard = guard
+        self._limit_s = limit_s
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Call, and wait for the first good answer."""
+        over = self._clock.event()
+        race = Race(
+            clock=self._clock,
+            hedge=self._hedge,
+            guard=self._guard,
+            send=lambda copy: self._call.copy(request, copy),
+            over=over.succeed,
+        )
+        race.start()
+        if self._limit_s is not None:
+            Timer(self._clock, self._limit_s, Order.EXPIRY, lambda _: race.end(Outcome.TIMEOUT))
+        outcome = yield over
+        return Outcome.OK if outcome is Outcome.OK else Outcome.ERROR

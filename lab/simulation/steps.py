@@ -7,12 +7,15 @@ from typing import Protocol
 
 from simpy import Interrupt
 
-from lab.randomness import child_visit
+from lab.randomness import child_visit, name_key
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.event_loop import Loop
 from lab.simulation.log import Visit
 from lab.simulation.request import Handling, Outcome, Part, Request
 from lab.simulation.variate import Variate
+
+_COPY = name_key("hedge")
+_MASK = 2**64 - 1
 
 
 class Runnable(Protocol):
@@ -138,6 +141,13 @@ class Call:
         callee = request.child(self._endpoint, child_visit(request.visit, self._ordinal))
         outcome = yield from self._target.handle(callee)
         return Outcome.OK if outcome is Outcome.OK else Outcome.ERROR
+
+    def copy(self, request: Request, number: int) -> Handling:
+        """Call for one of several copies: the first (0) where a plain call draws, each other at a place of its own."""
+        place = child_visit(request.visit, self._ordinal)
+        if number:
+            place = child_visit(place, (_COPY + number) & _MASK)
+        return self._target.handle(request.child(self._endpoint, place))
 
 
 class TimedCall:

@@ -16,7 +16,8 @@ from lab.runs.run import Run
 from lab.scenario.components import Database, Host, LoadBalancer, Nginx, Queue, Service, Stream, WaitingRoom
 from lab.scenario.replicas import can_stand_still, processes_end
 from lab.scenario.scenario import Scenario
-from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, walk
+from lab.scenario.service import every_step
+from lab.scenario.steps import CachedStep, CallStep, ParallelStep, StepSpec, walk
 from lab.validation.admission_laws import broken_admission_laws
 from lab.validation.balancer_laws import broken_balancer_laws
 from lab.validation.cache_laws import cache_laws
@@ -128,6 +129,12 @@ def _fanning_out(scenario: Scenario) -> list[str]:
             found += [name, f"{name}.branches"]  # branches may have branches of their own
         found += [step.cache for step in steps if isinstance(step, CachedStep) and _has_branches(walk(step.miss))]
     return found
+
+
+def _hedges_calls(scenario: Scenario) -> bool:
+    """Whether a request may be served by several copies of one call at once."""
+    services = (part for part in scenario.components.values() if isinstance(part, Service))
+    return any(isinstance(step, CallStep) and step.hedge for part in services for step in every_step(part))
 
 
 def _has_branches(steps: Iterable[StepSpec]) -> bool:

@@ -64,9 +64,16 @@ MORE_LEAVES = st.one_of(
     TRANSACTIONS,
     THREADS,
     st.builds(
-        lambda target, timeout: {"kind": "call", "target": target, "endpoint": "get", "timeout": timeout},
+        lambda target, how: {"kind": "call", "target": target, "endpoint": "get", **how},
         st.sampled_from(["inner", "balanced"]),
-        st.sampled_from(["3ms", "30ms"]),
+        st.sampled_from(
+            [
+                {"timeout": "3ms"},
+                {"timeout": "30ms"},
+                {"timeout": "30ms", "hedge": {"after": "5ms", "attempts": 3, "throttle": {"tokens": 4}}},
+                {"hedge": {"after": "2ms", "budget": "10%"}},
+            ]
+        ),
     ),
 )
 

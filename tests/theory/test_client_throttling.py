@@ -52,7 +52,7 @@ def _ratio(multiplier: float) -> Interval:
         {
             "name": "overrun",
             "workload": {"kind": "open", "arrival_rate": "300/s", "endpoints": {"get": "100%"}},
-            "client": {"throttle": {"multiplier": multiplier, "window": "5s"}},
+            "client": {"throttle": {"multiplier": multiplier, "window": "4s"}},
             "entry": "api",
             "components": {
                 "api": {
@@ -62,11 +62,11 @@ def _ratio(multiplier: float) -> Interval:
                     "endpoints": {"get": [{"kind": "wait", "time": {"kind": "exponential", "mean": "40ms"}}]},
                 }
             },
-            "run": {"duration": "22s", "warm_up": "10s", "replications": 8, "seed": 2},
+            "run": {"duration": "16s", "warm_up": "6s", "replications": 16, "seed": 2},
         }
     )
     requests = lab.simulate(scenario, progress=False, allow_unstable=True).requests
-    settled = requests[requests["intended_start_s"] > 10].groupby("replication")
+    settled = requests[requests["intended_start_s"] > 6].groupby("replication")
     return mean_interval(settled["attempts"].sum() / settled["outcome"].agg(lambda ends: (ends == "ok").sum()), LEVEL)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lab.scenario.client import CircuitBreaker as BreakerSpec
 from lab.scenario.client_throttle import Throttle as ThrottleSpec
+from lab.scenario.hedge import Hedge
 from lab.scenario.hedge import HedgeThrottle as HedgeThrottleSpec
 from lab.scenario.retry_budget import RetryBudget as BudgetSpec
 from lab.scenario.retry_budget import Scope
@@ -53,6 +54,17 @@ def guards(world: World) -> Callable[[int], Guard | None]:
         )
 
     return guard
+
+
+def hedge_guard(hedge: Hedge) -> Guard | None:
+    """Return the guard of whoever sends all copies of one hedge; None if nothing bounds them."""
+    budget, throttle = hedge.budget, hedge.throttle
+    if budget is None and throttle is None:
+        return None
+    return Guard(
+        budget=None if budget is None else _budget(budget, None),
+        hedge_throttle=None if throttle is None else _hedge_throttle(throttle, None),
+    )
 
 
 def _of_each(spec: _Spec | None, make: Callable[[_Spec, int | None], _Part]) -> Callable[[int], _Part | None]:

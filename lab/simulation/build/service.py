@@ -21,11 +21,13 @@ from lab.scenario.steps import (
     WaitStep,
 )
 from lab.simulation.build.cached import Caching
+from lab.simulation.build.guards import hedge_guard
 from lab.simulation.build.process import at_its_end, make_admission, make_computing
 from lab.simulation.database import DatabaseClient
 from lab.simulation.database.shards import Shards
 from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Pauses, Transaction
 from lab.simulation.fan_out import FanOut, Rule, Tasks
+from lab.simulation.hedging import HedgedCall
 from lab.simulation.service import Replica
 from lab.simulation.steps import (
     Awaiting,
@@ -141,9 +143,12 @@ class _Wiring:
                 assert_never(spec)
 
     def _call(self, spec: CallStep, ordinal: int) -> Runnable:
+        clock, hedge = self._world.clock, spec.hedge
         target = self._world.reached(self._service, spec.target)
         call = Call(target=target, endpoint=spec.endpoint, ordinal=ordinal)
-        return call if spec.timeout is None else TimedCall(clock=self._world.clock, call=call, limit_s=spec.timeout)
+        if hedge is not None:
+            return HedgedCall(clock=clock, call=call, hedge=hedge, guard=hedge_guard(hedge), limit_s=spec.timeout)
+        return call if spec.timeout is None else TimedCall(clock=clock, call=call, limit_s=spec.timeout)
 
     def _parallel(self, spec: ParallelStep, branches: tuple[Steps, ...]) -> Runnable:
         world, event_loop = self._world, self._replica.event_loop
