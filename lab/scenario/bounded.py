@@ -10,15 +10,14 @@ from lab.scenario.fronts import leads_to
 from lab.scenario.places import Place
 from lab.scenario.scenario import Scenario
 from lab.scenario.serverless import ServerlessAutoscaler
-from lab.scenario.service import every_step
-from lab.scenario.steps import CallStep
+from lab.scenario.steps import CallStep, ParallelStep, StepSpec, nested
 
 
 def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
     """Return whether something ends the queue: a backlog, a capacity, or a queue or pool timeout.
 
     The client's timeout does not, but in a waiting room: it ends what the client sees, but the work that it left behind
-    is still done.
+    is still done. Nor does a caller of few requests at once that does not always wait for its calls to end.
     """
     component = scenario.components[place.component]
     if isinstance(component, Queue):
@@ -55,9 +54,23 @@ def _ways_in(scenario: Scenario, name: str, known: dict[str, bool]) -> Iterator[
         if isinstance(component, Channel) and component.consumer == name:
             yield True  # it takes no more than it may hold unacknowledged
         if isinstance(component, Service):
-            for step in every_step(component):
-                if isinstance(step, CallStep) and _leads_to(scenario, step.target, name):
-                    yield _holds_back(scenario, step.target) or _few_at_once(scenario, caller, known)
+            for step, waits in _calls(component):
+                if _leads_to(scenario, step.target, name):
+                    yield _holds_back(scenario, step.target) or (waits and _few_at_once(scenario, caller, known))
+
+
+def _calls(service: Service) -> Iterator[tuple[CallStep, bool]]:
+    """The calls of a service, and whether it always waits for their ends: else its next ones come on top of them."""
+    for steps in service.endpoints.values():
+        yield from _calls_of(steps, waits=True)
+
+
+def _calls_of(steps: tuple[StepSpec, ...], *, waits: bool) -> Iterator[tuple[CallStep, bool]]:
+    for step in steps:
+        if isinstance(step, CallStep):
+            yield step, waits and step.timeout is None and step.hedge is None
+        for _, inner in nested(step):
+            yield from _calls_of(inner, waits=waits and not (isinstance(step, ParallelStep) and not step.waits_for_all))
 
 
 def _leads_to(scenario: Scenario, name: str, service: str) -> bool:

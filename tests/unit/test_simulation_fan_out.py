@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import lab
+from lab.scenario.bounded import queue_is_bounded
 from lab.scenario.demands import demand_slots, endpoint_demands
 from lab.scenario.hits import visits as mean_visits
 from lab.scenario.places import Place
@@ -196,6 +197,25 @@ class TestCallTimeout:
         step = {"kind": "parallel", "branches": branches, "on_failure": "partial"}
         outcome, took_s, visits = _took_s(step, leaf=self.LEAF)
         assert (outcome, took_s, _endings(visits)) == ("ok", pytest.approx(0.15), ["partial"])
+
+
+@pytest.mark.parametrize(
+    ("step", "bounded"),
+    [
+        (_call(), True),
+        (_call(timeout="1s"), False),
+        (_call(hedge={"after": "1s"}), False),
+        ({"kind": "parallel", "branches": [[_call()]], "copies": 2}, True),
+        ({"kind": "parallel", "branches": [[_call()]], "copies": 2, "wait_for": "first"}, False),
+    ],
+    ids=str,
+)
+def test_a_caller_that_does_not_wait_bounds_no_queue(step: dict[str, Any], bounded: bool) -> None:
+    """However few requests it works on at once, what it left behind is still there."""
+    described = scenario(
+        {"api": service(step, concurrency=2, backlog=2), "leaf": service(waiting("1s"), concurrency=1)}
+    )
+    assert queue_is_bounded(described, Place(component="leaf", resource="slots")) is bounded
 
 
 def _wide(**how: Any) -> lab.Scenario:
