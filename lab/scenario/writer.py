@@ -30,7 +30,8 @@ def to_yaml(scenario: Scenario, *, defaults: bool = False) -> str:
 
     Args:
         scenario: what to write.
-        defaults: also write what is absent or empty, as null or []; other defaults are always written.
+        defaults: also write what is absent or empty, as null or []; other defaults are always written, and so is
+            what is absent where there is something by default.
 
     Raises:
         ScenarioError: a text holds half a character (a lone surrogate), which no file can.
@@ -66,7 +67,8 @@ def _mapping(spec: Spec, defaults: bool) -> dict[str, _Plain]:
     entries = {}
     for name, field in type(spec).model_fields.items():
         value = _plain(getattr(spec, name), texts[name], defaults)
-        if defaults or field.is_required() or (value is not None and value not in ([], {}, "")):
+        empty = value is None or value in ([], {}, "")
+        if defaults or field.is_required() or not empty or field.get_default(call_default_factory=True):
             entries[name] = value
     return entries
 

@@ -48,6 +48,13 @@ def test_there_are_shipped_scenarios() -> None:
 class TestWriter:
     """What is written reads back equal, and reads well."""
 
+    def test_nothing_where_there_is_something_by_default_is_written(self) -> None:
+        """Envoy waits 15 s unless it is told to wait for ever."""
+        edge = {"kind": "envoy", "targets": "api", "timeout": None}
+        scenario = parse_scenario(BASE).with_({"components.edge": edge})
+        assert "timeout: null" in to_yaml(scenario)
+        assert parse_scenario(to_yaml(scenario)) == scenario
+
     def test_it_reads_back_equal(self, tmp_path: Path) -> None:
         """By text and by file."""
         scenario = parse_scenario(BASE)
