@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from lab.distributions import Constant, Distribution, mean_s
 from lab.quantities import Count, CountOrZero, PositiveDuration, Rate, Spec
@@ -73,9 +74,14 @@ class QuerySpec(Spec):
 
 
 class Database(Spec):
-    """A relational database (PostgreSQL) behind a connection pool in each replica that calls it."""
+    """A relational database behind a connection pool in each replica that calls it."""
 
     kind: Literal["database"] = "database"
+    engine: Literal["postgresql", "sqlite"] = Field(
+        default="postgresql",
+        description="postgresql: a server, with locks of rows. sqlite: a file (WAL mode) that the calling processes "
+        "open, with one writer at a time, who polls, and readers that never wait; round_trip is 0s unless given.",
+    )
     pool: Pool = Field(description="The connection pool of each replica.")
     round_trip: Distribution = Field(
         default=_HALF_A_MILLISECOND, description="Driver and network time of each statement, beside its own time."
@@ -144,6 +150,12 @@ class Database(Spec):
     lock_timeout: PositiveDuration | None = Field(
         default=None, description="Longest wait for the lock of a row; then an error. None: for ever, as in PostgreSQL."
     )
+    busy_timeout: PositiveDuration = Field(
+        default="5s",
+        validate_default=True,
+        description="With engine sqlite: for how long a writer who finds the file locked sleeps and looks again "
+        "(Python's timeout); then an error.",
+    )
     rows: Count | None = Field(
         default=None,
         description="Rows of its table at the start, for the plans; each insert that is committed adds one.",
@@ -154,6 +166,18 @@ class Database(Spec):
     queries: dict[Name, Annotated[QuerySpec, BeforeValidator(_query_from_time)]] = Field(
         min_length=1, description="Query name to its time."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _near(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("engine") == "sqlite" and "round_trip" not in given:
+            return {**given, "round_trip": "0s"}
+        return given
+
+    def locks(self, query: str) -> bool:
+        """Return whether a query holds something until its transaction ends: a row, or the right to write the file."""
+        spec = self.queries[query]
+        return spec.writes if self.engine == "sqlite" else spec.locks
 
     def statement_s_mean(self, query: str) -> float:
         """Return the mean time of a statement at the server, with the rows of the start."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.distributions import mean_s
 from lab.quantities import default_of
 from lab.scenario.cache import Cache
-from lab.scenario.database import Database
+from lab.scenario.database import Database, QuerySpec
 from lab.scenario.keys import CellKeys
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.stampede import StaleWhileRevalidate
@@ -18,12 +18,20 @@ from lab.scenario.workload import ClosedWorkload, OpenWorkload, SessionsWorkload
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
 
+_SERVERS_HAVE = (
+    *("cores", "max_connections", "shards", "shard_by", "replicas", "replication_lag", "read_policy", "pin"),
+    *("synchronous_replicas", "failover_time", "isolation", "lock_timeout"),
+)
 _KEYED = (OpenWorkload, ClosedWorkload, SessionsWorkload)  # the others have keys in a file
 
 
 def without_effect(name: str, database: Database) -> Iterator[Problem]:
     """Yield which keys of the database ``name`` do nothing, or need another one."""
-    for keys, message in (*_pool(database), *_plans(database), *_replicas(database), *_locks(database)):
+    if database.engine == "sqlite":
+        problems = (*_pool(database), *_plans(database), *_of_a_server(database))
+    else:
+        problems = (*_pool(database), *_plans(database), *_replicas(database), *_locks(database))
+    for keys, message in problems:
         yield Problem(path=("components", name, *keys), message=message)
 
 
@@ -73,7 +81,23 @@ def _replicas(database: Database) -> Iterator[tuple[Path, str]]:
         yield ("synchronous_replicas",), message
 
 
+def _of_a_server(database: Database) -> Iterator[tuple[Path, str]]:
+    """What a file does not have."""
+    for key in _SERVERS_HAVE:
+        if getattr(database, key) != default_of(Database, key):
+            yield (key,), "has no effect with engine: sqlite, a file that has no server; leave it out"
+    writes = any(query.writes for query in database.queries.values())
+    if not writes and database.busy_timeout != default_of(Database, "busy_timeout"):
+        yield ("busy_timeout",), "has no effect, as no query writes; leave it out"
+    for name, query in database.queries.items():
+        if query.statement == "select_for_update":
+            message = "SQLite has no locks of rows; let the transaction write first, which keeps all other writers out"
+            yield ("queries", name, "statement"), message
+
+
 def _locks(database: Database) -> Iterator[tuple[Path, str]]:
+    if database.busy_timeout != default_of(Database, "busy_timeout"):
+        yield ("busy_timeout",), "has no effect, as only engine: sqlite polls; leave it out, or give lock_timeout"
     if any(query.locks for query in database.queries.values()):
         return
     for key in ("isolation", "lock_timeout"):
@@ -117,10 +141,11 @@ def _isolation(scenario: Scenario, step: TransactionStep, inside: list[StepSpec]
     asked = (each.query for each in inside if isinstance(each, QueryStep) and each.database == step.database)
     queries = [database.queries[query] for query in asked if query in database.queries]
     locks = any(query.locks for query in queries)
-    if step.retries and (database.isolation == "read_committed" or not locks):
+    if step.retries and not _can_conflict(database, queries):
         message = (
             "has no effect, as nothing in it can conflict: that takes a query with statement: update or "
-            f"select_for_update, and isolation: repeatable_read or serializable of {shown(step.database)}"
+            f"select_for_update, and isolation: repeatable_read or serializable of {shown(step.database)} (with "
+            "SQLite: a select before a write)"
         )
         yield Problem(path=(*where, "retries"), message=message)
     elif not step.retries and step.backoff != default_of(TransactionStep, "backoff"):
@@ -134,6 +159,14 @@ def _isolation(scenario: Scenario, step: TransactionStep, inside: list[StepSpec]
                 "read it with statement: select_for_update"
             )
             yield Problem(path=(*where, "steps"), message=message)
+
+
+def _can_conflict(database: Database, queries: list[QuerySpec]) -> bool:
+    """Whether what a transaction of these queries writes may have been committed by another one since it began."""
+    if database.engine == "postgresql":
+        return database.isolation != "read_committed" and any(query.locks for query in queries)
+    writes = [query.writes for query in queries]
+    return bool(writes) and True in writes and not writes[0]
 
 
 def _outlives(scenario: Scenario, step: CachedStep, database: str) -> bool:

@@ -104,6 +104,9 @@ def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
         if component.replicas == 0:
             message = f"{fault.component!r} has no replica that could take over; give it replicas, or let it crash"
             yield Problem(path=(*where, "component"), message=message)
+    elif isinstance(component, Database) and component.engine == "sqlite" and isinstance(fault, CrashFault | HangFault):
+        message = f"{fault.component!r} is a file without a server; let this happen to the service that opens it"
+        yield Problem(path=(*where, "component"), message=message)
     elif isinstance(component, Cache) and isinstance(fault, CrashFault):
         yield from _unfit_cache(component, where)
     elif isinstance(fault, OfSomeReplicas):

@@ -33,6 +33,7 @@ Resource = Literal[
     "replica_connections",
     "replica_cores",
     "hottest_row",
+    "writer",
     "accesses",
     "publishings",
     "deliveries",
@@ -52,11 +53,10 @@ class Place:
         resource: ``slots`` of a load balancer's servers or of a service's replicas; their ``event_loop``,
             their ``threads``, and the ``gil``, which loop and threads share; the ``cores`` of a host; the
             ``connections`` of a pool, the ``cores`` of the database behind it (of its primary, and of the shard that
-            is asked for most; those of all its
-            replicas together are ``replica_connections`` and ``replica_cores``), and the lock of its
-            ``hottest_row``; the ``accesses`` of a cache; the ``publishings`` and ``deliveries`` of a queue or
-            stream; the ``checks`` of a rate limiter; the ``slots`` inside a waiting room, and its ``admissions``, one
-            after another.
+            is asked for most; those of all its replicas together are ``replica_connections`` and ``replica_cores``),
+            the lock of its ``hottest_row``, or the ``writer`` of an SQLite file; the ``accesses`` of a cache; the
+            ``publishings`` and ``deliveries`` of a queue or stream; the ``checks`` of a rate limiter; the ``slots``
+            inside a waiting room, and its ``admissions``, one after another.
         caller: the service whose replicas keep the pool; "" for everything else.
     """
 
@@ -87,7 +87,7 @@ def servers(scenario: Scenario, place: Place) -> int | None:
             return None if component.concurrency is None else component.concurrency * processes
         case Cache():
             return None
-        case Database() if place.resource == "hottest_row":
+        case Database() if place.resource in ("hottest_row", "writer"):
             return 1
         case Database():
             servers = component.replicas if place.resource in ("replica_cores", "replica_connections") else 1

@@ -112,6 +112,8 @@ def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str
 
 
 def _database_limits(database: Database) -> Iterator[str]:
+    if database.engine == "sqlite":
+        yield "SQLite, one writer"
     overflow = f"+{database.pool.overflow}" * bool(database.pool.overflow)
     yield f"pool {database.pool.size}{overflow} a replica"
     if database.shards > 1:

@@ -199,7 +199,7 @@ class _Tour:
         shares = caller.held.get(step.database) or routes.shares(database, writes=not spec.may_go_to_a_replica)
         if step.database not in caller.held:
             self._hold(step.database, caller, shares, visits, held_s)
-            if spec.locks:
+            if database.locks(step.query):
                 self._lock(step.database, visits, executed_s)
         for role, share in shares.items():
             if database.cores is not None:
@@ -223,10 +223,13 @@ class _Tour:
     def _locks(self, step: StepSpec, database: str) -> bool:
         if not isinstance(step, QueryStep) or step.database != database:
             return False
-        return self._database(database).queries[step.query].locks
+        return self._database(database).locks(step.query)
 
     def _lock(self, name: str, visits: float, held_s: float) -> None:
-        """Hold the lock of a row: that of the key which is asked for most is held by the share of its requests."""
+        """Hold what a write holds; the lock of the row that is asked for most by the share of its requests."""
+        if self._database(name).engine == "sqlite":
+            self._add(Place(component=name, resource="writer"), visits, held_s)
+            return
         if self._hottest_share is None:
             self._hottest_share = float(popularity(self._scenario)[0])
         self._add(Place(component=name, resource="hottest_row"), visits * self._hottest_share, held_s)

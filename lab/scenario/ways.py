@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.scenario.components import Cache, Service
+from lab.scenario.components import Cache, Database, Service
 from lab.scenario.service import every_step
 from lab.scenario.steps import asked
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def ways(scenario: Scenario) -> tuple[tuple[str, str], ...]:
     """Return each service with each component that it asks, once: services, balancers, caches, databases, queues.
 
-    A cache that lives in each process is asked over no network.
+    A cache that lives in each process is asked over no network, and neither is a file.
     """
     found = (
         (name, other)
@@ -29,4 +29,8 @@ def ways(scenario: Scenario) -> tuple[tuple[str, str], ...]:
 
 def _is_local(scenario: Scenario, name: str) -> bool:
     component = scenario.components.get(name)
-    return isinstance(component, Cache) and component.scope == "replica"
+    match component:
+        case Cache(scope="replica") | Database(engine="sqlite"):
+            return True
+        case _:
+            return False

@@ -50,7 +50,7 @@ def broken_database_laws(scenario: Scenario, run: Run) -> Iterator[str]:
             for place in places_of(name, part):
                 yield from _connections(place, part, run)
                 yield from _fresh_reads(place, part, run)
-                yield from broken_lock_laws(place, run.requests, run.visits)
+                yield from broken_lock_laws(part, place, run.requests, run.visits)
                 yield from broken_commit_laws(scenario, place, run.visits, run.events)
             if part.shards > 1:
                 yield from _shards(scenario, name, part, run)

@@ -92,6 +92,12 @@ _SOME_FAULTS = st.one_of(
 )
 
 
+def _of_a_file(fault: dict[str, Any]) -> bool:
+    """Whether it can happen where the database is a file, without a server and a network."""
+    cut = "main" in fault.get("between", ())
+    return not cut and (fault.get("component") != "main" or fault["kind"] == "slow_down")
+
+
 @st.composite
 def faults(draw: st.DrawFn, database: dict[str, Any], *, networked: bool) -> list[dict[str, Any]]:
     """Draw none, or some faults; a failover only of a database that has replicas, lost packets only of a network."""
@@ -100,6 +106,7 @@ def faults(draw: st.DrawFn, database: dict[str, Any], *, networked: bool) -> lis
     last = database.get("shards", 1) - 1
     shard = draw(st.sampled_from([{}, {"shard": last}])) if last else {}
     failover |= shard
-    mine = [fault | (shard if fault.get("component") == "main" else {}) for fault in draw(_SOME_FAULTS)]
+    drawn = [fault for fault in draw(_SOME_FAULTS) if database.get("engine") != "sqlite" or _of_a_file(fault)]
+    mine = [fault | (shard if fault.get("component") == "main" else {}) for fault in drawn]
     some = mine + [failover] * bool(database.get("replicas") and draw(st.booleans()))
     return some + [lossy] * (networked and draw(st.booleans()))

@@ -468,6 +468,19 @@ DATABASES = st.builds(
     st.one_of(st.none(), PLANS),
     st.one_of(st.just({}), LOCKS),
 )
+SQLITE = st.builds(
+    lambda pool, timeout, time, plan, statement: {
+        **{"kind": "database", "engine": "sqlite", "pool": pool, "busy_timeout": timeout},
+        **(GROWING if plan else {}),
+        "queries": {"one": {"time": time, "plan": plan}, "two": {"statement": statement, "time": time}},
+    },
+    POOLS,
+    st.sampled_from(["4ms", "60ms", "5s"]),
+    TIMES,
+    st.one_of(st.none(), PLANS),
+    st.sampled_from(["insert", "update"]),
+)
+ANY_DATABASE = st.one_of(DATABASES, DATABASES, DATABASES, SQLITE)
 MEASURABLE_CACHES = st.sampled_from(
     [{"kind": "cache"}, {"kind": "cache", "capacity": 3, "access_time": "1ms"}, {"kind": "cache", "ttl": "300ms"}]
 )
@@ -476,16 +489,17 @@ CACHES = st.builds(lambda scope, room, life: {"kind": "cache"} | scope | room | 
 
 def retried(steps: list[dict[str, Any]], database: dict[str, Any], ways: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the steps with each transaction that may conflict tried again, in these ways."""
-    if database.get("isolation", "read_committed") == "read_committed":
+    polls = database.get("engine") == "sqlite"
+    if not polls and database.get("isolation", "read_committed") == "read_committed":
         return steps
     again = []
     for step in steps:
+        conflicts = False
         if step["kind"] == "transaction":
-            queries = {each["query"] for each in step["steps"] if each["kind"] == "query"}
-            locks = any(database["queries"][query]["statement"] != "select" for query in queries)
-            again.append(step | ways if locks else step)
-        else:
-            again.append(step)
+            queries = [each["query"] for each in step["steps"] if each["kind"] == "query"]
+            writes = [database["queries"][query].get("statement", "select") != "select" for query in queries]
+            conflicts = any(writes) and not (polls and writes[0])
+        again.append(step | ways if conflicts else step)
     return again
 
 
@@ -573,7 +587,11 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     )
     leaf = {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": draw(TIMES)}]}, "overhead": draw(TIMES)}
     queries = {"one": draw(TIMES), "two": {"statement": "insert", "time": "2ms"}}
-    database = PLAIN_DATABASE | {"queries": queries} if measurable else draw(DATABASES)
+    database = (
+        PLAIN_DATABASE | {"queries": queries}
+        if measurable
+        else draw(st.one_of(DATABASES, DATABASES, DATABASES, SQLITE))
+    )
     ways = {} if measurable else draw(RETRIES)
     api = {
         "kind": "service",

@@ -100,6 +100,13 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
             | {"isolation": "serializable"}
         },
     ),
+    "sqlite": (
+        [{"kind": "transaction", "database": "main", "steps": [_QUERY, _WAIT]}],
+        {
+            "main": {"kind": "database", "engine": "sqlite", "pool": {"size": 9}, "busy_timeout": "20s"}
+            | {"queries": {"get": {"statement": "update", "time": "1ms"}}}
+        },
+    ),
     "shards": ([_QUERY], {"main": _SERVED | {"shards": 3, "pool": {"size": 1, "timeout": "5s"}}}),
     "synchronous_replica": (
         [_QUERY],

@@ -161,3 +161,23 @@ def test_more_shards_do_not_split_a_cell() -> None:
         row = lab.arithmetic(hot.with_({"components.main.shards": shards})).row("main", "cores", level="base")
         assert row.utilisation is not None
         assert row.utilisation > 1.25
+
+
+@pytest.mark.slow
+def test_polling_makes_a_tail_that_a_queue_does_not_have() -> None:
+    """The same writes, a third of the time busy: those of one row of a server queue; the slowest of a file poll on."""
+    queued = {
+        **{"components.file.engine": "postgresql", "components.file.round_trip": "0s"},
+        "workload.keys": {"kind": "uniform", "count": 1},
+    }
+    runs = [_run("sqlite_writers", **{"run.replications": 1}, **change) for change in ({}, queued)]
+    polls, queues = (run.requests[run.requests["endpoint"] == "note"]["sojourn_time_s"].dropna() for run in runs)
+    assert polls.median() == pytest.approx(queues.median(), rel=0.1)
+    assert polls.quantile(0.99) > 2.5 * queues.quantile(0.99)
+    assert polls.max() > 3 * queues.max()
+    for run in runs:
+        reads = run.requests[run.requests["endpoint"] == "list"]["sojourn_time_s"].dropna()
+        assert reads.max() < 0.02  # nobody blocks a reader
+    # With twice the writes the file is free for a third of the time, and yet somebody looks in vain for a second.
+    fuller = _run("sqlite_writers", **{"run.replications": 1, "workload.arrival_rate": "400/s"})
+    assert fuller.requests["sojourn_time_s"].max() > 0.5

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import lab
+from lab.scenario.components import Database
 from lab.scenario.scenario import Scenario
 from lab.validation.transaction_laws import broken_commit_laws, broken_lock_laws
 
@@ -62,8 +63,14 @@ def _scenario(run: lab.Run) -> Scenario:
     return Scenario.model_validate(run.scenario)
 
 
+def _main(run: lab.Run) -> Database:
+    database = _scenario(run).components["main"]
+    assert isinstance(database, Database)
+    return database
+
+
 def _locks(run: lab.Run, visits: pd.DataFrame) -> str:
-    return "; ".join(broken_lock_laws("main", run.requests, visits))
+    return "; ".join(broken_lock_laws(_main(run), "main", run.requests, visits))
 
 
 def _commits(run: lab.Run, visits: pd.DataFrame) -> str:

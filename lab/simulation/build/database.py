@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from lab.distributions import is_free
 from lab.scenario.components import Database as Spec
-from lab.scenario.components import QuerySpec, Service
+from lab.scenario.components import Service
 from lab.scenario.plans import plan_time_s
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import every_step
@@ -18,10 +18,11 @@ from lab.simulation.database.client import COMMIT, TRANSACTION, Pools, Trips
 from lab.simulation.database.remote import RemoteServer
 from lab.simulation.database.replication import Replication
 from lab.simulation.database.routing import Primary, ReadPolicy, ReadYourWrites, Spread
-from lab.simulation.database.row_locks import RowLocks
+from lab.simulation.database.row_locks import Locks, RowLocks
 from lab.simulation.database.session import Statement
 from lab.simulation.database.shards import Shards
 from lab.simulation.database.table import Table
+from lab.simulation.database.write_lock import WriteLock
 from lab.simulation.fleet import Life, Member
 from lab.simulation.request import Part
 from lab.simulation.variate import Variate
@@ -70,7 +71,7 @@ def is_plain(spec: Spec) -> bool:
 
 
 def _locks(spec: Spec) -> bool:
-    return any(query.locks for query in spec.queries.values())
+    return any(spec.locks(query) for query in spec.queries)
 
 
 def _holds_transactions(scenario: Scenario, name: str) -> bool:
@@ -103,14 +104,19 @@ def make_cluster(world: World, named: tuple[str, str], spec: Spec) -> Cluster:
         table=Table(clock=world.clock, rows=spec.rows or 0, growth_per_s=spec.row_growth),
         replication=_replication(world, name, spec) if spec.replicas else None,
         failover_s=spec.failover_time,
-        locks=_row_locks(world, place, spec) if _locks(spec) else None,
+        locks=_make_locks(world, place, spec) if _locks(spec) else None,
     )
 
 
-def _row_locks(world: World, place: str, spec: Spec) -> RowLocks:
-    return RowLocks(
-        log=(world.clock, world.log, place), timeout_s=spec.lock_timeout, snapshots=spec.isolation != "read_committed"
-    )
+def _make_locks(world: World, place: str, spec: Spec) -> Locks:
+    log = (world.clock, world.log, place)
+    match spec.engine:
+        case "postgresql":
+            return RowLocks(log=log, timeout_s=spec.lock_timeout, snapshots=spec.isolation != "read_committed")
+        case "sqlite":
+            return WriteLock(log=log, timeout_s=spec.busy_timeout)
+        case _:
+            assert_never(spec.engine)
 
 
 def _replication(world: World, name: str, spec: Spec) -> Replication:
@@ -149,7 +155,7 @@ def _make_client(
         trips=Trips(
             round_trip=world.variate(f"{name}/round_trip", spec.round_trip), connect=_connect_times(world, name, spec)
         ),
-        statements={query: _statement(world, name, query, each) for query, each in spec.queries.items()},
+        statements={query: _statement(world, name, query, spec) for query in spec.queries},
     )
 
 
@@ -181,14 +187,15 @@ def _connect_times(world: World, name: str, spec: Spec) -> dict[str, Variate]:
     }
 
 
-def _statement(world: World, name: str, query: str, spec: QuerySpec) -> Statement:
+def _statement(world: World, name: str, query: str, database: Spec) -> Statement:
+    spec = database.queries[query]
     return Statement(
         time=world.variate(f"{name}/{query}", spec.time),
         plan_s=None if spec.plan is None else partial(plan_time_s, spec.plan),
         reads=spec.statement in ("select", "select_for_update"),
         inserts=spec.statement == "insert",
         updates=spec.statement == "update",
-        locks=spec.locks,
+        locks=database.locks(query),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from lab.simulation.clock import Clock, Handover, Order, Timer
 from lab.simulation.database.replication import Commit, Replication
-from lab.simulation.database.row_locks import Lock, RowLocks
+from lab.simulation.database.row_locks import Lock, Locks
 from lab.simulation.database.server import Server
 from lab.simulation.database.table import Table
 from lab.simulation.log import Log, Visit
@@ -34,7 +34,7 @@ class Cluster:
         primary: number of the server that takes the writes.
         replicas: numbers of the servers that follow it.
         replication: what they have; None where there are none.
-        locks: of the rows; None where no statement locks any.
+        locks: of the rows, or of the file; None where no statement needs any.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Cluster:
         table: Table,
         replication: Replication | None,
         failover_s: float,
-        locks: RowLocks | None,
+        locks: Locks | None,
     ) -> None:
         self.clock, self._log, self._name = log
         self.servers = servers

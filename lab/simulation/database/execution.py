@@ -7,7 +7,7 @@ from collections.abc import Generator
 from simpy.events import Event
 
 from lab.simulation.database.cluster import Cluster
-from lab.simulation.database.row_locks import Lock, RowLocks
+from lab.simulation.database.row_locks import Lock, Locks
 from lab.simulation.database.server import Server
 from lab.simulation.database.session import Session, Statement
 from lab.simulation.request import Handling, Outcome, Request
@@ -53,15 +53,14 @@ def perform(
     return outcome
 
 
-def _wanted(
-    locks: RowLocks, server: Server, session: Session, request: Request, statement: Statement
-) -> Handling | None:
+def _wanted(locks: Locks, server: Server, session: Session, request: Request, statement: Statement) -> Handling | None:
     """Return what gets the lock that a statement needs and does not have; the first one of all takes the snapshot."""
+    begins = session.snapshot is None
     if session.snapshot is None:
         session.snapshot = locks.changes
     if not statement.locks or session.lock is not None:
         return None
-    return _lock(session, locks.take(request, session.snapshot, server))
+    return _lock(session, locks.take(request, session.snapshot, server, begins=begins))
 
 
 def _lock(session: Session, taking: Generator[Event, object, Lock | Outcome]) -> Handling:

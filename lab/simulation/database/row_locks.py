@@ -33,6 +33,37 @@ class Answers(Protocol):
         ...
 
 
+class Locks(Protocol):
+    """What a server has transactions hold while they write.
+
+    Attributes:
+        changes: how often something was changed and committed until now; a snapshot is this number.
+    """
+
+    changes: int
+
+    def take(
+        self, request: Request, snapshot: int, server: Answers, *, begins: bool
+    ) -> Generator[Event, object, Lock | Outcome]:
+        """Return what a statement needs to hold; or why it fails.
+
+        Args:
+            request: whose key it is about.
+            snapshot: what ``changes`` were when the first statement of its transaction came.
+            server: where that happens.
+            begins: whether this is that first statement.
+        """
+        ...
+
+    def release(self, lock: Lock, *, committed: bool, changed: bool) -> None:
+        """Give it back as its transaction ends."""
+        ...
+
+    def crash(self) -> None:
+        """Forget everything."""
+        ...
+
+
 class RowLocks:
     """The locks of the rows of one table, one row a key, on the server that takes the writes.
 
@@ -66,7 +97,9 @@ class RowLocks:
         self._changed: dict[int, int] = {}  # by key, the number of its last change
         self.changes = 0
 
-    def take(self, request: Request, snapshot: int, server: Answers) -> Generator[Event, object, Lock | Outcome]:
+    def take(
+        self, request: Request, snapshot: int, server: Answers, *, begins: bool
+    ) -> Generator[Event, object, Lock | Outcome]:
         """Return the lock of the row of the request's key; or why the statement fails."""
         now_s = self._clock.now
         visit = self._log.open_visit(request, self._name, 0, now_s)

@@ -356,6 +356,37 @@ _NAMES = (
         "shard_by: has no effect, as there is one shard",
     ),
     _change(
+        "a file with cores",
+        "    pool: {size: 4,",
+        "    engine: sqlite\n    cores: 4\n    pool: {size: 4,",
+        49,
+        "cores: has no effect with engine: sqlite",
+    ),
+    _change(
+        "a server that polls",
+        "    pool: {size: 4,",
+        "    busy_timeout: 1s\n    pool: {size: 4,",
+        48,
+        "busy_timeout: has no effect, as only engine: sqlite polls",
+    ),
+    _change(
+        "polling readers",
+        "    pool: {size: 4, timeout: 2s}\n    queries:\n      item_by_id: {kind: exponential, mean: 15ms}\n"
+        "      insert_item: {statement: insert, time: 20ms}",
+        "    pool: {size: 4, timeout: 2s}\n    engine: sqlite\n    busy_timeout: 1s\n    queries:\n"
+        "      item_by_id: {kind: exponential, mean: 15ms}\n      insert_item: {time: 20ms}",
+        50,
+        "busy_timeout: has no effect, as no query writes",
+    ),
+    _change(
+        "a file with row locks",
+        "    pool: {size: 4, timeout: 2s}\n    queries:\n      item_by_id: {kind: exponential, mean: 15ms}",
+        "    pool: {size: 4, timeout: 2s}\n    engine: sqlite\n    queries:\n"
+        "      item_by_id: {statement: select_for_update, time: 15ms}",
+        51,
+        "statement: SQLite has no locks of rows",
+    ),
+    _change(
         "isolation without locks",
         "    pool: {size: 4,",
         "    isolation: serializable\n    pool: {size: 4,",
