@@ -17,6 +17,7 @@ _HOME = {
     "Cache": "lab.scenario.components",
     "CachedStep": "lab.scenario.steps",
     "CallStep": "lab.scenario.steps",
+    "Cdn": "lab.scenario.components",
     "CellKeys": "lab.scenario.keys",
     "CircuitBreaker": "lab.scenario.client",
     "Client": "lab.scenario.client",

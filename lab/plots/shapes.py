@@ -17,6 +17,7 @@ _COLOURS = {
     "client": GREY,
     "load_balancer": PURPLE,
     "service": BLUE,
+    "cdn": ORANGE,
     "cache": ORANGE,
     "database": GREEN,
     "queue": VERMILLION,
@@ -53,7 +54,7 @@ def _patches(kind: str, place: Place, *, stacked: bool) -> list[Patch]:
 
     x, y = place[0] - WIDTH / 2, place[1] - HEIGHT / 2
     match kind:
-        case "load_balancer":
+        case "load_balancer" | "cdn":
             notch = 0.12
             corners = [(x + notch, y), (x + WIDTH - notch, y), (x + WIDTH, place[1]), (x + WIDTH - notch, y + HEIGHT)]
             return [patches.Polygon([*corners, (x + notch, y + HEIGHT), (x, place[1])])]
@@ -131,6 +132,9 @@ def _details(kind: str, part: Mapping[str, Any]) -> list[str]:
         case "cache":
             capacity, ttl = part.get("capacity"), part.get("ttl")
             return [f"{capacity} entries" if capacity else "cache", *([f"ttl {ttl}"] if ttl else [])]
+        case "cdn":
+            places = _count(part.get("points_of_presence"))
+            return [f"{places} point{'s' * (places != 1)} of presence"]
         case "database":
             size = (part.get("pool") or {}).get("size")
             cores, replicas = _count(part.get("cores")), _count(part.get("replicas"))

@@ -17,6 +17,18 @@ from lab.runs.window import Window, by_replication, request_rows, rows_of
 # Below this share of the sojourn time, waiting is not worth naming a culprit for.
 HEALTHY_SHARE = 0.05
 
+_FOR_WHAT = {
+    "service": "for a free slot",
+    "database": "for a pooled connection",
+    "queue": "for a consumer",
+    "host": "for a core",
+    "cdn": "for what others are fetching already",
+    "event_loop": "for the event loop",
+    "gil": "for the Python interpreter (its GIL)",
+    "platform": "for a cold start",
+    "thread_pool": "for a thread",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bottleneck:
@@ -130,27 +142,10 @@ def _for_what(scenario: Mapping[str, Any], component: str) -> str:
     if place == "lock":
         return "for the lock of a row"
     part = parts.get(name if place.startswith(("replica_", "shard_")) else component, {})
-    match part.get("kind", component.rpartition(".")[2]):
-        case "load_balancer":
-            return f"for a connection to {part['targets']}" if "targets" in part else "for a connection"
-        case "service":
-            return "for a free slot"
-        case "database":
-            return "for a pooled connection"
-        case "queue":
-            return "for a consumer"
-        case "host":
-            return "for a core"
-        case "event_loop":
-            return "for the event loop"
-        case "gil":
-            return "for the Python interpreter (its GIL)"
-        case "platform":
-            return "for a cold start"
-        case "thread_pool":
-            return "for a thread"
-        case _:
-            return "in its queue"
+    kind = part.get("kind", component.rpartition(".")[2])
+    if kind == "load_balancer":
+        return f"for a connection to {part['targets']}" if "targets" in part else "for a connection"
+    return _FOR_WHAT.get(kind, "in its queue")
 
 
 def _named(name: str, *, kind_words: str, share: float, waiting_time_s: float, peak_number: float) -> Bottleneck:

@@ -64,7 +64,8 @@ def metrics_frame(*, requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, 
         (count).
     Per component:
         hit_ratio (visits that looked a key up; of a platform for functions: that found a warm process), invocations
-        (of a serverless service: requests that were given a process), stale_ratio (reads of a database with replicas),
+        (of a serverless service: requests that were given a process), stale_ratio (reads of a database with replicas,
+        answers from a cdn that may serve stale ones),
         waiting_time_s_mean, _p95 and service_time_s_mean (admitted visits), number_waiting_mean and
         number_in_service_mean (time-weighted over the window; a place counts as taken while the visit awaits
         what it called).

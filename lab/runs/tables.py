@@ -164,20 +164,25 @@ VISITS = Table(
         Column(name="attempt", kind="int32", meaning="its attempt, from 0"),
         _COMPONENT,
         _REPLICA,
-        Column(name="operation", kind="label", meaning="endpoint, query, or get and set of a cache"),
+        Column(
+            name="operation",
+            kind="label",
+            meaning="endpoint, query, or get and set of a cache; collapsed and refresh of a cdn",
+        ),
         _seconds("arrival_s", "when it came to the component"),
         _seconds("admitted_s", "when it left the queue; missing if it never did", may_miss=True),
         _seconds("departure_s", "when it left the component; missing if it is still there", may_miss=True),
         _seconds("waiting_time_s", "admitted_s - arrival_s", may_miss=True),
         _seconds("service_time_s", "own work, callees excluded; missing where it cannot be observed", may_miss=True),
         _OUTCOME,
-        Column(name="hit", kind="flag", may_miss=True, meaning="whether a cache had the key; missing elsewhere"),
+        Column(name="hit", kind="flag", may_miss=True, meaning="whether a cache or cdn had the key; missing elsewhere"),
         Column(
             name="stale",
             kind="flag",
             may_miss=True,
             absent_is_missing=True,
-            meaning="whether a database with replicas read what had been overwritten; missing elsewhere",
+            meaning="whether a database with replicas read what had been overwritten, or a cdn that may served what "
+            "was too old; missing elsewhere",
         ),
         Column(
             name="abandoned",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lab.scenario.cache import SAMPLES, Cache
+from lab.scenario.cdn import Cdn
 from lab.scenario.components import Component
 from lab.scenario.problems import Path, Problem
 from lab.scenario.stampede import EarlyRefresh, Lock, SingleFlight, StaleWhileRevalidate
@@ -20,14 +21,7 @@ def cache_problems(cache: Cache, where: Path, *, keys: int | None) -> Iterator[P
         keys: how many different keys requests are about; None where a recording tells.
     """
     protection = cache.stampede_protection
-    if cache.capacity is not None and cache.capacity_bytes is not None:
-        yield _problem(where, "capacity_bytes", "stands beside capacity; a cache has one limit: take one of them out")
-    if not cache.bounded and cache.eviction != "lru":
-        yield _problem(where, "eviction", "has no effect, as all entries fit; give it a capacity or capacity_bytes")
-    if not cache.eviction.startswith("sampled") and cache.samples != SAMPLES:
-        yield _problem(where, "samples", f"has no effect with eviction: {cache.eviction}, which looks at every entry")
-    if cache.entry_sizes is not None and cache.capacity_bytes is None:
-        yield _problem(where, "entry_sizes", "has no effect, as sizes count for capacity_bytes only; give that too")
+    yield from room_problems(cache, where)
     if cache.ttl is None and cache.ttl_jitter:
         yield _problem(where, "ttl_jitter", "has no effect without a ttl; give that too")
     if cache.ttl is None and isinstance(protection, EarlyRefresh | StaleWhileRevalidate):
@@ -39,6 +33,19 @@ def cache_problems(cache: Cache, where: Path, *, keys: int | None) -> Iterator[P
     if cache.warm is not None and keys is not None and cache.warm.entries > keys:
         message = f"{cache.warm.entries} entries, but requests are about {keys} different keys (workload.keys)"
         yield _problem(where, "warm", message)
+
+
+def room_problems(part: Cache | Cdn, where: Path) -> Iterator[Problem]:
+    """Yield what is wrong between the keys that say how much fits into a part, and what goes when it is full."""
+    if part.capacity is not None and part.capacity_bytes is not None:
+        message = f"stands beside capacity; a {part.kind} has one limit: take one of them out"
+        yield _problem(where, "capacity_bytes", message)
+    if not part.bounded and part.eviction != "lru":
+        yield _problem(where, "eviction", "has no effect, as all entries fit; give it a capacity or capacity_bytes")
+    if not part.eviction.startswith("sampled") and part.samples != SAMPLES:
+        yield _problem(where, "samples", f"has no effect with eviction: {part.eviction}, which looks at every entry")
+    if part.entry_sizes is not None and part.capacity_bytes is None:
+        yield _problem(where, "entry_sizes", "has no effect, as sizes count for capacity_bytes only; give that too")
 
 
 def _problem(where: Path, key: str, message: str) -> Problem:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Discriminator
 
 from lab.scenario.cache import Cache
+from lab.scenario.cdn import Cdn
 from lab.scenario.database import Database, Pool, QuerySpec
 from lab.scenario.envoy import Envoy
 from lab.scenario.host import Host
@@ -19,12 +20,13 @@ from lab.scenario.stream import Stream
 from lab.scenario.waiting_room import WaitingRoom
 
 Component = Annotated[
-    LoadBalancer | Nginx | Envoy | RateLimiter | WaitingRoom | Service | Cache | Database | Queue | Stream | Host,
+    LoadBalancer | Nginx | Envoy | Cdn | RateLimiter | WaitingRoom | Service | Cache | Database | Queue | Stream | Host,
     Discriminator("kind"),
 ]
 
 __all__ = [
     "Cache",
+    "Cdn",
     "Component",
     "Database",
     "Envoy",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from lab.scenario import (
     balancer_consistency,
+    cdn_consistency,
     channel_consistency,
     database_consistency,
     envoy_consistency,
@@ -16,7 +17,7 @@ from lab.scenario import (
 from lab.scenario.asking import client_problems
 from lab.scenario.cache_consistency import cache_problems, looked_up_twice
 from lab.scenario.channels import Channel
-from lab.scenario.components import Cache, Database, Envoy, LoadBalancer, Nginx, RateLimiter, Service, WaitingRoom
+from lab.scenario.components import Cache, Cdn, Database, Envoy, LoadBalancer, Nginx, RateLimiter, Service, WaitingRoom
 from lab.scenario.demands import endpoint_demands
 from lab.scenario.fault_consistency import fault_problems
 from lab.scenario.fronts import Balancer, Front
@@ -142,6 +143,8 @@ def _of_a_front(scenario: Scenario, name: str, front: Front) -> Iterator[Problem
             yield from nginx_consistency.without_effect(scenario, name, front)
         case Envoy():
             yield from envoy_consistency.without_effect(scenario, name, front)
+        case Cdn():
+            yield from cdn_consistency.without_effect(scenario, name, front)
         case RateLimiter():
             yield from front_consistency.limiter_problems(scenario, name, front)
         case WaitingRoom():

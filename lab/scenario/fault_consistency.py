@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from lab.distributions import mean_s
-from lab.scenario.components import Cache, Database, Service
+from lab.scenario.components import Cache, Cdn, Database, Service
 from lab.scenario.faults import (
     BadDeployFault,
     CrashFault,
@@ -41,12 +41,12 @@ _STRUCK: dict[type, tuple[type, ...]] = {
     HangFault: (Service, Database),
     SlowDownFault: (Service, Database),
     BadDeployFault: (Service,),
-    FlushFault: (Cache,),
+    FlushFault: (Cache, Cdn),
     FailoverFault: (Database,),
     QuotaFault: (Service,),
     ScaleFault: (Service,),
 }
-_NAMES: dict[type, str] = {Service: "service", Database: "database", Cache: "cache"}
+_NAMES: dict[type, str] = {Service: "service", Database: "database", Cache: "cache", Cdn: "cdn"}
 
 
 def fault_problems(scenario: Scenario) -> Iterator[Problem]:

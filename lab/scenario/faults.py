@@ -91,7 +91,7 @@ class BadDeployFault(OfSomeReplicas):
 
 
 class FlushFault(_OfAComponent):
-    """A cache loses all its entries."""
+    """A cache, or a tier of a cdn (a purge), loses all its entries."""
 
     kind: Literal["flush"] = "flush"
 

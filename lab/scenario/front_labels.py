@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from lab.scenario.components import (
+    Cache,
+    Cdn,
     Envoy,
     LoadBalancer,
     Nginx,
@@ -13,7 +15,7 @@ from lab.scenario.components import (
     WaitingRoom,
 )
 from lab.scenario.fronts import Front
-from lab.units import format_duration, format_rate
+from lab.units import format_bytes, format_duration, format_rate
 
 _MOST_LABELS = 4  # more would hide the picture
 _UNLIKELY = 1024  # Envoy's default of all three
@@ -29,12 +31,33 @@ def front_limits(front: Front) -> Iterator[str]:
             yield from _nginx_limits(front)
         case Envoy():
             yield from _envoy_limits(front)
+        case Cdn():
+            yield from _cdn_limits(front)
         case RateLimiter():
             yield from _limiter_limits(front)
         case WaitingRoom():
             yield from _room_limits(front)
         case _:
             assert_never(front)
+
+
+def room(part: Cache | Cdn) -> Iterator[str]:
+    """Yield how much fits into a part, and what goes when it is full."""
+    if part.capacity is not None:
+        yield f"{part.capacity} entries"
+    elif part.capacity_bytes is not None:
+        yield format_bytes(part.capacity_bytes)
+    else:
+        yield "no limit"
+    if part.bounded and part.eviction != "lru":
+        yield part.eviction
+
+
+def _cdn_limits(cdn: Cdn) -> Iterator[str]:
+    yield f"{cdn.points_of_presence} point{'s' * (cdn.points_of_presence != 1)} of presence"
+    yield from room(cdn)
+    ages = [f"{endpoint} {format_duration(age_s)}" for endpoint, age_s in cdn.max_age.items()]
+    yield f"max age: {', '.join(ages[:_MOST_LABELS])}{' ...' * (len(ages) > _MOST_LABELS)}"
 
 
 def _balancer_limits(balancer: LoadBalancer) -> Iterator[str]:

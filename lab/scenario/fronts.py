@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeGuard
 
 from lab.errors import ScenarioError
-from lab.scenario.components import Component, Envoy, LoadBalancer, Nginx, RateLimiter, Service, WaitingRoom
+from lab.scenario.components import Cdn, Component, Envoy, LoadBalancer, Nginx, RateLimiter, Service, WaitingRoom
 from lab.scenario.problems import listed_names
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
 
 Balancer = LoadBalancer | Nginx | Envoy  # chooses between the replicas of a service
-Front = Balancer | RateLimiter | WaitingRoom  # or passes on to one callable component
+Front = Balancer | Cdn | RateLimiter | WaitingRoom  # or passes on to one callable component
 Callable = Front | Service  # whom clients and `call` steps may ask
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
 from lab.scenario.cache import Cache
-from lab.scenario.components import Service
-from lab.scenario.mix import popularity
+from lab.scenario.channels import Channel
+from lab.scenario.components import Cdn, Service
+from lab.scenario.fronts import leads_to
+from lab.scenario.mix import popularity, request_mix
 from lab.scenario.replicas import most_replicas
 from lab.scenario.scenario import Scenario
+from lab.scenario.service import every_step
 from lab.scenario.sizes import mean_bytes
-from lab.scenario.steps import CachedStep, StepSpec, nested
+from lab.scenario.steps import CachedStep, CallStep, StepSpec, nested
 from lab.scenario.visits import visits
-from lab.theory import che, fifo_random_cache, perfect_lfu, ttl_cache
+from lab.theory import che, fifo_random_cache, perfect_lfu, ttl_cache, ttl_tiers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +35,8 @@ _LRU_CLOCK_S = 1.0  # of Redis and Valkey
 def hit_ratios(scenario: Scenario, rate_per_s: float) -> dict[str, float]:
     """Return the expected hit ratio of each cache that requests look into, at an arrival rate.
 
+    That of a cdn stands under its name, and of each endpoint that it keeps under ``NAME/ENDPOINT``.
+
     Assumes independent requests, a steady state, and that a miss is stored at once. What it leaves out:
 
     - A cache that is full and has a time to live is taken for the stricter of the two alone.
@@ -39,6 +45,8 @@ def hit_ratios(scenario: Scenario, rate_per_s: float) -> dict[str, float]:
       requests; behind a call of another service it is taken to see the popularity of all keys.
     - Protections against stampedes: a stale answer counts as a miss here (somebody must do the work), and early
       refreshes and invalidations come on top.
+    - Requests that are collapsed count as misses here, although they fetch nothing.
+    - Tiers of a cdn that are full, or keep an endpoint for different times, are each taken for themselves.
     - A key that becomes hot during the run: popularity is that at the start.
 
     Args:
@@ -51,33 +59,81 @@ def hit_ratios(scenario: Scenario, rate_per_s: float) -> dict[str, float]:
     # How often a cache is looked into hangs on the hits of the caches before it, so go round until nothing moves.
     for _ in range(_MOST_ROUNDS):
         look_ups = visits(scenario, hit_ratios=ratios, rate_per_s=rate_per_s).look_ups
+        asked: dict[str, Ratios] = {}
         by_key: dict[str, Ratios] = {}
-        new: dict[str, float] = {}
-        for name in sorted(look_ups, key=lambda name: (len(before[name]), name)):  # tiers from the outside
-            seen = shares
-            for outer in before[name]:
-                seen = seen * (1 - by_key[outer])
-            if not seen.any():  # nothing is ever missed there
-                by_key[name], new[name] = np.zeros(len(seen)), 0.0
-                continue
-            seen = seen / seen.sum()
-            by_key[name] = _by_key(scenario, name, seen, rate_per_s * look_ups[name])
-            new[name] = float(seen @ by_key[name])
-        if all(abs(new[name] - ratios.get(name, 0.0)) < _SETTLED for name in new):
-            return new
+        for name in _from_outside(look_ups, before):
+            own = {each: look_ups[each] for each in look_ups if _component(each) == name}
+            for each, look_ups_a_request in own.items():
+                seen = shares
+                for outer in before[each]:
+                    seen = seen * (1 - by_key[outer])
+                asked[each] = seen / (seen.sum() or 1.0) * look_ups_a_request
+            by_key |= _by_key(scenario, name, {each: asked[each] for each in own}, asked, rate_per_s)
+        new = {each: _mean(by_key[each], asked[each]) for each in look_ups}
+        if all(abs(new[each] - ratios.get(each, 0.0)) < _SETTLED for each in new):
+            return new | _of_all_endpoints(scenario, new, look_ups)
         ratios = new
-    return ratios
+    return ratios | _of_all_endpoints(scenario, ratios, look_ups)
+
+
+def _component(look_up: str) -> str:
+    return look_up.partition("/")[0]  # of a cdn it is NAME/ENDPOINT
+
+
+def _from_outside(look_ups: Iterable[str], before: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The components that are looked into, each after all that stand before it."""
+    outside: dict[str, set[str]] = {}
+    for each in look_ups:
+        outside.setdefault(_component(each), set()).update(_component(outer) for outer in before[each])
+    return list(TopologicalSorter(outside).static_order())
+
+
+def _mean(ratios: Ratios, look_ups: Ratios) -> float:
+    """The ratio over all keys: 0 where nobody asks."""
+    return min(float(ratios @ look_ups / look_ups.sum()), 1.0) if look_ups.any() else 0.0  # 1 whatever its last bit
+
+
+def _of_all_endpoints(
+    scenario: Scenario, ratios: Mapping[str, float], look_ups: Mapping[str, float]
+) -> dict[str, float]:
+    """The ratio of each cdn over all of its endpoints that it keeps."""
+    found: dict[str, float] = {}
+    for name, component in scenario.components.items():
+        own = [each for each in look_ups if _component(each) == name]
+        total = sum(look_ups[each] for each in own)
+        if isinstance(component, Cdn) and total > 0:
+            found[name] = sum(ratios[each] * look_ups[each] for each in own) / total
+    return found
 
 
 def _before(scenario: Scenario) -> dict[str, tuple[str, ...]]:
-    """The caches that every look-up of a cache comes behind, by cache, the outermost first."""
+    """The look-ups that every look-up of a cache comes behind, the outermost first."""
     found: dict[str, tuple[str, ...]] = {}
-    for component in scenario.components.values():
-        for steps in component.endpoints.values() if isinstance(component, Service) else ():
-            for name, outer in _look_ups(steps, ()):
-                known = found.get(name, outer)
-                found[name] = tuple(each for each in known if each in outer)
+    for start, endpoint in _asked(scenario):
+        way, outer = leads_to(scenario, start), tuple[str, ...]()
+        looks: list[tuple[str, tuple[str, ...]]] = []
+        for name in way:
+            component = scenario.components[name]
+            if isinstance(component, Cdn) and endpoint in component.max_age:
+                looks.append((f"{name}/{endpoint}", outer))
+                outer = (*outer, f"{name}/{endpoint}")
+            if isinstance(component, Service):
+                looks += _look_ups(component.endpoints[endpoint], outer)
+        for look_up, behind in looks:
+            known = found.get(look_up, behind)
+            found[look_up] = tuple(each for each in known if each in behind)
     return found
+
+
+def _asked(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Who is asked for which endpoint: by clients, by services, by queues."""
+    yield from ((scenario.entry, endpoint) for endpoint in request_mix(scenario))
+    for component in scenario.components.values():
+        if isinstance(component, Service):
+            calls = (step for step in every_step(component) if isinstance(step, CallStep))
+            yield from ((step.target, step.endpoint) for step in calls)
+        if isinstance(component, Channel):
+            yield component.consumer, component.endpoint
 
 
 def _look_ups(steps: tuple[StepSpec, ...], outer: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -90,22 +146,66 @@ def _look_ups(steps: tuple[StepSpec, ...], outer: tuple[str, ...]) -> Iterator[t
             yield from _look_ups(inner, behind)
 
 
-def _by_key(scenario: Scenario, name: str, shares: Ratios, rate_per_s: float) -> Ratios:
-    """The hit ratio of each key: by room or by life, whichever makes fewer hits in all."""
-    cache = scenario.components[name]
-    assert isinstance(cache, Cache)  # the consistency check of the scenario has seen to it
-    rates = shares * rate_per_s / _copies(scenario, name)
-    bounds = [np.ones(len(shares))]
-    if cache.bounded and _entries(cache) < np.count_nonzero(shares):
-        bounds.append(_by_room(cache, shares, rates))
-    if cache.ttl is not None:
-        # Nobody comes before an entry is too old when nobody comes at all.
-        none = np.zeros(len(shares))
-        bounds.append(ttl_cache.hit_ratios(request_rates_per_s=rates, ttl_s=cache.ttl) if rates.any() else none)
-    return min(bounds, key=lambda bound: float(shares @ bound))
+def _by_key(
+    scenario: Scenario, name: str, own: Mapping[str, Ratios], asked: Mapping[str, Ratios], rate_per_s: float
+) -> dict[str, Ratios]:
+    """The hit ratio of each key, by look-up: by room or by life, whichever makes fewer hits in all.
+
+    Args:
+        own: how often a request looks each key up, by look-up of this component.
+        asked: the same of this component and of all that stand before it.
+        rate_per_s: arrival rate of client requests.
+    """
+    part = scenario.components[name]
+    assert isinstance(part, Cache | Cdn)  # the consistency check of the scenario has seen to it
+    copies = _copies(scenario, name)
+    together = np.concatenate(list(own.values()))
+    rates = {look_up: every * rate_per_s / copies for look_up, every in own.items()}
+    bounds = [{look_up: np.ones(len(every)) for look_up, every in own.items()}]
+    if part.bounded and _entries(part) < np.count_nonzero(together):
+        found = _by_room(part, together / together.sum(), together * rate_per_s / copies)
+        bounds.append(dict(zip(own, np.split(found, len(own)), strict=True)))
+    if isinstance(part, Cdn):
+        every_s = {look_up: shares * rate_per_s for look_up, shares in asked.items()}
+        bounds.append({look_up: _by_age(scenario, look_up, rates[look_up], every_s) for look_up in own})
+    elif part.ttl is not None:
+        bounds.append({look_up: _by_life(rates[look_up], part.ttl) for look_up in own})
+    return min(bounds, key=lambda bound: sum(float(own[look_up] @ bound[look_up]) for look_up in own))
 
 
-def _entries(cache: Cache) -> float:
+def _by_life(rates_per_s: Ratios, ttl_s: float) -> Ratios:
+    if not rates_per_s.any():  # nobody comes before an entry is too old when nobody comes at all
+        return np.zeros(len(rates_per_s))
+    return ttl_cache.hit_ratios(request_rates_per_s=rates_per_s, ttl_s=ttl_s)
+
+
+def _by_age(scenario: Scenario, look_up: str, rates_per_s: Ratios, asked_per_s: Mapping[str, Ratios]) -> Ratios:
+    """By the age since the origin: exact for tiers that keep all for equally long; else each tier by itself."""
+    name, _, endpoint = look_up.partition("/")
+    first = next(each for each in asked_per_s if each.endswith(f"/{endpoint}") and name in _tiers(scenario, each))
+    tiers = _tiers(scenario, first)
+    parts = [part for part in (scenario.components[each] for each in tiers) if isinstance(part, Cdn)]
+    ages_s = {part.max_age[endpoint] for part in parts}
+    if len(parts) == 1 or len(ages_s) > 1 or any(part.bounded for part in parts) or not asked_per_s[first].any():
+        part = parts[tiers.index(name)]
+        return _by_life(rates_per_s, part.max_age[endpoint])
+    places = [part.points_of_presence for part in parts]
+    every = ttl_tiers.hit_ratios(request_rates_per_s=asked_per_s[first], ttl_s=ages_s.pop(), places=places)
+    return np.asarray(every[tiers.index(name)], dtype=np.float64)
+
+
+def _tiers(scenario: Scenario, look_up: str) -> list[str]:
+    """The tiers that keep what a look-up asks for, from its own inwards."""
+    name, _, endpoint = look_up.partition("/")
+    found = []
+    for each in leads_to(scenario, name):
+        part = scenario.components[each]
+        if isinstance(part, Cdn) and endpoint in part.max_age:
+            found.append(each)
+    return found
+
+
+def _entries(cache: Cache | Cdn) -> float:
     if cache.capacity is not None:
         return cache.capacity
     size = mean_bytes(cache.entry_sizes) if cache.entry_sizes is not None else cache.entry_size
@@ -115,6 +215,8 @@ def _entries(cache: Cache) -> float:
 def _copies(scenario: Scenario, name: str) -> int:
     """Among how many caches of this name the look-ups are divided."""
     cache = scenario.components[name]
+    if isinstance(cache, Cdn):
+        return cache.points_of_presence
     if isinstance(cache, Cache) and cache.scope == "shared":
         return 1
     return sum(
@@ -125,7 +227,7 @@ def _copies(scenario: Scenario, name: str) -> int:
     )
 
 
-def _by_room(cache: Cache, shares: Ratios, rates_per_s: Ratios) -> Ratios:
+def _by_room(cache: Cache | Cdn, shares: Ratios, rates_per_s: Ratios) -> Ratios:
     entries = int(_entries(cache))
     match cache.eviction:
         # What was asked for first is distributed like what was asked for last, so refusing is as good as LRU.

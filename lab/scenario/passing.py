@@ -15,8 +15,8 @@ def passed_shares(scenario: Scenario, rate_per_s: float) -> Mapping[tuple[str, s
 
     A rate limiter that counts all requests together lets pass what its limit allows, in the mix in which they come; a
     waiting room what its admission rate allows. Limits for each key or client apart are taken to let everything pass,
-    and so are fronts that only services call. A burst, and what windows let pass around their edges, is no matter of
-    the mean.
+    and so are fronts that only services call. Behind a cdn a limit is set against all requests, hits too. A burst, and
+    what windows let pass around their edges, is no matter of the mean.
 
     Args:
         scenario: whose fronts.

@@ -7,6 +7,7 @@ from typing import Literal, assert_never
 
 from lab.scenario.components import (
     Cache,
+    Cdn,
     Database,
     Envoy,
     Host,
@@ -54,8 +55,8 @@ class Place:
             their ``threads``, and the ``gil``, which loop and threads share; the ``cores`` of a host; the
             ``connections`` of a pool, the ``cores`` of the database behind it (of its primary, and of the shard that
             is asked for most; those of all its replicas together are ``replica_connections`` and ``replica_cores``),
-            the lock of its ``hottest_row``, or the ``writer`` of an SQLite file; the ``accesses`` of a cache; the
-            ``publishings`` and ``deliveries`` of a queue or stream; the ``checks`` of a rate limiter; the ``slots``
+            the lock of its ``hottest_row``, or the ``writer`` of an SQLite file; the ``accesses`` of a cache or a cdn;
+            the ``publishings`` and ``deliveries`` of a queue or stream; the ``checks`` of a rate limiter; the ``slots``
             inside a waiting room, and its ``admissions``, one after another.
         caller: the service whose replicas keep the pool; "" for everything else.
     """
@@ -76,7 +77,7 @@ def servers(scenario: Scenario, place: Place) -> int | None:
     """
     component = scenario.components[place.component]
     match component:
-        case LoadBalancer() | Nginx() | Envoy() | RateLimiter() | WaitingRoom():
+        case LoadBalancer() | Nginx() | Envoy() | Cdn() | RateLimiter() | WaitingRoom():
             return _let_through(scenario, place, component)
         case Service():
             processes = most_replicas(scenario, place.component) * component.workers
@@ -117,7 +118,7 @@ def _let_through(scenario: Scenario, place: Place, front: Front) -> int | None:
         case Envoy():
             replicas = most_replicas(scenario, front.targets)
             return min(front.max_requests, max(front.max_connections, replicas))
-        case RateLimiter():
+        case RateLimiter() | Cdn():
             return None
         case WaitingRoom():
             if place.resource == "admissions":

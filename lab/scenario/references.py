@@ -10,6 +10,7 @@ from lab.scenario.asking import asked_problems
 from lab.scenario.channels import Channel
 from lab.scenario.components import (
     Cache,
+    Cdn,
     Database,
     Envoy,
     Host,
@@ -58,6 +59,8 @@ def dangling(scenario: Scenario) -> Iterator[Problem]:
                     known = listed_names(parts, Front, Service)
                     message = f"{shown(targets)} is not a front or service of this scenario (there are: {known})"
                     yield Problem(path=("components", name, "targets"), message=message)
+            case Cdn():
+                yield from _dangling_cdn(scenario, name, component)
             case Service(endpoints=endpoints):
                 yield from _dangling_hosts(scenario, name, component)
                 for endpoint, steps in endpoints.items():
@@ -67,6 +70,20 @@ def dangling(scenario: Scenario) -> Iterator[Problem]:
             case Cache() | Database() | Host():
                 pass
     yield from asked_problems(scenario, entry)
+
+
+def _dangling_cdn(scenario: Scenario, name: str, cdn: Cdn) -> Iterator[Problem]:
+    parts, where = scenario.components, ("components", name)
+    if not is_callable(parts.get(cdn.targets)):
+        known = listed_names(parts, Front, Service)
+        message = f"{shown(cdn.targets)} is nothing that answers requests in this scenario (there are: {known})"
+        yield Problem(path=(*where, "targets"), message=message)
+    origin = found_behind(scenario, name)
+    for endpoint in cdn.max_age if origin is not None else ():
+        if origin is not None and endpoint not in origin.endpoints:
+            known = ", ".join(origin.endpoints)
+            message = f"the service behind it has no endpoint {shown(endpoint)} (it has: {known})"
+            yield Problem(path=(*where, "max_age", endpoint), message=message)
 
 
 def _dangling_steps(scenario: Scenario, steps: tuple[StepSpec, ...], where: Path) -> Iterator[Problem]:

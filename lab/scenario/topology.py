@@ -8,6 +8,7 @@ from typing import assert_never
 from lab.scenario.channels import Channel
 from lab.scenario.components import (
     Cache,
+    Cdn,
     Component,
     Database,
     Envoy,
@@ -20,7 +21,7 @@ from lab.scenario.components import (
     Stream,
     WaitingRoom,
 )
-from lab.scenario.front_labels import front_limits
+from lab.scenario.front_labels import front_limits, room
 from lab.scenario.fronts import Front
 from lab.scenario.mix import named_endpoints
 from lab.scenario.replicas import replicas_text
@@ -40,7 +41,7 @@ from lab.scenario.steps import (
     TransactionStep,
     WaitStep,
 )
-from lab.units import format_bytes, format_duration
+from lab.units import format_duration
 
 _MOST_LABELS = 4  # more would hide the picture
 
@@ -77,7 +78,7 @@ def _node(name: str) -> str:
 def _shape(scenario: Scenario, name: str, component: Component) -> str:
     title = f"<b>{name}</b><br/>{', '.join(_limits(scenario, name, component))}"
     match component:
-        case LoadBalancer() | Nginx() | Envoy() | RateLimiter() | WaitingRoom():
+        case LoadBalancer() | Nginx() | Envoy() | Cdn() | RateLimiter() | WaitingRoom():
             return f'{{{{"{title}"}}}}'
         case Service():
             return f'["{title}"]'
@@ -95,7 +96,7 @@ def _shape(scenario: Scenario, name: str, component: Component) -> str:
 
 def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str]:
     match component:
-        case LoadBalancer() | Nginx() | Envoy() | RateLimiter() | WaitingRoom():
+        case LoadBalancer() | Nginx() | Envoy() | Cdn() | RateLimiter() | WaitingRoom():
             yield from front_limits(component)
         case Service():
             yield from _of_service(component, replicas_text(scenario, name))
@@ -154,14 +155,7 @@ def _of_service(service: Service, replicas: str) -> Iterator[str]:
 def _cache_limits(cache: Cache) -> Iterator[str]:
     if cache.scope == "replica":
         yield "in each replica"
-    if cache.capacity is not None:
-        yield f"{cache.capacity} entries"
-    elif cache.capacity_bytes is not None:
-        yield format_bytes(cache.capacity_bytes)
-    else:
-        yield "no limit"
-    if cache.bounded and cache.eviction != "lru":
-        yield cache.eviction
+    yield from room(cache)
     if cache.ttl is not None:
         yield f"ttl {format_duration(cache.ttl)}"
     if not isinstance(cache.stampede_protection, NoProtection):

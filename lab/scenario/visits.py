@@ -14,14 +14,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from lab.distributions import mean_s
 from lab.scenario import routes
+from lab.scenario.caller import Caller
 from lab.scenario.channels import Channel
 from lab.scenario.components import (
     Cache,
+    Cdn,
     Database,
     Envoy,
     LoadBalancer,
@@ -63,7 +65,7 @@ class Visits:
     Attributes:
         count: visits a request, by place.
         time_s: time held a request, by place.
-        look_ups: look-ups a request, by cache.
+        look_ups: look-ups a request, by cache, and of a cdn by ``NAME/ENDPOINT``.
         response_time_s: from the entry to the answer, if nobody waits.
     """
 
@@ -78,7 +80,7 @@ def visits(scenario: Scenario, *, hit_ratios: Mapping[str, float], rate_per_s: f
 
     Args:
         scenario: whose mix of endpoints makes the mean request.
-        hit_ratios: by cache, 0 to 1; a cache that is not named always misses.
+        hit_ratios: by cache, and of a cdn by ``NAME/ENDPOINT``, 0 to 1; what is not named always misses.
         rate_per_s: arrival rate of client requests, on which hangs what limiters at the entry let pass (see
             lab.scenario.passing); at 0 everything.
     """
@@ -89,15 +91,6 @@ def visits(scenario: Scenario, *, hit_ratios: Mapping[str, float], rate_per_s: f
         if share > 0
     )
     return Visits(count=tour.count, time_s=tour.time_s, look_ups=tour.look_ups, response_time_s=response_time_s)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Caller:
-    """Whose steps are done: the service, where the transactions around them hold a connection; in a thread or not."""
-
-    service: str
-    held: Mapping[str, Shares] = field(default_factory=dict)
-    in_thread: bool = False
 
 
 class _Tour:
@@ -119,22 +112,35 @@ class _Tour:
     def call(self, target: str, endpoint: str, visits: float) -> float:
         component = self._components[target]
         if isinstance(component, Front):
-            passed = visits * self._passed.get((target, endpoint), 1.0)
+            passed = visits * self._passed_share(component, target, endpoint, visits)
             return self._front(component, target, visits, self.call(component.targets, endpoint, passed), endpoint)
         assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
         overhead_s = mean_s(component.overhead)
-        for processor, share in self._processors(_Caller(service=target)):
+        for processor, share in self._processors(Caller(service=target)):
             self._add(processor, visits * share, overhead_s)
         steps = endpoint_steps(self._scenario, target, endpoint)
-        held_s = overhead_s + self._steps(steps, _Caller(service=target), visits)
+        held_s = overhead_s + self._steps(steps, Caller(service=target), visits)
         self._add(Place(component=target, resource="slots"), visits, held_s)
         return held_s
+
+    def _passed_share(self, front: Front, name: str, endpoint: str, visits: float) -> float:
+        """The share of its visits that a front passes on."""
+        if isinstance(front, Cdn):
+            if endpoint in front.max_age:
+                self.look_ups[f"{name}/{endpoint}"] += visits
+            return 1 - self._hit_ratios.get(f"{name}/{endpoint}", 0.0)
+        return self._passed.get((name, endpoint), 1.0)
 
     def _front(self, front: Front, name: str, visits: float, behind_s: float, endpoint: str) -> float:
         match front:
             case LoadBalancer() | Nginx() | Envoy():
                 held_s = mean_s(front.forward_time) + behind_s
                 self._add(Place(component=name, resource="slots"), visits, held_s)
+                return held_s
+            case Cdn():
+                misses = 1 - self._hit_ratios.get(f"{name}/{endpoint}", 0.0)
+                held_s = mean_s(front.hit_time) + misses * (mean_s(front.forward_time) + behind_s)
+                self._add(Place(component=name, resource="accesses"), visits, held_s)
                 return held_s
             case RateLimiter():
                 checked_s = mean_s(front.check_time) if front.guards(endpoint) else 0.0
@@ -148,10 +154,10 @@ class _Tour:
             case _:
                 assert_never(front)
 
-    def _steps(self, steps: tuple[StepSpec, ...], caller: _Caller, visits: float) -> float:
+    def _steps(self, steps: tuple[StepSpec, ...], caller: Caller, visits: float) -> float:
         return sum(self._step(step, caller, visits) for step in steps)
 
-    def _step(self, step: StepSpec, caller: _Caller, visits: float) -> float:
+    def _step(self, step: StepSpec, caller: Caller, visits: float) -> float:
         match step:
             case CpuStep():
                 return self._compute(step, caller, visits)
@@ -191,7 +197,7 @@ class _Tour:
         self._add(Place(component=step.queue, resource="deliveries"), visits, work_s)
         return publish_s
 
-    def _query(self, step: QueryStep, caller: _Caller, visits: float) -> float:
+    def _query(self, step: QueryStep, caller: Caller, visits: float) -> float:
         database = self._database(step.database)
         executed_s = database.statement_s_mean(step.query)
         held_s = mean_s(database.round_trip) + executed_s
@@ -207,7 +213,7 @@ class _Tour:
                 self._add(Place(component=step.database, resource=CORES[role]), asked, executed_s)
         return held_s
 
-    def _transaction(self, step: TransactionStep, caller: _Caller, visits: float) -> float:
+    def _transaction(self, step: TransactionStep, caller: Caller, visits: float) -> float:
         database = self._database(step.database)
         shares = routes.shares(database, writes=routes.transaction_writes(self._scenario, step))
         within = replace(caller, held={**caller.held, step.database: shares})
@@ -234,7 +240,7 @@ class _Tour:
             self._hottest_share = float(popularity(self._scenario)[0])
         self._add(Place(component=name, resource="hottest_row"), visits * self._hottest_share, held_s)
 
-    def _hold(self, name: str, caller: _Caller, shares: Shares, visits: float, held_s: float) -> None:
+    def _hold(self, name: str, caller: Caller, shares: Shares, visits: float, held_s: float) -> None:
         for role, share in shares.items():
             place = Place(component=name, resource=CONNECTIONS[role], caller=caller.service)
             self._add(place, visits * share * self._of_one_shard(name), held_s)
@@ -250,13 +256,13 @@ class _Tour:
         assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
         return database
 
-    def _compute(self, step: CpuStep, caller: _Caller, visits: float) -> float:
+    def _compute(self, step: CpuStep, caller: Caller, visits: float) -> float:
         held_s = mean_s(step.time)
         for processor, share in self._processors(caller):
             self.time_s[processor] += visits * share * held_s
         return held_s
 
-    def _processors(self, caller: _Caller) -> Iterator[tuple[Place, float]]:
+    def _processors(self, caller: Caller) -> Iterator[tuple[Place, float]]:
         """What is busy while a service computes, and for which share of it."""
         service = self._components[caller.service]
         assert isinstance(service, Service)  # the consistency check of the scenario has seen to it
@@ -269,7 +275,7 @@ class _Tour:
             if host is not None:
                 yield Place(component=host, resource="cores"), count / replicas
 
-    def _cached(self, step: CachedStep, caller: _Caller, visits: float) -> float:
+    def _cached(self, step: CachedStep, caller: Caller, visits: float) -> float:
         misses = 1 - self._hit_ratios.get(step.cache, 0.0)
         self.look_ups[step.cache] += visits
         looked_up_s = self._access(step.cache, visits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.scenario.components import Cache, Database, Service
+from lab.scenario.components import Cache, Cdn, Database, Service
 from lab.scenario.service import every_step
 from lab.scenario.steps import asked
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def ways(scenario: Scenario) -> tuple[tuple[str, str], ...]:
-    """Return each service with each component that it asks, once: services, balancers, caches, databases, queues.
+    """Return each service with each component that it asks, once, and each cdn with what is behind it.
 
     A cache that lives in each process is asked over no network, and neither is a file.
     """
@@ -24,7 +24,8 @@ def ways(scenario: Scenario) -> tuple[tuple[str, str], ...]:
         for step in every_step(service)
         if (other := asked(step)) is not None and not _is_local(scenario, other)
     )
-    return tuple(dict.fromkeys(found))
+    fetched = ((name, cdn.targets) for name, cdn in scenario.components.items() if isinstance(cdn, Cdn))
+    return (*dict.fromkeys(found), *fetched)
 
 
 def _is_local(scenario: Scenario, name: str) -> bool:

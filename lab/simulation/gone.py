@@ -22,12 +22,13 @@ class Gone:
         self._told: dict[tuple[int, int], list[Callable[[], None]]] = {}
 
     def since(self, request: Request) -> float | None:
-        """Return when the client gave this attempt up, or None if it still waits."""
-        return self.gave_up_s.get((request.number, request.attempt))
+        """Return when the client gave this attempt up, or None if it still waits, or others do."""
+        return None if request.goes_on else self.gave_up_s.get((request.number, request.attempt))
 
     def tell(self, request: Request, told: Callable[[], None]) -> None:
         """Have ``told`` called when the client gives this attempt up, at that very time."""
-        self._told.setdefault((request.number, request.attempt), []).append(told)
+        if not request.goes_on:
+            self._told.setdefault((request.number, request.attempt), []).append(told)
 
     def forget(self, request: Request, told: Callable[[], None]) -> None:
         """No longer have ``told`` called: what it waited for has ended."""

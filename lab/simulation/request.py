@@ -41,7 +41,10 @@ class Request:
         key: which item the request is about.
         visit: the place in the call tree, which addresses the draws (see lab.scenario.demands).
         background: whether it is worked on behind a queue, so that no client waits for it.
+        goes_on: whether it is of use to others than its client, so that nobody ends it when the client leaves.
     """
+
+    goes_on: bool = False  # of the class, so that it costs the many for whom it is false nothing
 
     __slots__ = ("attempt", "background", "key", "number", "operation", "visit")
 

@@ -21,6 +21,7 @@ from lab.scenario.steps import CachedStep, CallStep, ParallelStep, StepSpec, wal
 from lab.validation.admission_laws import broken_admission_laws
 from lab.validation.balancer_laws import broken_balancer_laws
 from lab.validation.cache_laws import cache_laws
+from lab.validation.cdn_laws import broken_cdn_laws
 from lab.validation.client_laws import broken_client_laws
 from lab.validation.database_laws import broken_database_laws, database_places
 from lab.validation.envoy_laws import broken_envoy_laws
@@ -45,7 +46,8 @@ def broken_laws(run: Run) -> list[str]:
     no more let pass than limiters and waiting rooms allow, nobody turned away beside a free replica (nginx),
     no more under way than circuit breakers allow (Envoy), conservation of messages, records of a stream in order and
     none lost, no more connections than a database has room for, fresh reads from a primary, no more processes than
-    allowed, transfers no faster than the network, caches serve what was stored, and what clients promise
+    allowed, transfers no faster than the network, caches serve what was stored, a cdn fetches once what many ask for,
+    and what clients promise
     (:mod:`lab.validation.client_laws`).
 
     Of parallel steps: as many good branches as a full answer needs, in time (:mod:`lab.validation.fan_out_laws`).
@@ -68,6 +70,7 @@ def broken_laws(run: Run) -> list[str]:
         *broken_network_laws(scenario, requests, visits),
         *broken_fan_out_laws(scenario, visits),
         *cache_laws(scenario, requests, _of_the_language(run)),
+        *broken_cdn_laws(scenario, requests, _of_the_language(run)),
         *broken_client_laws(scenario, requests, replayed=run.provenance.get("replayed_schedule") is not None),
     ]
 

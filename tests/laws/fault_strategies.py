@@ -59,12 +59,14 @@ def _bad_deploys(component: str) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-_FLUSHES = st.builds(lambda at: {"kind": "flush", "component": "items", "at": at}, _TIMES)
+_FLUSHES = st.builds(
+    lambda at, part: {"kind": "flush", "component": part, "at": at}, _TIMES, st.sampled_from(["items", "media"])
+)
 _PARTITIONS = st.builds(
     lambda at, span, between: {"kind": "partition", "between": list(between), "at": at, "duration": span},
     _TIMES,
     _SPANS,
-    st.sampled_from([("client", "edge"), ("worker", "main")]),
+    st.sampled_from([("client", "edge"), ("worker", "main"), ("media", "balanced")]),
 )
 _DEAD_CACHES = st.builds(
     lambda at, after: {"kind": "crash", "component": "items", "at": at, "restart_after": after},

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import lab
 from tests.laws.admission_strategies import gates, limiters
+from tests.laws.cdn_strategies import MEDIA, TIERS
 from tests.laws.fault_strategies import faults
 from tests.laws.scaling_strategies import FUNCTIONS, SCALED, SCALED_CONSUMERS
 
@@ -59,6 +60,7 @@ MORE_LEAVES = st.one_of(
     st.just({"kind": "call", "target": "quota", "endpoint": "get"}),
     st.just({"kind": "publish", "queue": "jobs"}),
     st.just({"kind": "call", "target": "function", "endpoint": "get"}),
+    st.just({"kind": "call", "target": "media", "endpoint": "get"}),
     st.just({"kind": "invalidate", "cache": "items"}),
     QUERIES.map(lambda query: query | {"repeat": 3}),
     TRANSACTIONS,
@@ -583,7 +585,10 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     more = (
         {}
         if measurable
-        else {"jobs": draw(CHANNELS), "worker": draw(WORKERS) | draw(SCALED_CONSUMERS), "vm": draw(HOSTS)}
+        else {
+            **{"jobs": draw(CHANNELS), "worker": draw(WORKERS) | draw(SCALED_CONSUMERS), "vm": draw(HOSTS)},
+            "media": draw(MEDIA),
+        }
     )
     leaf = {"kind": "service", "endpoints": {"get": [{"kind": "cpu", "time": draw(TIMES)}]}, "overhead": draw(TIMES)}
     queries = {"one": draw(TIMES), "two": {"statement": "insert", "time": "2ms"}}
@@ -605,7 +610,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     workload = draw(workloads(measurable=measurable))
     if database.get("shards") and workload["keys"]["kind"] == "cells":
         database |= {"shard_by": draw(st.sampled_from(["key", "cell"]))}
-    fronts = {} if measurable else draw(gates(clients_known=workload["kind"] != "open"))
+    fronts = {} if measurable else draw(st.one_of(gates(clients_known=workload["kind"] != "open"), TIERS))
     quota = draw(limiters(endpoints=("get",), clients_known=False)) | {"targets": "inner"}
     return lab.Scenario.model_validate(
         {

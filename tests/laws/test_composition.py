@@ -58,6 +58,17 @@ _FRONTS["nginx"] = {
     "edge": {"kind": "nginx", "targets": "api", "algorithm": "least_conn", "max_conns": 9, "forward_time": "1ms"}
 }
 _FRONTS["envoy"] = {"edge": {"kind": "envoy", "targets": "api", "algorithm": "least_request", "max_connections": 2}}
+_FRONTS["cdn"] = {
+    "edge": {
+        **{"kind": "cdn", "targets": "shield", "points_of_presence": 4, "max_age": {"get": "200ms"}},
+        **{"hit_time": "1ms", "forward_time": {"kind": "exponential", "mean": "3ms"}},
+    },
+    "shield": {
+        **{"kind": "cdn", "targets": "balancer", "max_age": {"get": "300ms"}, "stale_while_revalidate": "100ms"},
+        **{"capacity": 30, "forward_time": "2ms"},
+    },
+    "balancer": _FRONTS["load_balancer"]["edge"],
+}
 _FRONTS["autoscaled"] = {
     "edge": _FRONTS["load_balancer"]["edge"] | {"max_connections_per_server": 2},
     "api": {

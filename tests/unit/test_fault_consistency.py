@@ -31,7 +31,7 @@ def _scenario(*faults: dict[str, Any]) -> Scenario:
             "component: 'apj' is not a service or database or cache, to w",
         ),
         ({"kind": "hang", "at": "1s", "component": "items", "duration": "1s"}, "'items' is not a service or database"),
-        ({"kind": "flush", "at": "1s", "component": "api"}, "'api' is not a cache, to which this can happen (there a"),
+        ({"kind": "flush", "at": "1s", "component": "api"}, "'api' is not a cache or cdn, to which this can happen ("),
         ({"kind": "crash", "at": "1s", "component": "api", "replicas": 3}, "replicas: there are never more than 2"),
         ({"kind": "crash", "at": "1s", "component": "api", "replica": 2}, "replica: replicas are numbered from 0 to 1"),
         ({"kind": "crash", "at": "1s", "component": "main", "replica": 0}, "replica: only a service has replicas that"),

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from lab.randomness import name_key
 from lab.scenario import stampede
 from lab.scenario.cache import Cache as Spec
-from lab.scenario.sizes import size_function
+from lab.simulation.build.contents import make_eviction, size_of
 from lab.simulation.cache import Cache, Contents
 from lab.simulation.cache.cache import OPERATIONS
 from lab.simulation.cache.early import EarlyRefresh
-from lab.simulation.cache.eviction import AnyEntry, Eviction, Fifo, Lfu, Lru, NoEviction
 from lab.simulation.cache.locks import Locks
-from lab.simulation.cache.sampled import SampledLfu, SampledLru
 from lab.simulation.request import Request
 
 if TYPE_CHECKING:
@@ -28,9 +26,9 @@ def make_cache(world: World, name: str, spec: Spec, *, replica: int) -> Cache:
     """Return the cache: warm if it is to be so at the start of the run, else cold."""
     protection = spec.stampede_protection
     contents = Contents(
-        eviction=_eviction(world, name, spec),
+        eviction=make_eviction(world, name, spec),
         room=spec.capacity or spec.capacity_bytes or math.inf,
-        size=_size(world, name, spec),
+        size=size_of(world, name, spec),
         life_s=_life_s(world, name, spec),
         stale_for_s=protection.stale_for if isinstance(protection, stampede.StaleWhileRevalidate) else 0.0,
     )
@@ -57,46 +55,6 @@ def _protection(world: World, name: str, spec: Spec) -> EarlyRefresh | Locks | N
             return Locks(hold_s=hold_s)
         case _:
             return None  # the others live in the processes that call
-
-
-def _eviction(world: World, name: str, spec: Spec) -> Eviction:
-    if not spec.bounded:
-        return NoEviction()
-    draws = world.stream(f"{name}/eviction")
-    match spec.eviction:
-        case "lru":
-            return Lru()
-        case "lfu":
-            return Lfu()
-        case "fifo":
-            return Fifo()
-        case "random":
-            return AnyEntry(draws=draws)
-        case "sampled_lru":
-            return SampledLru(clock=world.clock, draws=draws, samples=spec.samples)
-        case "sampled_lfu":
-            counting = world.stream(f"{name}/frequency")
-            return SampledLfu(clock=world.clock, draws=(draws, counting), samples=spec.samples)
-        case "noeviction":
-            return NoEviction()
-        case _:
-            assert_never(spec.eviction)
-
-
-def _size(world: World, name: str, spec: Spec) -> Callable[[int], int]:
-    if spec.capacity_bytes is None:
-        return lambda _: 1
-    if spec.entry_sizes is None:
-        every = math.ceil(spec.entry_size)
-        return lambda _: every
-    size, draws, known = size_function(spec.entry_sizes), world.stream(f"{name}/size"), dict[int, int]()
-
-    def of(key: int) -> int:
-        if key not in known:
-            known[key] = math.ceil(size(draws.uniform(key)))
-        return known[key]
-
-    return of
 
 
 def _life_s(world: World, name: str, spec: Spec) -> Callable[[Request], float]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from lab.scenario.components import Envoy, LoadBalancer, Nginx, RateLimiter, WaitingRoom
+from lab.scenario.components import Cdn, Envoy, LoadBalancer, Nginx, RateLimiter, WaitingRoom
 from lab.scenario.fronts import Front
+from lab.simulation.build.cdn import make_cdn
 from lab.simulation.build.envoy import make_envoy
 from lab.simulation.build.load_balancer import make_load_balancer
 from lab.simulation.build.nginx import make_nginx
@@ -26,6 +27,8 @@ def make_front(world: World, name: str, spec: Front) -> Part:
             return make_nginx(world, name, spec)
         case Envoy():
             return make_envoy(world, name, spec)
+        case Cdn():
+            return make_cdn(world, name, spec)
         case RateLimiter():
             return make_rate_limiter(world, name, spec)
         case WaitingRoom():

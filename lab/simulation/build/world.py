@@ -9,6 +9,7 @@ from lab.errors import Unsupported
 from lab.randomness import Stream
 from lab.scenario.components import (
     Cache,
+    Cdn,
     Database,
     Envoy,
     Host,
@@ -115,7 +116,7 @@ class World:
     def _make(self, name: str) -> Part:
         spec = self.scenario.components[name]
         match spec:
-            case LoadBalancer() | Nginx() | Envoy() | RateLimiter() | WaitingRoom():
+            case LoadBalancer() | Nginx() | Envoy() | Cdn() | RateLimiter() | WaitingRoom():
                 return self.own_part(name) or make_front(self, name, spec)
             case Service():
                 if isinstance(spec.autoscaler, ServerlessAutoscaler):

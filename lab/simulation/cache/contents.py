@@ -56,6 +56,10 @@ class Contents:
 
     def put(self, request: Request, now_s: float) -> bool:
         """Store the request's key, if room can be made for it, and return whether it is there."""
+        return self.keep(request, now_s + self._life_s(request))
+
+    def keep(self, request: Request, expiry_s: float) -> bool:
+        """Store the request's key until a time, if room can be made for it, and return whether it is there."""
         key = request.key
         if key in self.expiry_s:
             self._eviction.used(request)
@@ -65,7 +69,7 @@ class Contents:
                 return False
             self._taken += size
             self._eviction.stored(request)
-        self.expiry_s[key] = now_s + self._life_s(request)
+        self.expiry_s[key] = expiry_s
         return True
 
     def _make_room(self, size: int, request: Request) -> bool:
