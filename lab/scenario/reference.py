@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lab.quantities import PATTERNS
+from lab.scenario.practices import practices_table
 from lab.scenario.schema import json_schema
 
 _Node = dict[str, Any]
@@ -50,6 +51,12 @@ _ABOUT_TIMES = (
 )
 
 
+_ABOUT_PRACTICES = (
+    "Every practice that the guides behind this project name, the keys that model it, and a lesson that shows it. "
+    "`a.b` is the key `b` of the kind, or of the section, `a`."
+)
+
+
 def reference_text() -> str:
     """Return the page as it is committed in ``docs/reference.md`` (Markdown)."""
     schema = json_schema()
@@ -62,6 +69,7 @@ def reference_text() -> str:
             page.section(f"`{key}`", node, path=key)
         if key == _STEPS_AFTER:
             page.section("Steps", {"$ref": _REF + _STEPS}, path="step")
+    page.lines += ["## What the guides advise", "", _ABOUT_PRACTICES, "", *practices_table()]
     return _HEAD + "\n" + "\n".join(page.lines).rstrip() + "\n"
 
 

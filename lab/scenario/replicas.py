@@ -56,4 +56,7 @@ def processes_end(scenario: Scenario, name: str) -> bool:
 
 def can_stand_still(scenario: Scenario, name: str) -> bool:
     """Return whether processes of this service may be frozen or slowed down during the run."""
+    service = scenario.components.get(name)
+    if isinstance(service, Service) and service.pauses is not None:
+        return True
     return any(isinstance(fault, HangFault | SlowDownFault) and fault.component == name for fault in scenario.faults)

@@ -11,6 +11,7 @@ from lab.distributions import Constant, Distribution
 from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
 from lab.scenario.autoscaler import Autoscaler
 from lab.scenario.names import Name
+from lab.scenario.pauses import Pauses
 from lab.scenario.payload import Payload
 from lab.scenario.steps import StepSpec, ThreadStep, walk
 
@@ -73,6 +74,9 @@ class Service(Spec):
     )
     rejection_overhead: Distribution = Field(
         default=_NO_TIME, description="CPU time of turning a request away (503), on the event loop."
+    )
+    pauses: Pauses | None = Field(
+        default=None, description="When its processes stand still, as for a garbage collector. None: never."
     )
     boot_time: Distribution = Field(
         default=_NO_TIME,

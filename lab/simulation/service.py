@@ -91,6 +91,7 @@ class Replica:
         self._rejection_overhead = computing.rejection_overhead
         self.event_loop = computing.event_loop
         self.endpoints: Mapping[str, Runnable] = {}
+        self._stops = 0
 
     def handle(self, request: Request) -> Handling:
         """Wait for a slot, do the endpoint's steps in it, and give it back."""
@@ -127,15 +128,20 @@ class Replica:
     def freeze(self) -> None:
         """Stop the process (SIGSTOP): nothing in it goes on, in the middle of computing too.
 
-        What it asked of others is still done, and their answers wait. New requests wait for the event loop.
+        What it asked of others is still done, and their answers wait. New requests wait for the event loop. Who stops
+        it twice must let it go on twice.
         """
-        self.interpreter.freeze()
-        self.event_loop.freeze()
+        self._stops += 1
+        if self._stops == 1:
+            self.interpreter.freeze()
+            self.event_loop.freeze()
 
     def thaw(self) -> None:
-        """Let the process go on (SIGCONT)."""
-        self.event_loop.thaw()
-        self.interpreter.thaw()
+        """Let the process go on (SIGCONT), unless somebody else still stops it."""
+        self._stops -= 1
+        if self._stops == 0:
+            self.event_loop.thaw()
+            self.interpreter.thaw()
 
     def slow_down(self, factor: float) -> None:
         """Let each stretch of computing that begins from now on take ``factor`` times as long."""

@@ -137,7 +137,19 @@ def _replicas(endpoints: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
         st.integers(0, 5),
         TIMES,
     )
-    return st.one_of(unlimited, limited)
+    pauses = st.sampled_from(
+        [
+            {},
+            {},
+            {
+                "pauses": {
+                    "every": {"kind": "exponential", "mean": "500ms"},
+                    "time": {"kind": "exponential", "mean": "60ms"},
+                }
+            },
+        ]
+    )
+    return st.builds(dict.__or__, st.one_of(unlimited, limited), pauses)
 
 
 EDGE = st.builds(

@@ -83,6 +83,12 @@ _FRONTS["autoscaled"] = {
         },
     },
 }
+_FRONTS["pausing"] = {
+    "edge": _FRONTS["load_balancer"]["edge"],
+    "api": {
+        "pauses": {"every": {"kind": "exponential", "mean": "2s"}, "time": {"kind": "exponential", "mean": "200ms"}}
+    },
+}
 _FRONTS["serverless"] = {
     "api": {
         **{"replicas": 0, "boot_time": "40ms"},

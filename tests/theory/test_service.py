@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import lab
-from lab.theory import md1, mg1, mm1, mmc, priority, processor_sharing
+from lab.theory import breakdowns, md1, mg1, mm1, mmc, priority, processor_sharing
 from lab.theory.intervals import mean_interval
+from lab.validation.laws import broken_laws
+
+PATTERNS = Path(__file__).parents[2] / "scenarios" / "patterns"
 
 LEVEL = 0.999
 _EXPONENTIAL = {"kind": "exponential", "mean": "10ms"}
@@ -200,3 +204,54 @@ def test_a_twin_five_percent_off_is_rejected(case: Case) -> None:
     """With services 5 % longer the same interval does not hold the closed form: the test above can fail."""
     interval = mean_interval(case.of(_run(case.scenario, off=True)), LEVEL)
     assert not interval.contains(case.theory()), f"theory {case.theory():.6g} inside {interval}"
+
+
+@pytest.mark.slow
+def test_pauses_are_breakdowns_of_the_server() -> None:
+    """M/M/1 with exponential gaps and lognormal pauses: the mean of Avi-Itzhak and Naor, and not that of 5 % longer."""
+    scenario = lab.Scenario.model_validate(
+        {
+            "name": "pausing",
+            "workload": {"kind": "open", "arrival_rate": "50/s", "endpoints": {"get": "100%"}},
+            "entry": "api",
+            "components": {
+                "api": {
+                    "kind": "service",
+                    "pauses": {
+                        "every": {"kind": "exponential", "mean": "500ms"},
+                        "time": {"kind": "lognormal", "mean": "50ms", "scv": 0.5},
+                    },
+                    "endpoints": {"get": [{"kind": "cpu", "time": {"kind": "exponential", "mean": "6ms"}}]},
+                }
+            },
+            "run": {"duration": "105s", "warm_up": "5s", "replications": 12, "seed": 2},
+        }
+    )
+    run = lab.simulate(scenario, progress=False)
+    assert broken_laws(run) == []
+    seen = mean_interval(run.per_replication("sojourn_time_s_mean"), 0.999)
+    expected, off = (
+        breakdowns.sojourn_time_s_mean(
+            arrival_rate_per_s=50,
+            service_time_s=0.006,
+            service_time_scv=1,
+            gap_s_mean=0.5,
+            pause_s_mean=pause_s,
+            pause_scv=0.5,
+        )
+        for pause_s in (0.05, 0.055)
+    )
+    assert seen.low <= expected <= seen.high < off
+
+
+@pytest.mark.slow
+def test_garbage_collection() -> None:
+    """In turn, the tail is that of the pauses; a balancer that counts keeps it short; the median moves for nobody."""
+    paused = lab.read_scenario(PATTERNS / "garbage_collection.yaml")
+    in_turn, by_least, without = (
+        lab.simulate(paused.with_(changes), progress=False)
+        for changes in ({}, {"components.edge.algorithm": "leastconn"}, {"components.api.pauses": None})
+    )
+    assert in_turn.value("sojourn_time_s_p99") > 0.1
+    assert by_least.value("sojourn_time_s_p99") < 0.02
+    assert in_turn.value("sojourn_time_s_p50") == pytest.approx(without.value("sojourn_time_s_p50"), rel=0.2)

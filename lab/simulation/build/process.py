@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
+from lab.distributions import Distribution, quantile_function
 from lab.scenario.components import Service as Spec
+from lab.scenario.pauses import Pauses as PausesSpec
 from lab.scenario.service import host_of, uses_threads
 from lab.simulation.discipline import Classes, Stack
 from lab.simulation.event_loop import EventLoop, Loop
 from lab.simulation.fleet import Life, Member
 from lab.simulation.interpreter import Interpreter
 from lab.simulation.line import WaitingRoom
+from lab.simulation.pauses import Pauses
 from lab.simulation.processor import OwnCore, Processor
 from lab.simulation.scheduled_loop import ScheduledLoop
-from lab.simulation.service import Admission, Computing
+from lab.simulation.service import Admission, Computing, Replica
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
@@ -37,7 +40,7 @@ def make_admission(spec: Spec) -> Admission:
 
 def is_scheduled(world: World, name: str, spec: Spec) -> bool:
     """Whether the computing of the service's processes is scheduled, and not done at once by a plain event loop."""
-    return world.may_fail(name) or bool(spec.hosts) or uses_threads(spec)
+    return world.may_fail(name) or bool(spec.hosts) or uses_threads(spec) or spec.pauses is not None
 
 
 def make_computing(world: World, name: str, spec: Spec, *, index: int, process: int) -> Computing:
@@ -71,6 +74,17 @@ def make_computing(world: World, name: str, spec: Spec, *, index: int, process: 
         overhead=world.unless_free(f"{name}/overhead", spec.overhead),
         rejection_overhead=world.unless_free(f"{name}/rejection_overhead", spec.rejection_overhead),
     )
+
+
+def start_pauses(world: World, name: str, spec: PausesSpec, *, replica: Replica, process: int) -> None:
+    """Have a process stand still now and then; each of its times is drawn at its own number and that of the time."""
+
+    def times(stream: str, distribution: Distribution) -> Callable[[int], float]:
+        draws, quantile = world.stream(f"{name}/pauses/{stream}"), quantile_function(distribution)
+        return lambda number: quantile(draws.uniform(process, 0, number))
+
+    pauses = Pauses(clock=world.clock, process=replica, every=times("every", spec.every), time=times("time", spec.time))
+    at_its_end(world, name, process, pauses.end)
 
 
 def _processor(world: World, spec: Spec, index: int) -> Processor:

@@ -22,7 +22,7 @@ from lab.scenario.steps import (
 )
 from lab.simulation.build.cached import Caching
 from lab.simulation.build.guards import hedge_guard
-from lab.simulation.build.process import at_its_end, make_admission, make_computing
+from lab.simulation.build.process import at_its_end, make_admission, make_computing, start_pauses
 from lab.simulation.database import DatabaseClient
 from lab.simulation.database.shards import Shards
 from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Pauses, Transaction
@@ -65,6 +65,8 @@ def _make_worker(world: World, name: str, spec: Spec, index: int, worker: int) -
         admission=make_admission(spec),
         computing=make_computing(world, name, spec, index=index, process=process),
     )
+    if spec.pauses is not None:
+        start_pauses(world, name, spec.pauses, replica=replica, process=process)
     wiring = _Wiring(world=world, replica=replica, service=name, spec=spec, process=process)
     replica.endpoints = {
         endpoint: wiring.steps(bound_steps(world.scenario, name, endpoint)) for endpoint in spec.endpoints
