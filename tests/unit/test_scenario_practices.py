@@ -22,7 +22,7 @@ def _known() -> set[str]:
     """Every kind and metric, every key of a kind, and every key of a section with a name."""
     schema = json_schema()
     found = {
-        f"{name.lower().removesuffix('spec')}.{key}"
+        f"{name.lower().removesuffix('withtime')}.{key}"
         for name, each in schema["$defs"].items()
         for key in each.get("properties", {})
     }
