@@ -29,6 +29,9 @@ def _unused(balancer: LoadBalancer) -> Iterator[tuple[str, str]]:
         yield "draws", f"has no effect, as {algorithm} draws no servers; only random does"
     if balancer.hash_type != "map_based" and algorithm != "uri":
         yield "hash_type", f"has no effect, as {algorithm} goes by no hash; only uri does"
+    if balancer.hash_balance_factor is not None and algorithm != "random" and not _by_ring(balancer):
+        said = "a map_based uri" if algorithm == "uri" else algorithm
+        yield "hash_balance_factor", f"has no effect, as {said} has no ring; only a consistent uri and random have"
     if balancer.max_queue is not None and algorithm not in ("uri", "leastconn"):
         yield "max_queue", f"has no effect, as with {algorithm} nobody waits for one certain replica"
     elif balancer.max_queue is not None and limit is None:
@@ -47,6 +50,10 @@ def _unheeded(scenario: Scenario, name: str, balancer: LoadBalancer) -> Iterator
         yield "abort_on_close", "has no effect, as nobody waits in a queue; give it max_connections_per_server too"
     elif not scenario.client.gives_up:
         yield "abort_on_close", "has no effect, as clients never give up; give them a timeout"
+
+
+def _by_ring(balancer: LoadBalancer) -> bool:
+    return balancer.algorithm == "uri" and balancer.hash_type == "consistent"
 
 
 def _by_table(balancer: LoadBalancer) -> bool:

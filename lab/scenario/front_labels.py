@@ -120,4 +120,6 @@ def _algorithm(balancer: LoadBalancer) -> str:
         said = f"random of {balancer.draws}"
     elif balancer.algorithm == "uri":
         said = f"uri, {balancer.hash_type.replace('_', '-')}"
+    if balancer.hash_balance_factor is not None:
+        said += f" within {balancer.hash_balance_factor}%"
     return said + _by_weight(balancer.weights)

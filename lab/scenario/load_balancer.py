@@ -58,6 +58,11 @@ class LoadBalancer(Spec):
         description="How `uri` goes from key to server: map_based: remainder by the number of servers, so that nearly "
         "all keys move when it changes; consistent: points on a ring, so that only the keys of a lost server move.",
     )
+    hash_balance_factor: Annotated[Count, Field(gt=100)] | None = Field(
+        default=None,
+        description="With a consistent `uri`, and with `random`: a replica with more than this percentage of the mean "
+        "number of requests under way is passed over. None: none is.",
+    )
     weights: tuple[Weight, ...] | None = Field(
         default=None,
         description="Share of each replica, relative to the others, 0 to 256; 0: it gets nothing. Replicas beyond the "

@@ -170,6 +170,8 @@ _CHOICES = st.one_of(
     st.builds(lambda limit: {"algorithm": "leastconn", "max_queue": limit}, st.sampled_from([None, 1, 4])),
     st.builds(lambda draws: {"algorithm": "random", "draws": draws}, st.integers(1, 3)),
     st.just({"algorithm": "first"}),
+    st.just({"algorithm": "random", "hash_balance_factor": 120}),
+    st.just({"algorithm": "uri", "hash_type": "consistent", "hash_balance_factor": 150}),
     st.builds(
         lambda hash_type, limit: {"algorithm": "uri", "hash_type": hash_type, "max_queue": limit},
         st.sampled_from(["map_based", "consistent"]),

@@ -9,10 +9,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from lab.randomness import Stream
 from lab.simulation.clock import Clock
 from lab.simulation.fleet import Fleet
 from lab.simulation.load_balancer.algorithm import Algorithm
 from lab.simulation.load_balancer.backend import Backend
+from lab.simulation.load_balancer.bounds import BoundedRing, DrawnFromRing, slots
 from lab.simulation.load_balancer.hashed import HashMap, HashRing
 from lab.simulation.load_balancer.leastconn import LeastConnections
 from lab.simulation.load_balancer.roundrobin import RoundRobin
@@ -342,3 +344,57 @@ def test_abandoned_requests_are_served_for_nobody() -> None:
 def test_abandoned_requests_leave_the_queue_with_abort_on_close() -> None:
     """Measured: the second leaves when its client does, at 0.7 s, and the third has its place."""
     assert _abandoned(abort_on_close=True) == (["ok", "timeout", "ok"], [0.85, 0.7, 1.7])
+
+
+def test_slots_are_shared_by_weight_and_the_rest_in_order() -> None:
+    """Worked out: 4 under way and the next one at 150 % are 8 slots; weights 3, 1 of 16ths each have 6 and 2."""
+    assert slots(48, before=0, total=64, under_way=4, factor_percent=150) == 6
+    assert slots(16, before=48, total=64, under_way=4, factor_percent=150) == 2
+    # 7 at 125 %: 10 slots (8.75 + 1.25), rounded up; of three 10 x 1/3, 10 x 2/3 - 3, 10 - 6.
+    assert [slots(1, before=place, total=3, under_way=7, factor_percent=125) for place in range(3)] == [3, 3, 4]
+    assert slots(1, before=0, total=200, under_way=0, factor_percent=101) == 1
+
+
+def test_one_hot_key_spreads_as_far_as_its_home_is_full() -> None:
+    """All requests have one key and none ends: whoever is chosen had fewer than its slots, and all are in use."""
+    backend = _backend(BoundedRing(150), [1] * 4)
+    home = _pick(backend, key=7)
+    counts = Counter({home: 1})
+    for under_way in range(1, 60):
+        slot = _pick(backend, key=7)
+        weights = {"before": 16 * slot, "total": 64}
+        assert counts[slot] < slots(16, under_way=under_way, factor_percent=150, **weights)
+        counts[slot] += 1
+    assert len(counts) >= 3
+    assert max(counts.values()) == counts[home] <= 1.5 * 60 / 4 + 1
+
+
+def test_a_bounded_ring_is_the_ring_while_nobody_is_busy() -> None:
+    """One request at a time: every key goes home."""
+    plain, bounded = _backend(HashRing(), [3] * 4), _backend(BoundedRing(101), [3] * 4)
+    for key in range(300):
+        home, chosen = _pick(plain, key), _pick(bounded, key)
+        assert home == chosen
+        plain.release(plain.servers[home])
+        bounded.release(bounded.servers[chosen])
+
+
+def test_draws_from_a_bounded_ring_pass_over_the_busy() -> None:
+    """One draw each, none ends: nobody has more than a quarter more than the mean, which one draw alone would bring."""
+    choices = Stream(seed=1, replication=0, name="choice")
+    backend = _backend(DrawnFromRing(choices=choices, draws=1, factor_percent=125), [20] * 4)
+    for number in range(200):
+        server = backend.choose(Request(number, 0, "get", 0, 0))
+        backend.take(server)
+    assert max(server.served for server in backend.servers) <= 1.25 * 50 + 1
+    assert min(server.served for server in backend.servers) > 25
+
+
+def test_nobody_left_but_the_avoided() -> None:
+    """After a refusal another one is taken though it is busy; if there is none, the same again."""
+    backend = _backend(BoundedRing(110), [1, 1])
+    first = backend.choose(Request(0, 0, "get", 5, 0))
+    other = backend.choose(Request(0, 0, "get", 5, 0), first)
+    assert other is not first
+    alone = _backend(BoundedRing(110), [1])
+    assert alone.choose(Request(0, 0, "get", 5, 0), alone.servers[0]) is alone.servers[0]

@@ -39,6 +39,11 @@ def _described(**edge: Any) -> lab.Scenario:
             {"abort_on_close": True, "max_connections_per_server": 1},
             "abort_on_close: has no effect, as clients never give up; give them a timeout",
         ),
+        (
+            {"algorithm": "uri", "hash_balance_factor": 150},
+            "hash_balance_factor: has no effect, as a map_based uri has no ring",
+        ),
+        ({"algorithm": "random", "hash_balance_factor": 100}, "hash_balance_factor: 100 is out of range"),
         ({"weights": [0, 0]}, "components.edge.weights: are all 0, so nobody would serve; give at least one replica"),
         ({"weights": [1, 2, 3]}, "weights: are 3, but 'api' has 2 replicas; give at most one weight each"),
         ({"weights": [257]}, "weights: 257 is out of range: it must be 256 or less"),
@@ -59,6 +64,7 @@ def test_keys_that_do_not_fit_are_refused(edge: dict[str, Any], says: str) -> No
     [
         ({"algorithm": "random", "draws": 3}, "random of 3"),
         ({"algorithm": "uri", "hash_type": "consistent"}, "uri, consistent"),
+        ({"algorithm": "random", "hash_balance_factor": 150}, "random of 2 within 150%"),
         ({"weights": [2, 1]}, "roundrobin by 2:1"),
         ({"health_check": {"interval": "500ms"}}, "roundrobin, checks every 500ms"),
     ],

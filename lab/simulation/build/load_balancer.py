@@ -11,6 +11,7 @@ from lab.simulation.fleet import Member
 from lab.simulation.load_balancer.algorithm import Algorithm
 from lab.simulation.load_balancer.backend import Backend
 from lab.simulation.load_balancer.balancer import Connecting, LoadBalancer
+from lab.simulation.load_balancer.bounds import BoundedRing, DrawnFromRing
 from lab.simulation.load_balancer.drawn import Drawn
 from lab.simulation.load_balancer.first import FirstFree
 from lab.simulation.load_balancer.hashed import HashMap, HashRing
@@ -107,10 +108,15 @@ def _algorithm(world: World, name: str, spec: Spec) -> Algorithm:
         case "leastconn":
             return LeastConnections(spec.max_queue)
         case "random":
-            return Drawn(choices=world.stream(f"{name}/choice"), draws=spec.draws)
+            choices, factor_percent = world.stream(f"{name}/choice"), spec.hash_balance_factor
+            if factor_percent is not None:
+                return DrawnFromRing(choices=choices, draws=spec.draws, factor_percent=factor_percent)
+            return Drawn(choices=choices, draws=spec.draws)
         case "first":
             return FirstFree()
         case "uri":
-            return HashMap() if spec.hash_type == "map_based" else HashRing()
+            if spec.hash_type == "map_based":
+                return HashMap()
+            return HashRing() if spec.hash_balance_factor is None else BoundedRing(spec.hash_balance_factor)
         case _:
             assert_never(spec.algorithm)

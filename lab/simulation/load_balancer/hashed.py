@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Callable
 
 from lab.randomness import splitmix64
 from lab.simulation.load_balancer.server import Server
@@ -98,6 +99,10 @@ class HashRing:
 
     def at(self, place: int, avoid: Server | None = None) -> Server | None:
         """Return the server of the point nearest to a place on the ring, from 0 to 2^32 - 1; of two the one before."""
+        return self.first_from(place, lambda server: server is not avoid)
+
+    def first_from(self, place: int, suits: Callable[[Server], bool]) -> Server | None:
+        """Return the first server that suits from the point nearest to a place on; if none does, that of the last."""
         if self._stale:
             self._make()
         points, owners = self._points, self._owners
@@ -106,10 +111,11 @@ class HashRing:
         after = bisect_left(points, place) % len(points)
         before = after - 1  # -1 is the last: it is a ring
         nearest = before if (place - points[before]) % _HASHES <= (points[after] - place) % _HASHES else after
-        for step in range(len(points) if owners[nearest] is avoid else 0):
-            if owners[(nearest + step) % len(points)] is not avoid:
-                return owners[(nearest + step) % len(points)]
-        return owners[nearest]
+        for step in range(len(points)):
+            owner = owners[(nearest + step) % len(points)]
+            if suits(owner):
+                return owner
+        return owners[-1]
 
     def counted(self, server: Server) -> None:
         """Choose by key alone, whatever the numbers are."""
