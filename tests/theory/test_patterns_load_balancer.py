@@ -56,6 +56,18 @@ def test_hot_key_hashing() -> None:
     assert hottest[hottest["key"] == 0]["replica"].unique().tolist() == [shares.idxmax()]
 
 
+def test_hot_key_within_bounds() -> None:
+    """A bound on each replica's work sends the hottest key to a second one: the tail goes, most hits stay."""
+    homes = _variant("hot_key_hashing")
+    bounded = _variant("hot_key_hashing", hash_balance_factor=150)
+    anywhere = _variant("hot_key_hashing", algorithm="leastconn", hash_type="map_based", weights=None)
+    assert _change(homes, bounded, "sojourn_time_s_p99")["high"] < 0
+    assert bounded.value("sojourn_time_s_p99") < 0.5 * homes.value("sojourn_time_s_p99")
+    assert bounded.value("hit_ratio", "remembered") > anywhere.value("hit_ratio", "remembered") + 0.05
+    visits = bounded.visits[bounded.visits["component"] == "edge"]
+    assert visits["replica"].value_counts(normalize=True).max() < 0.33
+
+
 def _answered(run: lab.Run, since_s: float, until_s: float) -> float:
     """The share of the requests sent in this time that were answered well."""
     sent = run.requests[run.requests["intended_start_s"].between(since_s, until_s)]
