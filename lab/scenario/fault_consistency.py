@@ -21,6 +21,7 @@ from lab.scenario.faults import (
     QuotaFault,
     ScaleFault,
     SlowDownFault,
+    ZoneLossFault,
     ends_s,
     struck,
 )
@@ -32,6 +33,7 @@ from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.service import every_step
 from lab.scenario.steps import CpuStep
 from lab.scenario.ways import ways
+from lab.scenario.zone_consistency import zone_problems
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
@@ -90,6 +92,9 @@ def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
         return
     if isinstance(fault, PacketLossFault):
         yield from packet_loss_problems(scenario, fault, where)
+        return
+    if isinstance(fault, ZoneLossFault):
+        yield from zone_problems(scenario, fault, where)
         return
     component, kinds = scenario.components.get(fault.component), _STRUCK[type(fault)]
     yield from _no_such_shard(fault, component, where)

@@ -131,6 +131,18 @@ class ScaleFault(_OfAComponent):
     replicas: Count = Field(description="How many replicas there are to be.", le=10_000)
 
 
+class ZoneLossFault(_Fault):
+    """All processes of all services in one zone end at once, as in a crash; they are started again when it is back.
+
+    Connections to them are refused meanwhile. New processes are started in the other zones of their service. Databases,
+    caches, queues and balancers are in no zone and stay.
+    """
+
+    kind: Literal["zone_loss"] = "zone_loss"
+    zone: str = Field(description="Name of the zone, as services give it under zones.")
+    duration: PositiveDuration = Field(description="Until it is back; its processes boot then.")
+
+
 class PacketLossFault(_Fault):
     """The network between clients and the entry loses more packets for a while, either way.
 
@@ -152,18 +164,24 @@ Fault = Annotated[
     | PartitionFault
     | QuotaFault
     | ScaleFault
+    | ZoneLossFault
     | PacketLossFault,
     Discriminator("kind"),
 ]
 
 
 def struck(fault: Fault) -> tuple[str, ...]:
-    """Return the components that a fault strikes; ``client`` stands for the clients and their network."""
+    """Return the components that a fault strikes; ``client`` stands for the clients and their network.
+
+    Of a lost zone: the zone itself.
+    """
     match fault:
         case PartitionFault():
             return fault.between
         case PacketLossFault():
             return (CLIENT,)
+        case ZoneLossFault():
+            return (f"zone {fault.zone}",)  # which services that are, the scenario knows
         case _:
             return (fault.component,)
 
@@ -175,9 +193,9 @@ def ends_s(fault: Fault) -> float:
     15.0
     """
     match fault:
-        case HangFault() | SlowDownFault() | BadDeployFault() | PartitionFault() | QuotaFault() | PacketLossFault():
-            return fault.at + fault.duration
         case CrashFault(restart_after=float(after_s)):
             return fault.at + after_s
-        case _:
+        case CrashFault() | FlushFault() | FailoverFault() | ScaleFault():
             return fault.at
+        case _:
+            return fault.at + fault.duration

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.scenario.components import Service
-from lab.scenario.faults import CrashFault, HangFault, ScaleFault, SlowDownFault
+from lab.scenario.faults import CrashFault, HangFault, ScaleFault, SlowDownFault, ZoneLossFault
 from lab.scenario.serverless import ServerlessAutoscaler
+from lab.scenario.zones import strikes
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
@@ -49,8 +50,8 @@ def _set_by_hand(scenario: Scenario, name: str) -> list[int]:
 def processes_end(scenario: Scenario, name: str) -> bool:
     """Return whether processes of this service may end, or stop answering, during the run."""
     service = scenario.components[name]
-    ends = CrashFault | HangFault | ScaleFault
-    fails = any(isinstance(fault, ends) and fault.component == name for fault in scenario.faults)
+    ends = CrashFault | HangFault | ScaleFault | ZoneLossFault
+    fails = any(isinstance(fault, ends) and strikes(scenario, fault, name) for fault in scenario.faults)
     return isinstance(service, Service) and (service.autoscaler is not None or fails)
 
 

@@ -64,6 +64,11 @@ class Service(Spec):
         description="Names of the hosts whose cores its processes compute on; replicas take them in turn. None "
         "given: each process has a core to itself.",
     )
+    zones: tuple[Name, ...] = Field(
+        default=(),
+        description="Names of the zones (of a cloud's region) that its replicas are spread over, in turn; a "
+        "`zone_loss` takes one away. None given: they are in none.",
+    )
     payloads: dict[Name, Payload] = Field(
         default={},
         description="How many bytes clients and endpoints send each other over `client.network`, by endpoint. An "

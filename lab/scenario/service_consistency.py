@@ -8,6 +8,7 @@ from lab.distributions import mean_s
 from lab.quantities import default_of
 from lab.scenario.components import Cache, Component
 from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.service import Service, uses_threads
 from lab.scenario.stampede import StaleWhileRevalidate
 from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, ThreadStep, TransactionStep
@@ -21,7 +22,8 @@ def service_problems(components: Mapping[str, Component], name: str, service: Se
         name: what the scenario calls the service.
         service: the service.
     """
-    for key, message in (*_number(service), *_admission(service), *_priorities(service), *_threads(service)):
+    own = (*_number(service), *_admission(service), *_priorities(service), *_threads(service), *_zones(service))
+    for key, message in own:
         yield Problem(path=("components", name, key), message=message)
     for endpoint, steps in service.endpoints.items():
         yield from _in_threads(components, steps, ("components", name, "endpoints", endpoint), inside=False)
@@ -58,6 +60,13 @@ def _priorities(service: Service) -> Iterator[tuple[str, str]]:
             "priorities",
             f"says nothing of {', '.join(missing)}; with discipline priority each endpoint has one",
         )
+
+
+def _zones(service: Service) -> Iterator[tuple[str, str]]:
+    if len(set(service.zones)) < len(service.zones):
+        yield "zones", "names a zone twice; replicas take the zones in turn, each as often as the others"
+    if service.zones and isinstance(service.autoscaler, ServerlessAutoscaler):
+        yield "zones", "has no effect with serverless, whose platform runs processes in any zone"
 
 
 def _threads(service: Service) -> Iterator[tuple[str, str]]:

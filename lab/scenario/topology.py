@@ -150,6 +150,8 @@ def _of_service(service: Service, replicas: str) -> Iterator[str]:
         yield service.discipline
     if uses_threads(service):
         yield f"{service.threads} threads"
+    if service.zones:
+        yield f"zones {', '.join(service.zones)}"
 
 
 def _cache_limits(cache: Cache) -> Iterator[str]:

@@ -14,7 +14,7 @@ _NOT_YET = frozenset(
         *("worker", "job", "dead_letter", "batch", "linger", "message_priority"),
         *("retry_budget", "hedging", "bulkhead"),
         *("write_through", "write_behind"),
-        *("source", "min_connections", "full_connections", "retry_on", "sticky"),
+        *("source", "cross_zone_time", "min_connections", "full_connections", "retry_on", "sticky"),
         *("gamma", "erlang", "weibull", "pareto", "hotset", "load_shedding"),
     }
 )

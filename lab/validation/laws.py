@@ -32,6 +32,7 @@ from lab.validation.queue_laws import broken_queue_laws, channel_places
 from lab.validation.retrying_laws import broken_retrying_laws, tried_again
 from lab.validation.scaling_laws import broken_scaling_laws
 from lab.validation.stream_laws import broken_stream_laws
+from lab.validation.zone_laws import broken_zone_laws
 
 Floats = NDArray[np.float64]
 _TOLERANCE_S = 1e-9
@@ -67,6 +68,7 @@ def broken_laws(run: Run) -> list[str]:
         *broken_stream_laws(scenario, run),
         *broken_database_laws(scenario, run),
         *broken_scaling_laws(scenario, run),
+        *broken_zone_laws(scenario, run),
         *broken_network_laws(scenario, requests, visits),
         *broken_fan_out_laws(scenario, visits),
         *cache_laws(scenario, requests, _of_the_language(run)),

@@ -620,6 +620,8 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     client = draw(clients(measurable=measurable))
     networked = client.get("network") is not None
     payloads = {"payloads": draw(PAYLOADS)} if networked else {}
+    zones = [] if measurable else draw(st.sampled_from([[], [], ["a", "b"]]))
+    zoned = {"zones": zones} if zones else {}
     patient = client["timeout"] is None and client.get("deadline") is None
     workload = draw(workloads(measurable=measurable))
     if database.get("shards") and workload["keys"]["kind"] == "cells":
@@ -640,7 +642,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 ),
                 **fronts,
                 **({} if measurable else {"quota": quota}),
-                "api": api | payloads | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),
+                "api": api | payloads | zoned | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(of_inner) | on_host,
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
@@ -648,7 +650,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 **({} if measurable else {"function": leaf | draw(FUNCTIONS)}),
                 "main": database,
             },
-            "faults": [] if measurable else draw(faults(database, networked=networked)),
+            "faults": [] if measurable else draw(faults(database, networked=networked, zones=zones)),
             "run": {"duration": "3s", "replications": 1, "seed": draw(st.integers(0, 99))},
         }
     )

@@ -20,9 +20,11 @@ from lab.scenario.faults import (
     QuotaFault,
     ScaleFault,
     SlowDownFault,
+    ZoneLossFault,
 )
-from lab.scenario.names import CLIENT
 from lab.scenario.shards import places_of
+from lab.simulation.build.network_faults import cut_off, lose_packets
+from lab.simulation.build.zone_loss import lose_zone
 from lab.simulation.database import Cluster
 from lab.simulation.failing import Failing
 from lab.simulation.faults import Faults, Strike
@@ -57,32 +59,34 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
             _slow_down(world, faults, fault)
         case BadDeployFault():
             _deploy(world, faults, fault)
+        case ZoneLossFault():
+            lose_zone(world, faults, fault)
         case FlushFault():
             _flush(faults, fault, _flushable(world, fault.component))
         case FailoverFault():
             for _, cluster in _clusters(world, fault):
                 faults.at(fault.at, cluster.fail_over)  # the cluster tells of it itself
-        case QuotaFault():
-            deployment = world.deployment(fault.component)
-            normal = deployment.quota
-            faults.stretch(
-                (fault.at, fault.duration),
-                lambda: deployment.allow(fault.limit if normal is None else min(normal, fault.limit)),
-                lambda: deployment.allow(normal),
-                told=(fault.component, "quota"),
-            )
-        case ScaleFault():
-            _scale(world, faults, fault)
+        case QuotaFault() | ScaleFault():
+            _change_number(world, faults, fault)
         case PartitionFault():
-            _partition(world, faults, fault)
+            cut_off(world, faults, fault)
         case PacketLossFault():
-            _lose_packets(world, faults, fault)
+            lose_packets(world, faults, fault)
         case _:
             assert_never(fault)
 
 
-def _scale(world: World, faults: Faults, fault: ScaleFault) -> None:
+def _change_number(world: World, faults: Faults, fault: QuotaFault | ScaleFault) -> None:
     deployment = world.deployment(fault.component)
+    if isinstance(fault, QuotaFault):
+        limit, normal = fault.limit, deployment.quota
+        faults.stretch(
+            (fault.at, fault.duration),
+            lambda: deployment.allow(limit if normal is None else min(normal, limit)),
+            lambda: deployment.allow(normal),
+            told=(fault.component, "quota"),
+        )
+        return
 
     def set_number() -> None:
         faults.note(fault.component, "scale", before=deployment.wanted, after=fault.replicas)
@@ -91,36 +95,11 @@ def _scale(world: World, faults: Faults, fault: ScaleFault) -> None:
     faults.at(fault.at, set_number)
 
 
-def _lose_packets(world: World, faults: Faults, fault: PacketLossFault) -> None:
-    path = world.client_path()
-    assert path is not None  # the scenario's own check has seen to it
-    normal = path.loss_ratio
-    span_s, told = (fault.at, fault.duration), (CLIENT, fault.kind)
-    faults.stretch(span_s, lambda: path.lose(fault.loss), lambda: path.lose(normal), told=told)
-
-
 def _flushable(world: World, name: str) -> _Flushes:
     cache = world.part(name)
     if not isinstance(cache, _Flushes):
         raise Unsupported(f"{name}: a cache of your own needs a method flush() for the fault that empties it")
     return cache
-
-
-def _partition(world: World, faults: Faults, fault: PartitionFault) -> None:
-    one, other = fault.between
-    wire = world.wire(one, other)
-    assert wire is not None  # this fault is the reason to have one
-
-    def begin() -> None:
-        wire.cut()
-        faults.note(one, "partition", between=[one, other])
-
-    def end() -> None:
-        wire.mend()
-        faults.note(one, "partition_over", between=[one, other])
-
-    faults.at(fault.at, begin)
-    faults.at(fault.at + fault.duration, end)
 
 
 def _crash_cache(world: World, faults: Faults, fault: CrashFault) -> None:

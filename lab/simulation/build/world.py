@@ -20,14 +20,13 @@ from lab.scenario.components import (
     Service,
     WaitingRoom,
 )
-from lab.scenario.components import (
-    Stream as StreamSpec,
-)
-from lab.scenario.faults import CrashFault, PartitionFault, struck
+from lab.scenario.components import Stream as StreamSpec
+from lab.scenario.faults import CrashFault, PartitionFault
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.shards import places_of
+from lab.scenario.zones import strikes
 from lab.simulation import host
 from lab.simulation.build.autoscaler import make_deployment, make_platform, start_autoscaler
 from lab.simulation.build.cache import make_cache
@@ -49,6 +48,7 @@ from lab.simulation.log import Log
 from lab.simulation.network.path import ClientPath
 from lab.simulation.request import Part
 from lab.simulation.variate import Variate
+from lab.simulation.zones import Zones
 
 
 class World:
@@ -82,6 +82,7 @@ class World:
         self._hosts: dict[str, host.Host] = {}
         self._clusters: dict[str, Cluster] = {}
         self._deployments: dict[str, Deployment] = {}
+        self._zones: dict[str, Zones] = {}
         self._wires: dict[frozenset[str], Wire] = {}
         self._breakable: dict[str, Breakable] = {}
         self._client_path: ClientPath | None = None
@@ -191,6 +192,14 @@ class World:
             self._deployments[name] = make_deployment(self, name, spec, self.fleet(name))
         return self._deployments[name]
 
+    def zones(self, name: str) -> Zones:
+        """Return which process of a service is in which zone."""
+        if name not in self._zones:
+            spec = self.scenario.components[name]
+            assert isinstance(spec, Service)  # the scenario's own check has seen to it
+            self._zones[name] = Zones(fleet=self.fleet(name), zones=spec.zones)
+        return self._zones[name]
+
     def start_autoscalers(self) -> None:
         """Have every autoscaler of the scenario begin to look."""
         for name, spec in self.scenario.components.items():
@@ -219,7 +228,7 @@ class World:
 
     def may_fail(self, name: str) -> bool:
         """Whether faults are described for this component: then it is made of parts that can fail."""
-        return name in self._failing or any(name in struck(fault) for fault in self.scenario.faults)
+        return name in self._failing or any(strikes(self.scenario, fault, name) for fault in self.scenario.faults)
 
     def wire(self, one: str, other: str) -> Wire | None:
         """Return the wire between two components, where a fault cuts it; else None."""
