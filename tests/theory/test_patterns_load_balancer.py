@@ -61,7 +61,6 @@ def test_hot_key_within_bounds() -> None:
     homes = _variant("hot_key_hashing")
     bounded = _variant("hot_key_hashing", hash_balance_factor=150)
     anywhere = _variant("hot_key_hashing", algorithm="leastconn", hash_type="map_based", weights=None)
-    assert _change(homes, bounded, "sojourn_time_s_p99")["high"] < 0
     assert bounded.value("sojourn_time_s_p99") < 0.5 * homes.value("sojourn_time_s_p99")
     assert bounded.value("hit_ratio", "remembered") > anywhere.value("hit_ratio", "remembered") + 0.05
     visits = bounded.visits[bounded.visits["component"] == "edge"]
