@@ -87,15 +87,29 @@ def _overlap(one: Fault, other: Fault) -> bool:
 
 
 def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
-    if isinstance(fault, PartitionFault):
-        yield from _unfit_partition(scenario, fault, where)
-        return
-    if isinstance(fault, PacketLossFault):
-        yield from packet_loss_problems(scenario, fault, where)
-        return
-    if isinstance(fault, ZoneLossFault):
-        yield from zone_problems(scenario, fault, where)
-        return
+    match fault:
+        case PartitionFault():
+            yield from _unfit_partition(scenario, fault, where)
+        case PacketLossFault():
+            yield from packet_loss_problems(scenario, fault, where)
+        case ZoneLossFault():
+            yield from zone_problems(scenario, fault, where)
+        case _:
+            yield from _unfit_for_component(scenario, fault, where)
+
+
+def _unfit_for_component(
+    scenario: Scenario,
+    fault: CrashFault
+    | HangFault
+    | SlowDownFault
+    | BadDeployFault
+    | FlushFault
+    | FailoverFault
+    | QuotaFault
+    | ScaleFault,
+    where: Path,
+) -> Iterator[Problem]:
     component, kinds = scenario.components.get(fault.component), _STRUCK[type(fault)]
     yield from _no_such_shard(fault, component, where)
     if not isinstance(component, kinds):
