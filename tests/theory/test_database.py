@@ -153,7 +153,7 @@ CASES = [
         _scenario(
             {"cores": 1, "shards": 2, "queries": {"get": "10ms"}},
             rate=f"{60 / _HOT_SHARE:.6f}/s",
-            duration="16s",
+            duration="13s",
         ).with_({"workload.keys": {"kind": "zipf", "exponent": 1.0, "count": 60}}),
         "number_in_service_mean",
         f"main.shard_{_HOT}.server",

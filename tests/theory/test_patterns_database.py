@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,27 @@ def test_polling_makes_a_tail_that_a_queue_does_not_have() -> None:
     # With twice the writes the file is free for a third of the time, and yet somebody looks in vain for a second.
     fuller = _run("sqlite_writers", **{"run.replications": 1, "workload.arrival_rate": "400/s"})
     assert fuller.requests["sojourn_time_s"].max() > 0.5
+
+
+@pytest.mark.slow
+def test_a_failover_loses_what_was_answered_in_the_last_lag_or_costs_a_lag_a_commit() -> None:
+    """100/s x 50 ms: five answered transfers are gone each time; waiting for a replica none is, 50 ms later each."""
+    runs = [
+        _run("failover_window", **{"components.main.synchronous_replicas": replicas, "run.replications": 2})
+        for replicas in (0, 1)
+    ]
+    lost = [
+        [json.loads(detail)["lost_commits"] for detail in run.events.loc[run.events["kind"] == "promoted", "detail"]]
+        for run in runs
+    ]
+    assert all(0 < count < 15 for count in lost[0])
+    assert lost[1] == [0, 0]
+    price_s = [run.value("sojourn_time_s_p50", "transfer") for run in runs]
+    assert price_s[1] - price_s[0] == pytest.approx(0.05, abs=0.001)
+    assert [all(result.met for result in run.objectives()) for run in runs] == [True, False]
+    for run in runs:  # meanwhile nobody writes, and nearly everybody reads
+        window = run.requests[run.requests["intended_start_s"].between(8, 13)]
+        answered = (window["outcome"] == "ok").groupby(window["endpoint"], observed=True).mean()
+        assert answered["transfer"] < 0.05
+        assert answered["balance"] > 0.95
+        assert broken_laws(run) == []

@@ -44,7 +44,7 @@ def test_a_hot_row_is_an_mg1_queue_whose_service_is_the_hold() -> None:
         {"queries": {"change": {"statement": "update", "time": {"kind": "uniform", "low": "4ms", "high": "8ms"}}}},
         duration="5500ms",
         warm_up="500ms",
-        replications=26,
+        replications=24,
     )
     twin = {"kind": "uniform", "low": "4.2ms", "high": "8.4ms"}
     theory = mg1.waiting_time_s_mean(arrival_rate_per_s=250 / 3, service_time_s=0.006, service_time_scv=1 / 27)
