@@ -59,6 +59,9 @@ class HedgingClients:
         asked.attempts = race.sent
         if self._spec.timeout is not None:
             Timer(self._clock, self._spec.timeout, Order.EXPIRY, lambda _: self._expire(asked, race, copy))
+        return self._do(asked, copy)
+
+    def _do(self, asked: ClientRequest, copy: int) -> Handling:
         request = Request(asked.number, copy, asked.endpoint, asked.key, 0)
         if self._round_trip is not None:
             yield from travel(self._clock, self._log, request, self._round_trip(request))

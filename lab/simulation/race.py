@@ -24,7 +24,7 @@ class Race:
     Args:
         hedge: when a further copy is sent, and how many there are.
         guard: what pays for further copies, and is told how each ended that was still waited for; None: free.
-        send: does the copy of this number, and returns how it ended.
+        send: begins the copy of this number: returns what does it.
         over: told how the race ended, while ``under_way`` still holds the copies that have lost.
 
     Attributes:
@@ -80,12 +80,12 @@ class Race:
         copy = self.sent
         self.sent += 1
         self.under_way[copy] = None
-        self._clock.process(self._do(copy))
+        self._clock.process(self._do(copy, self._send(copy)))
         if self.sent < self._hedge.attempts:
             Timer(self._clock, self._hedge.after, Order.ARRIVAL, lambda _: self._hedge_after(copy))
 
-    def _do(self, copy: int) -> Handling:
-        outcome = yield from self._send(copy)
+    def _do(self, copy: int, handling: Handling) -> Handling:
+        outcome = yield from handling
         self.note(copy, outcome)
         return outcome
 

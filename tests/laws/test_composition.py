@@ -177,6 +177,26 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         for protection in ("single_flight", "lock", "early_refresh", "stale_while_revalidate")
     },
     "service": ([{"kind": "call", "target": "callee", "endpoint": "get"}], {"callee": _CALLEE}),
+    "quorum_with_a_hedged_call": (
+        [
+            {
+                **{"kind": "parallel", "wait_for": 2, "timeout": "5s"},
+                "branches": [
+                    [
+                        {
+                            "kind": "call",
+                            "target": "callee",
+                            "endpoint": "get",
+                            "hedge": {"after": "20ms", "budget": "10%"},
+                        }
+                    ],
+                    [_QUERY],
+                    [_WAIT],
+                ],
+            }
+        ],
+        {"callee": _CALLEE, "main": _DATABASE},
+    ),
     "impatient_call": ([{"kind": "call", "target": "callee", "endpoint": "get", "timeout": "5s"}], {"callee": _CALLEE}),
     "thread": ([{"kind": "thread", "steps": [_WAIT, {"kind": "cpu", "time": "3ms"}, _QUERY]}], {"main": _DATABASE}),
     "service_on_a_shared_host": (

@@ -80,7 +80,7 @@ def test_an_overrun_backend_sees_k_times_what_it_accepts() -> None:
 
 def test_who_says_no_decides_what_is_left_for_work() -> None:
     """Turned away at the service, an overload leaves it nothing; held back by clients, most of its capacity."""
-    scenario = lab.read_scenario(PATTERN)
+    scenario = lab.read_scenario(PATTERN).with_({"run.replications": 2})
 
     def goodput(run: lab.Run, begin_s: float, end_s: float) -> pd.Series:
         ok = run.requests[(run.requests["outcome"] == "ok") & run.requests["end_s"].between(begin_s, end_s)]

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import lab
-from lab.theory import fan_out
+from lab.theory import fan_out, hedging
 from lab.theory.intervals import Interval, mean_interval
 
 LEVEL = 0.999
@@ -105,6 +105,13 @@ def test_sixty_three_percent_of_pages_meet_a_slow_leaf() -> None:
     of_most, _ = slow(wait_for=97)
     assert of_most.contains(stats.binom.sf(3, 100, leaf.sf(1.0)))  # more than three of a hundred are slow
     assert of_most.high < 0.1
+    hedged, run = slow(**{"branches.0.0.hedge": {"after": "200ms"}})
+    both_slow = hedging.slower_probability(slower_than=leaf.sf, time_s=1.0, delay_s=0.2)
+    assert hedged.contains(fan_out.slow_probability(branches=100, branch_slow_probability=both_slow))
+    assert hedged.high < 0.1
+    calls = (run.visits["component"] == "leaf").groupby(run.visits["replication"]).sum()
+    sent = run.requests.groupby("replication").size() * 100
+    assert mean_interval(calls / sent, LEVEL).high < 1 + 1.5 * leaf.sf(0.2)  # what it costs
     _, run = slow(timeout="500ms", on_failure="partial")
     assert run.requests["sojourn_time_s"].max() <= 0.5 + 1e-9
     assert _ended(run, "root.parallel", "full", "operation").contains(leaf.cdf(0.5) ** 100)

@@ -68,7 +68,7 @@ def test_a_slow_minority_is_escaped() -> None:
 def test_hedging_helps_where_lateness_is_chance_and_harms_where_it_is_load() -> None:
     """At 30 % of the capacity a twentieth more copies cut the tail; at 85 % they bring the servers down."""
     scenario = lab.read_scenario(PATTERN)
-    busy = {"workload.arrival_rate": "170/s", "run.duration": "20s", "run.replications": 3}
+    busy = {"workload.arrival_rate": "170/s", "run.duration": "15s", "run.replications": 2}
 
     def run(**changes: Any) -> lab.Run:
         return lab.simulate(scenario.with_(changes), progress=False, allow_unstable=True)
