@@ -31,6 +31,7 @@ AXIS_NAMES = {
     "number_waiting_mean": "number waiting",
     "number_in_service_mean": "number in service",
     "hit_ratio": "hit ratio",
+    "full_answer_ratio": "full answers",
 }
 
 

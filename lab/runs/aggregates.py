@@ -10,6 +10,7 @@ import pandas as pd
 
 from lab.errors import NotEnoughData
 from lab.runs.aggregator import Edges, place, usual_bin_s
+from lab.runs.answers import share_of_hits
 from lab.runs.buckets import quantile
 from lab.runs.invocations import INVOCATIONS, PLATFORM
 from lab.runs.tables import AGGREGATES
@@ -52,7 +53,7 @@ class Aggregates:
 
             looked_up, admitted, served = (sum_of(each) for each in ("looked_up", "admitted", "served"))
             if looked_up:
-                yield "hit_ratio", component, sum_of("hits") / looked_up
+                yield *share_of_hits(component), sum_of("hits") / looked_up
             if read := sum_of("read"):
                 yield "stale_ratio", component, sum_of("stale") / read
             if component.endswith(PLATFORM):
@@ -86,7 +87,8 @@ class Aggregates:
             look_ups = sums["looked_up_then"]
             if look_ups.any():
                 none = np.full(len(look_ups), np.nan)
-                yield "hit_ratio", component, np.divide(sums["hits_then"], look_ups, out=none, where=look_ups > 0)
+                shares = np.divide(sums["hits_then"], look_ups, out=none, where=look_ups > 0)
+                yield *share_of_hits(component), shares
 
     def visits(self, replication: int, component: str, window: Window) -> float:
         """Return how many visits the window's requests made to a component."""

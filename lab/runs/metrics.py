@@ -14,6 +14,7 @@ import pandas as pd
 
 from lab.errors import NotEnoughData
 from lab.runs.aggregates import Aggregates
+from lab.runs.answers import share_of_hits
 from lab.runs.areas import areas, service_intervals, waiting_intervals
 from lab.runs.invocations import INVOCATIONS, PLATFORM
 from lab.runs.window import Window, by_replication, request_rows, rows_of
@@ -35,6 +36,7 @@ UNITS = {
     "attempts_mean": "",
     "in_flight": "",
     "hit_ratio": "",
+    "full_answer_ratio": "",
     "stale_ratio": "",
     "waiting_time_s_mean": "s",
     "waiting_time_s_p95": "s",
@@ -63,7 +65,8 @@ def metrics_frame(*, requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, 
         (not ok / finished), timeout_ratio, rejected_ratio, attempts_mean (per finished request), in_flight
         (count).
     Per component:
-        hit_ratio (visits that looked a key up; of a platform for functions: that found a warm process), invocations
+        hit_ratio (visits that looked a key up; of a platform for functions: that found a warm process),
+        full_answer_ratio (of a service: its parallel steps that do not simply wait for all), invocations
         (of a serverless service: requests that were given a process), stale_ratio (reads of a database with replicas,
         answers from a cdn that may serve stale ones),
         waiting_time_s_mean, _p95 and service_time_s_mean (admitted visits), number_waiting_mean and
@@ -144,7 +147,7 @@ def _all_components(requests: pd.DataFrame, visits: pd.DataFrame, window: Window
 def _of_visits(visits: pd.DataFrame, subject: str) -> Figures:
     hit = visits["hit"].dropna()
     if len(hit):
-        yield "hit_ratio", subject, float(hit.astype(bool).mean())
+        yield *share_of_hits(subject), float(hit.astype(bool).mean())
     stale = visits["stale"].dropna()
     if len(stale):
         yield "stale_ratio", subject, float(stale.astype(bool).mean())

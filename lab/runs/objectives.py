@@ -20,10 +20,10 @@ from lab.runs.window import Window, by_replication
 from lab.theory.intervals import proportion_interval
 from lab.units import parse_duration, parse_rate, parse_ratio
 
-_RATIOS = ("error_ratio", "timeout_ratio", "rejected_ratio", "hit_ratio")
+_RATIOS = ("error_ratio", "timeout_ratio", "rejected_ratio", "hit_ratio", "full_answer_ratio")
 _RATES = ("arrival_rate", "throughput", "goodput")
 _DURATIONS = ("sojourn_time", "waiting_time", "service_time", "recovery_time", "replica_seconds")
-_OF_COMPONENTS = ("hit_ratio", "waiting_time", "service_time", "replica_seconds")
+_OF_COMPONENTS = ("hit_ratio", "full_answer_ratio", "waiting_time", "service_time", "replica_seconds")
 _COSTS = (PER_HOUR, PER_MILLION_ANSWERS)
 _KEYS = frozenset({"metric", "quantile", "endpoint", "component", "at_most", "at_least"})
 

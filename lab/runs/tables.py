@@ -175,7 +175,12 @@ VISITS = Table(
         _seconds("waiting_time_s", "admitted_s - arrival_s", may_miss=True),
         _seconds("service_time_s", "own work, callees excluded; missing where it cannot be observed", may_miss=True),
         _OUTCOME,
-        Column(name="hit", kind="flag", may_miss=True, meaning="whether a cache or cdn had the key; missing elsewhere"),
+        Column(
+            name="hit",
+            kind="flag",
+            may_miss=True,
+            meaning="whether a cache or cdn had the key, or a parallel step got its full answer; missing elsewhere",
+        ),
         Column(
             name="stale",
             kind="flag",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lab.errors import DomainError, NotEnoughData
 from lab.runs.aggregates import Aggregates
+from lab.runs.answers import share_of_hits
 from lab.runs.areas import areas, service_intervals, waiting_intervals
 from lab.runs.metrics import ALL
 from lab.runs.window import Window, by_replication, rows_of
@@ -25,6 +26,7 @@ UNITS = {
     "number_waiting_mean": "",
     "number_in_service_mean": "",
     "hit_ratio": "",
+    "full_answer_ratio": "",
 }
 MAX_BINS = 1_000_000
 _NEEDED = ["arrival_s", "admitted_s", "departure_s", "hit"]
@@ -40,8 +42,9 @@ def timeline_frame(
 
     Arrivals count where they were meant to start, answers (throughput, goodput, errors) where they came, and
     sojourn times (of ok answers) at their intended start: what a client met who came at that moment. Numbers
-    waiting and in service are areas over the bin; hit ratios are over the lookups that arrived in it. A bin
-    without an ok answer (without a lookup) has no row for its sojourn times (hit ratio).
+    waiting and in service are areas over the bin; hit ratios are over the lookups that arrived in it, and full answers
+    over the parallel steps that began in it. A bin without an ok answer (without a lookup) has no row for its sojourn
+    times (hit ratio).
 
     Args:
         requests: the requests table.
@@ -118,8 +121,7 @@ def _of_components(visits: pd.DataFrame, edges: Floats) -> Series:
             arrivals, hits = np.asarray(looked_up["arrival_s"]), np.asarray(looked_up["hit"].astype(bool))
             lookups = _counts(arrivals, edges)
             yield (
-                "hit_ratio",
-                component,
+                *share_of_hits(component),
                 np.divide(
                     _counts(arrivals[hits], edges),
                     lookups,

@@ -36,20 +36,25 @@ class SojournTimeObjective(_Bounds):
 
 
 class RatioObjective(_Bounds):
-    """The share of requests that failed, or of look-ups that hit."""
+    """The share of requests that failed, of look-ups that hit, or of parallel steps that got their full answer."""
 
-    metric: Literal["error_ratio", "timeout_ratio", "rejected_ratio", "hit_ratio"]
+    metric: Literal["error_ratio", "timeout_ratio", "rejected_ratio", "hit_ratio", "full_answer_ratio"]
     endpoint: str | None = Field(default=None, description="Of one endpoint. None: of all.")
-    component: str | None = Field(default=None, description="The cache, for hit_ratio.")
+    component: str | None = Field(
+        default=None, description="The cache of a hit_ratio, the service of a full_answer_ratio."
+    )
     at_most: Ratio | None = Field(default=None, description="Largest share allowed.")
     at_least: Ratio | None = Field(default=None, description="Smallest share wanted.")
 
     @model_validator(mode="after")
     def _cache_named(self) -> RatioObjective:
-        if (self.metric == "hit_ratio") != (self.component is not None):
-            raise ValueError("component names the cache of a hit_ratio, and only of a hit_ratio")
-        if self.metric == "hit_ratio" and self.endpoint is not None:
-            raise ValueError("a hit_ratio is that of a cache; leave endpoint out")
+        of_component = self.metric in ("hit_ratio", "full_answer_ratio")
+        if of_component != (self.component is not None):
+            raise ValueError(
+                "component names the cache of a hit_ratio or the service of a full_answer_ratio, and only of these"
+            )
+        if of_component and self.endpoint is not None:
+            raise ValueError(f"a {self.metric} is that of a component; leave endpoint out")
         return self
 
 

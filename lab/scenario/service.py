@@ -13,7 +13,7 @@ from lab.scenario.autoscaler import Autoscaler
 from lab.scenario.names import Name
 from lab.scenario.pauses import Pauses
 from lab.scenario.payload import Payload
-from lab.scenario.steps import StepSpec, ThreadStep, walk
+from lab.scenario.steps import ParallelStep, StepSpec, ThreadStep, walk
 
 _NO_TIME = Constant(mean="0s")  # type: ignore[arg-type]  # text in, seconds inside
 
@@ -100,6 +100,11 @@ def every_step(service: Service) -> Iterator[StepSpec]:
     """Yield the steps of all endpoints, nested ones too, in the order in which they are written."""
     for steps in service.endpoints.values():
         yield from walk(steps)
+
+
+def fan_outs(service: Service) -> list[ParallelStep]:
+    """Return the parallel steps of a service that do not simply wait for all branches."""
+    return [step for step in every_step(service) if isinstance(step, ParallelStep) and not step.waits_for_all]
 
 
 def uses_threads(service: Service) -> bool:

@@ -129,7 +129,8 @@ class ParallelStep(Spec):
 
     Branches that nobody waits for any more work on and hold what they hold, as the tasks do that ``asyncio.wait``
     returns as pending. Where not all are waited for, the visits have a row of ``NAME.parallel`` for each such step,
-    whose operation says how it ended (``full``, ``partial``, ``failed``), and one of ``NAME.branches`` a branch.
+    whose operation says how it ended (``full``, ``partial``, ``failed``), and one of ``NAME.branches`` a branch; the
+    share of full answers is the figure full_answer_ratio.
     """
 
     kind: Literal["parallel"] = "parallel"

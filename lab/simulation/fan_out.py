@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from simpy import Interrupt
 from simpy.events import Process
 
+from lab.runs.answers import PARALLEL
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.event_loop import Loop
 from lab.simulation.log import Log, Visit
@@ -138,7 +139,7 @@ class FanOut:
     def run(self, request: Request, visit: Visit) -> Handling:
         """Start every branch, and wait until it is decided how this ends."""
         clock, rule, tally = self._clock, self._rule, Tally(self._clock, self._rule)
-        row = self._log.open_visit(request, f"{self._name}.parallel", self._index, clock.now)
+        row = self._log.open_visit(request, f"{self._name}{PARALLEL}", self._index, clock.now)
         row.operation = "parallel"
         row.admit(clock.now)
         for branch in self._branches:
@@ -149,10 +150,11 @@ class FanOut:
         try:
             yield tally.over
         except Interrupt:  # the process died, and all its tasks with it
-            row.operation = "failed"
+            row.operation, row.hit = "failed", False
             row.close(clock.now, Outcome.ERROR)
             raise
         row.operation = rule.ends(tally.good)
+        row.hit = row.operation == "full"
         return row.close(clock.now, Outcome.ERROR if row.operation == "failed" else Outcome.OK)
 
     def _run(self, branch: Steps, task: Request, tally: Tally) -> Handling:

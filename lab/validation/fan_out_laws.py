@@ -8,16 +8,11 @@ import pandas as pd
 
 from lab.scenario.components import Service
 from lab.scenario.scenario import Scenario
-from lab.scenario.service import every_step
+from lab.scenario.service import fan_outs
 from lab.scenario.steps import ParallelStep
 
 _ROUNDING_S = 1e-9
 _ATTEMPT = ["replication", "request", "attempt"]
-
-
-def fan_outs(service: Service) -> list[ParallelStep]:
-    """Return the parallel steps of a service that leave rows: those that do not simply wait for all branches."""
-    return [step for step in every_step(service) if isinstance(step, ParallelStep) and not step.waits_for_all]
 
 
 def broken_fan_out_laws(scenario: Scenario, visits: pd.DataFrame) -> Iterator[str]:

@@ -239,6 +239,23 @@ class TestLaws:
         assert endings[["full", "partial"]].min() > 20
         assert broken_laws(run) == []
 
+    def test_the_share_of_full_answers_is_a_figure(self) -> None:
+        """Of whole and of summary Runs, over time, and it can be judged."""
+        wanted = {"metric": "full_answer_ratio", "component": "api"}
+        described = _wide(wait_for=3, timeout="60ms", on_failure="partial").with_(
+            {"objectives": [{**wanted, "at_least": "1%"}, {**wanted, "at_least": "100%"}]}
+        )
+        run, short = (
+            lab.simulate(described, progress=False, allow_unstable=True, keep=keep) for keep in ("all", "summary")
+        )
+        taken = run.visits[(run.visits["component"] == "api.parallel") & run.visits["departure_s"].notna()]
+        full = (taken["operation"] == "full").groupby(taken["replication"]).mean()
+        assert run.value("full_answer_ratio", "api") == pytest.approx(full.mean())
+        assert short.value("full_answer_ratio", "api") == pytest.approx(full.mean())
+        assert [each.met for each in short.objectives()] == [True, False]
+        over_time = run.timeline(5.0).query("metric == 'full_answer_ratio'")
+        assert set(over_time["subject"]) == {"api"}
+
     @pytest.mark.parametrize(
         ("promised", "says"),
         [
@@ -275,3 +292,13 @@ def test_what_makes_no_sense_is_refused(step: dict[str, Any], says: str) -> None
     with pytest.raises(lab.errors.ScenarioError) as caught:
         fine.with_({"components.api.endpoints.get.0": step})
     assert any("components.api.endpoints.get" in said and says in said for said in caught.value.problems), caught.value
+
+
+def test_full_answers_are_judged_where_there_may_be_others() -> None:
+    """A step that waits for all gets all or fails."""
+    fine = scenario({"api": service(_parallel("1ms", "2ms"))})
+    objective = {"metric": "full_answer_ratio", "component": "api", "at_least": "99%"}
+    with pytest.raises(lab.errors.ScenarioError, match="no parallel step that could get less than all"):
+        fine.with_({"objectives": [objective]})
+    with pytest.raises(lab.errors.ScenarioError, match="names the cache of a hit_ratio or the service"):
+        fine.with_({"objectives": [{"metric": "full_answer_ratio", "at_least": "99%"}]})
