@@ -61,6 +61,11 @@ def client_problems(scenario: Scenario) -> Iterator[Problem]:
                     "closed or sessions, or scope: shared"
                 )
                 yield Problem(path=path, message=message)
+    if client.timeout is None and client.deadline is None:
+        for name, part in scenario.components.items():
+            if isinstance(part, Service) and part.drop_expired:
+                message = "has no effect, as clients never give up; give them a timeout or a deadline"
+                yield Problem(path=("components", name, "drop_expired"), message=message)
     if isinstance(workload, OpenWorkload | SessionsWorkload):
         for curve in curves(workload.arrival_rate):
             if isinstance(curve, DiurnalRate) and scenario.run.duration > _MOST_PERIODS * curve.period:

@@ -10,15 +10,18 @@ from lab.scenario.fronts import leads_to
 from lab.scenario.places import Place
 from lab.scenario.scenario import Scenario
 from lab.scenario.serverless import ServerlessAutoscaler
+from lab.scenario.shedding import ServerCodel
 from lab.scenario.steps import CallStep, ParallelStep, StepSpec, nested
 
 
 def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
-    """Return whether something ends the queue: a backlog, a capacity, or a queue or pool timeout.
+    """Return whether something ends the queue: a backlog, a capacity, shedding, or a queue or pool timeout.
 
     The client's timeout does not, but in a waiting room: it ends what the client sees, but the work that it left behind
     is still done. Nor does a caller of few requests at once that does not always wait for its calls to end.
     """
+    if place.resource == "bulkhead":
+        return True  # who waits there has a longest wait
     component = scenario.components[place.component]
     if isinstance(component, Queue):
         return component.capacity is not None
@@ -42,9 +45,19 @@ def _few_at_once(scenario: Scenario, name: str, known: dict[str, bool]) -> bool:
     if name not in known:
         service = scenario.components[name]
         assert isinstance(service, Service)
-        refuses = service.backlog is not None or isinstance(service.autoscaler, ServerlessAutoscaler)
+        refuses = _thinned_out(scenario, service) or isinstance(service.autoscaler, ServerlessAutoscaler)
         known[name] = refuses or all(_ways_in(scenario, name, known))
     return known[name]
+
+
+def _thinned_out(scenario: Scenario, service: Service) -> bool:
+    """Whether its own keys bound the backlog: how many wait, or how long whoever is called may have waited.
+
+    CoDel does not: it sheds the more often the longer the wait is too long, but knows no longest wait.
+    """
+    impatient = scenario.client.timeout is not None or scenario.client.deadline is not None
+    expires = service.drop_expired and impatient
+    return service.backlog is not None or isinstance(service.shedding, ServerCodel) or expires
 
 
 def _ways_in(scenario: Scenario, name: str, known: dict[str, bool]) -> Iterator[bool]:

@@ -23,6 +23,7 @@ from lab.scenario.fronts import Front, service_behind, service_name_behind
 from lab.scenario.replicas import most_replicas
 from lab.scenario.routes import Role
 from lab.scenario.scenario import Scenario
+from lab.scenario.service import most_at_once
 
 Resource = Literal[
     "slots",
@@ -40,6 +41,7 @@ Resource = Literal[
     "deliveries",
     "checks",
     "admissions",
+    "bulkhead",
 ]
 CONNECTIONS: dict[Role, Resource] = {"primary": "connections", "replicas": "replica_connections"}
 CORES: dict[Role, Resource] = {"primary": "cores", "replicas": "replica_cores"}
@@ -57,8 +59,9 @@ class Place:
             is asked for most; those of all its replicas together are ``replica_connections`` and ``replica_cores``),
             the lock of its ``hottest_row``, or the ``writer`` of an SQLite file; the ``accesses`` of a cache or a cdn;
             the ``publishings`` and ``deliveries`` of a queue or stream; the ``checks`` of a rate limiter; the ``slots``
-            inside a waiting room, and its ``admissions``, one after another.
-        caller: the service whose replicas keep the pool; "" for everything else.
+            inside a waiting room, and its ``admissions``, one after another; the ``bulkhead`` of a
+            caller before what it calls.
+        caller: the service whose replicas keep the pool or the bulkhead; "" for everything else.
     """
 
     component: str
@@ -76,16 +79,15 @@ def servers(scenario: Scenario, place: Place) -> int | None:
     Of a service with an autoscaler: when it has scaled up as far as it may, for the arithmetic knows no time.
     """
     component = scenario.components[place.component]
+    if place.resource == "bulkhead":
+        caller = service_behind(scenario, place.caller)
+        each = caller.bulkheads[place.component].max_concurrent
+        return each * caller.workers * most_replicas(scenario, place.caller)
     match component:
         case LoadBalancer() | Nginx() | Envoy() | Cdn() | RateLimiter() | WaitingRoom():
             return _let_through(scenario, place, component)
         case Service():
-            processes = most_replicas(scenario, place.component) * component.workers
-            if place.resource in ("event_loop", "gil"):
-                return processes
-            if place.resource == "threads":
-                return component.threads * processes
-            return None if component.concurrency is None else component.concurrency * processes
+            return _of_service(component, place, most_replicas(scenario, place.component) * component.workers)
         case Cache():
             return None
         case Database() if place.resource in ("hottest_row", "writer"):
@@ -105,6 +107,15 @@ def servers(scenario: Scenario, place: Place) -> int | None:
             return component.cores
         case _:
             assert_never(component)
+
+
+def _of_service(service: Service, place: Place, processes: int) -> int | None:
+    if place.resource in ("event_loop", "gil"):
+        return processes
+    if place.resource == "threads":
+        return service.threads * processes
+    most = most_at_once(service)
+    return None if most is None else most * processes
 
 
 def _let_through(scenario: Scenario, place: Place, front: Front) -> int | None:
@@ -133,7 +144,8 @@ def _deliveries(queue: Queue | Stream, consumer: Service, most: int) -> int:
     """Return how many messages are worked on at once: each replica takes no more than it may, and has slots for."""
     if isinstance(queue, Stream):
         return min(queue.partitions, most)
-    slots = None if consumer.concurrency is None else consumer.concurrency * consumer.workers
+    most_in_worker = most_at_once(consumer)
+    slots = None if most_in_worker is None else most_in_worker * consumer.workers
     if queue.partitions is not None:
         return min(queue.partitions, most * (slots or queue.partitions))
     return most * min(queue.prefetch, slots or queue.prefetch)

@@ -57,7 +57,7 @@ def _unfit_serverless(scenario: Scenario, name: str, service: Service) -> Iterat
     if service.concurrency is None:
         message = "serverless needs to know how many requests one process works on at once; write 1, as Lambda does"
         yield Problem(path=(*where, "concurrency"), message=message)
-    for key in ("workers", "backlog", "discipline"):
+    for key in ("workers", "backlog", "discipline", "shedding"):
         if getattr(service, key) != default_of(Service, key):
             message = "has no effect with serverless, which gives a process no more requests than it has slots"
             yield Problem(path=(*where, key), message=message)

@@ -12,9 +12,11 @@ _Schema = dict[str, Any]
 # Unions that occur many times get a definition of their own, found by the first of their members.
 _NAMED_UNIONS = {
     "Constant": "Distribution",
+    "Codel": "Shedding",
     "ConstantRate": "ArrivalRate",
     "CpuStep": "Step",
     "CrashFault": "Fault",
+    "Gradient2": "AdaptiveConcurrency",
     "HpaAutoscaler": "Autoscaler",
     "LoadBalancer": "Component",
     "SojournTimeObjective": "Objective",

@@ -9,10 +9,13 @@ from pydantic import Field
 
 from lab.distributions import Constant, Distribution
 from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
+from lab.scenario.adaptive_concurrency import AdaptiveConcurrency
 from lab.scenario.autoscaler import Autoscaler
+from lab.scenario.bulkhead import Bulkhead
 from lab.scenario.names import Name
 from lab.scenario.pauses import Pauses
 from lab.scenario.payload import Payload
+from lab.scenario.shedding import Shedding
 from lab.scenario.steps import ParallelStep, StepSpec, ThreadStep, walk
 
 _NO_TIME = Constant(mean="0s")  # type: ignore[arg-type]  # text in, seconds inside
@@ -31,12 +34,33 @@ class Service(Spec):
     concurrency: Count | None = Field(
         default=None, description="Requests that a replica works on at once. None: no limit."
     )
+    adaptive_concurrency: AdaptiveConcurrency | None = Field(
+        default=None,
+        description="Instead of a fixed concurrency: a limit that each worker finds by itself from how long its "
+        "requests take, from getting a slot to the end, if they went well. None: the concurrency stays as it is.",
+    )
     backlog: CountOrZero | None = Field(
         default=None, description="Requests that may wait in a replica; beyond it: 503. None: no limit."
     )
-    discipline: Literal["fifo", "lifo", "priority"] = Field(
+    discipline: Literal["fifo", "lifo", "priority", "adaptive_lifo"] = Field(
         default="fifo",
-        description="Who of the backlog gets a free slot: who has waited longest, who came last, or the most urgent.",
+        description="Who of the backlog gets a free slot: who has waited longest, who came last, or the most urgent; "
+        "adaptive_lifo: who has waited longest while few wait, who came last once lifo_threshold or more do.",
+    )
+    lifo_threshold: Count | None = Field(
+        default=None,
+        description="With discipline adaptive_lifo: from how many waiting on the newest goes first (HHVM's "
+        "ThreadJobLIFOSwitchThreshold).",
+    )
+    shedding: Shedding | None = Field(
+        default=None,
+        description="Whom of the backlog a worker turns away (503) instead of giving them a slot, because they waited "
+        "too long. None: nobody.",
+    )
+    drop_expired: bool = Field(
+        default=False,
+        description="Whether work is not begun (503) whose client has given up, as a deadline tells that travels with "
+        "requests and calls: the client's timeout or deadline. What messages in queues ask for has none.",
     )
     priorities: dict[Name, CountOrZero] = Field(
         default={},
@@ -91,6 +115,11 @@ class Service(Spec):
     autoscaler: Autoscaler | None = Field(
         default=None, description="What changes the number of replicas during the run. None: it stays."
     )
+    bulkheads: dict[Name, Bulkhead] = Field(
+        default={},
+        description="Called component to how many calls of it each worker has under way at most; beyond it a call "
+        "waits, or fails at once (502), while calls of others go on.",
+    )
     endpoints: dict[Name, Annotated[tuple[StepSpec, ...], Field(min_length=1)]] = Field(
         min_length=1, description="Endpoint name to its steps."
     )
@@ -105,6 +134,11 @@ def every_step(service: Service) -> Iterator[StepSpec]:
 def fan_outs(service: Service) -> list[ParallelStep]:
     """Return the parallel steps of a service that do not simply wait for all branches."""
     return [step for step in every_step(service) if isinstance(step, ParallelStep) and not step.waits_for_all]
+
+
+def most_at_once(service: Service) -> int | None:
+    """Return how many requests a worker works on at once at most; None if there is no limit."""
+    return service.concurrency if service.adaptive_concurrency is None else service.adaptive_concurrency.max
 
 
 def uses_threads(service: Service) -> bool:

@@ -9,9 +9,10 @@ from lab.quantities import default_of
 from lab.scenario.components import Cache, Component
 from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.serverless import ServerlessAutoscaler
-from lab.scenario.service import Service, uses_threads
+from lab.scenario.service import Service, every_step, most_at_once, uses_threads
+from lab.scenario.shedding import Codel
 from lab.scenario.stampede import StaleWhileRevalidate
-from lab.scenario.steps import CachedStep, ParallelStep, StepSpec, ThreadStep, TransactionStep
+from lab.scenario.steps import CachedStep, CallStep, ParallelStep, StepSpec, ThreadStep, TransactionStep
 
 
 def service_problems(components: Mapping[str, Component], name: str, service: Service) -> Iterator[Problem]:
@@ -22,7 +23,14 @@ def service_problems(components: Mapping[str, Component], name: str, service: Se
         name: what the scenario calls the service.
         service: the service.
     """
-    own = (*_number(service), *_admission(service), *_priorities(service), *_threads(service), *_zones(service))
+    own = (
+        *_number(service),
+        *_admission(service),
+        *_bulkheads(service),
+        *_priorities(service),
+        *_threads(service),
+        *_zones(service),
+    )
     for key, message in own:
         yield Problem(path=("components", name, key), message=message)
     for endpoint, steps in service.endpoints.items():
@@ -35,14 +43,37 @@ def _number(service: Service) -> Iterator[tuple[str, str]]:
 
 
 def _admission(service: Service) -> Iterator[tuple[str, str]]:
-    if service.concurrency is None:
+    if service.adaptive_concurrency is not None and service.concurrency is not None:
+        yield "concurrency", "has no effect, as adaptive_concurrency sets it; leave one of them out"
+    if most_at_once(service) is None:
         unlimited = "has no effect, as nobody waits at a service without a limit; give it a concurrency too"
         if service.backlog is not None:
             yield "backlog", unlimited
         if service.discipline != "fifo":
             yield "discipline", unlimited
-    if service.backlog is None and mean_s(service.rejection_overhead) > 0:
+        if service.shedding is not None:
+            yield "shedding", unlimited
+    turns_away = service.backlog is not None or service.shedding is not None
+    if not turns_away and mean_s(service.rejection_overhead) > 0:
         yield "rejection_overhead", "has no effect, as nobody is turned away without a backlog; give it a backlog too"
+    if service.backlog == 0 and service.shedding is not None:
+        yield "shedding", "has no effect, as with backlog: 0 nobody waits; leave one of them out"
+    if isinstance(service.shedding, Codel) and service.discipline != "fifo":
+        yield (
+            "shedding",
+            f"codel judges the queue by how long its oldest has waited, and with {service.discipline} that is not who "
+            "is called; use fifo, or server_codel",
+        )
+    if (service.discipline == "adaptive_lifo") != (service.lifo_threshold is not None):
+        yield "lifo_threshold", "belongs to discipline adaptive_lifo, and that needs one; write both, or neither"
+
+
+def _bulkheads(service: Service) -> Iterator[tuple[str, str]]:
+    called = dict.fromkeys(step.target for step in every_step(service) if isinstance(step, CallStep))
+    for target in service.bulkheads:
+        if target not in called:
+            known = ", ".join(called) or "nothing"
+            yield "bulkheads", f"there is no call of {shown(target)} to hold back here (it calls: {known})"
 
 
 def _priorities(service: Service) -> Iterator[tuple[str, str]]:

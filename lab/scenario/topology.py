@@ -144,10 +144,14 @@ def _of_service(service: Service, replicas: str) -> Iterator[str]:
         yield f"{service.workers} workers each"
     if service.concurrency is not None:
         yield f"concurrency {service.concurrency}"
+    if service.adaptive_concurrency is not None:
+        yield f"{service.adaptive_concurrency.kind} up to {service.adaptive_concurrency.max}"
     if service.backlog is not None:
         yield f"backlog {service.backlog}"
     if service.discipline != "fifo":
         yield service.discipline
+    if service.shedding is not None:
+        yield service.shedding.kind
     if uses_threads(service):
         yield f"{service.threads} threads"
     if service.zones:

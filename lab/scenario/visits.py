@@ -34,7 +34,7 @@ from lab.scenario.components import (
     WaitingRoom,
 )
 from lab.scenario.demands import endpoint_steps
-from lab.scenario.fronts import Front
+from lab.scenario.fronts import Front, service_behind
 from lab.scenario.mix import popularity, request_mix
 from lab.scenario.passing import passed_shares
 from lab.scenario.places import CONNECTIONS, CORES, Place
@@ -172,7 +172,11 @@ class _Tour:
             case TransactionStep():
                 return self._transaction(step, caller, visits)
             case CallStep():
-                return self.call(step.target, step.endpoint, visits)
+                held_s = self.call(step.target, step.endpoint, visits)
+                if step.target in service_behind(self._scenario, caller.service).bulkheads:
+                    place = Place(component=step.target, resource="bulkhead", caller=caller.service)
+                    self._add(place, visits, held_s)
+                return held_s
             case PublishStep():
                 return self._publish(step, visits)
             case ThreadStep():

@@ -12,7 +12,7 @@ _NOT_YET = frozenset(
     {
         *("knative", "disk_full", "partly_open", "users_online"),
         *("worker", "job", "dead_letter", "batch", "linger", "message_priority"),
-        *("retry_budget", "hedging", "bulkhead"),
+        *("retry_budget", "hedging"),
         *("write_through", "write_behind"),
         *("source", "cross_zone_time", "min_connections", "full_connections", "retry_on", "sticky"),
         *("gamma", "erlang", "weibull", "pareto", "hotset", "load_shedding"),

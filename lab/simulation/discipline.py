@@ -26,6 +26,28 @@ class Stack:
         return self._waiting.pop()
 
 
+class AdaptiveStack:
+    """First come, first served while fewer than ``threshold`` wait; from that many on the newest is called first.
+
+    Source: HHVM, job-queue.h (lifoSwitchThreshold).
+    """
+
+    def __init__(self, threshold: int) -> None:
+        self._threshold = threshold
+        self._waiting: deque[Handover] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def append(self, place: Handover) -> None:
+        """Let somebody wait."""
+        self._waiting.append(place)
+
+    def popleft(self) -> Handover:
+        """Call the next: the first who came, or the last if too many wait."""
+        return self._waiting.pop() if len(self._waiting) >= self._threshold else self._waiting.popleft()
+
+
 class Classes:
     """By urgency: the lowest number first, first come first served among equals; nobody's service is interrupted."""
 

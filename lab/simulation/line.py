@@ -26,6 +26,28 @@ class WaitingRoom(Protocol):
         ...
 
 
+class Slots(Protocol):
+    """Places that are taken and given back, with a backlog before them."""
+
+    @property
+    def full(self) -> bool:
+        """Whether whoever comes now must wait."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """How many wait."""
+        ...
+
+    def enter(self, patience_s: float | None = None, urgency: int = 0) -> Generator[Event, object, bool]:
+        """Take a place, waiting for one if need be; return False if it was not given."""
+        ...
+
+    def leave(self) -> None:
+        """Give a place back."""
+        ...
+
+
 class Line:
     """Places (slots, connections, the event loop) that are taken, held and given back.
 

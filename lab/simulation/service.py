@@ -11,7 +11,7 @@ from simpy import Interrupt
 from lab.simulation.clock import Clock
 from lab.simulation.event_loop import Loop
 from lab.simulation.interpreter import Interpreter
-from lab.simulation.line import Line, WaitingRoom
+from lab.simulation.line import Slots
 from lab.simulation.log import Log, Visit
 from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.variate import Variate
@@ -42,15 +42,13 @@ class Admission:
     """Who is let in, and when.
 
     Attributes:
-        concurrency: requests that are worked on at once; None: no limit.
+        slots: how many are worked on at once, and who of those that wait comes next, or is shed.
         backlog: requests that may wait; None: no limit.
-        room: where they wait, and in which order they are called; None: first come, first served.
-        urgencies: by endpoint, for a room that asks for it.
+        urgencies: by endpoint, for slots that ask for it.
     """
 
-    concurrency: int | None
+    slots: Slots
     backlog: int | None
-    room: WaitingRoom | None
     urgencies: Mapping[str, int]
 
 
@@ -61,7 +59,9 @@ class Replica:
 
         arrives --> read by the event loop --> backlog full? --yes--> rejected (503), for some CPU time
                                                     | no
-                    waits for a slot --> overhead on the event loop --> its steps --> leaves the slot
+                    waits for a slot --shed--> rejected (503), for some CPU time
+                                                    | it is given
+                                           overhead on the event loop --> its steps --> leaves the slot
 
     Who gets a free slot is the discipline's to say; the event loop itself always serves first come, first served.
 
@@ -83,7 +83,7 @@ class Replica:
         self._log = log
         self._name = name
         self._index = index
-        self._slots = Line(clock, admission.concurrency, admission.room)
+        self.slots = admission.slots
         self._backlog = admission.backlog
         self._urgencies = admission.urgencies
         self._interpreter = computing.interpreter
@@ -95,7 +95,7 @@ class Replica:
 
     def handle(self, request: Request) -> Handling:
         """Wait for a slot, do the endpoint's steps in it, and give it back."""
-        clock, slots, event_loop = self._clock, self._slots, self.event_loop
+        clock, slots, event_loop = self._clock, self.slots, self.event_loop
         yield from event_loop.resume(request)
         visit = self._log.open_visit(request, self._name, self._index, clock.now)
         try:
@@ -103,7 +103,8 @@ class Replica:
                 if self._backlog is not None and slots.queued >= self._backlog:
                     return (yield from self._reject(request, visit))
                 event_loop.suspend(request)
-                yield from slots.enter(None, self._urgencies.get(request.operation, 0))
+                if not (yield from slots.enter(None, self._urgencies.get(request.operation, 0))):
+                    return (yield from self._reject(request, visit))
             else:
                 yield from slots.enter()
             visit.admit(clock.now)
@@ -119,7 +120,7 @@ class Replica:
         return visit.close(clock.now, outcome)
 
     def _reject(self, request: Request, visit: Visit) -> Handling:
-        visit.waiting_time_s = 0.0
+        visit.waiting_time_s = self._clock.now - visit.arrival_s
         if self._rejection_overhead is not None:
             yield from self.event_loop.compute(request, self._rejection_overhead(request), "rejection")
         self.event_loop.suspend(request)

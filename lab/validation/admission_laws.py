@@ -1,4 +1,4 @@
-"""What rate limiters and waiting rooms promise: never more let pass than they say, and in a room who came first."""
+"""What limiters, waiting rooms and moving limits promise: never more let pass than they say, in a room in order."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lab.runs.run import Run
-from lab.scenario.components import RateLimiter, WaitingRoom
+from lab.scenario.components import RateLimiter, Service, WaitingRoom
 from lab.scenario.identity import client_of
 from lab.scenario.scenario import Scenario
 from lab.validation.order import overtaken
 
 Floats = NDArray[np.float64]
 _ROUNDING = 1e-6  # of a request, of a second
+_THINNED = 10_000
 
 
 def broken_admission_laws(scenario: Scenario, run: Run) -> Iterator[str]:
     """Yield a sentence with numbers for each law that a limiter or a waiting room of a predicted Run breaks."""
     for name, part in scenario.components.items():
+        if isinstance(part, Service) and part.adaptive_concurrency is not None and part.workers == 1:
+            yield from _adapted(run, name)
         if not isinstance(part, RateLimiter | WaitingRoom) or name in run.provenance.get("own_components", []):
             continue
         rows = run.visits[run.visits["component"] == name]
@@ -31,6 +34,29 @@ def broken_admission_laws(scenario: Scenario, run: Run) -> Iterator[str]:
                 yield from _limited(scenario, part, own, requests, where)
             else:
                 yield from _let_in(scenario, part, own, where)
+
+
+def _adapted(run: Run, name: str) -> Iterator[str]:
+    """Nobody gets a slot while as many have one as the limit then allows; who has one keeps it when the limit falls."""
+    steps = run.samples[(run.samples["component"] == name) & (run.samples["gauge"] == "concurrency_limit")]
+    rows = run.visits[(run.visits["component"] == name) & run.visits["admitted_s"].notna()]
+    for (replication, replica), own in rows.groupby(["replication", "replica"]):
+        limits = steps[(steps["replication"] == replication) & (steps["replica"] == replica)].sort_values("time_s")
+        if len(limits) >= _THINNED:
+            continue  # of a gauge with so many steps not every one is kept
+        admitted = np.sort(own["admitted_s"].to_numpy())
+        departed = np.sort(own["departure_s"].dropna().to_numpy())
+        inside = np.arange(1, len(admitted) + 1) - np.searchsorted(departed, admitted, side="right")
+        times, values = limits["time_s"].to_numpy(), limits["value"].to_numpy()
+        # Where the limit changes at the very time at which somebody gets a slot, either value may have allowed it.
+        before = values[np.maximum(np.searchsorted(times, admitted, side="left") - 1, 0)]
+        after = values[np.searchsorted(times, admitted, side="right") - 1]
+        over = inside > np.maximum(before, after)
+        if over.any():
+            yield (
+                f"limit: {name}/{replica} in replication {replication} let {int(inside[over].max())} in at a time, "
+                f"{int(over.sum())} times beyond its own limit of then"
+            )
 
 
 def _limited(

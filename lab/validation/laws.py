@@ -16,7 +16,7 @@ from lab.runs.run import Run
 from lab.scenario.components import Database, Host, LoadBalancer, Nginx, Queue, Service, Stream, WaitingRoom
 from lab.scenario.replicas import can_stand_still, processes_end
 from lab.scenario.scenario import Scenario
-from lab.scenario.service import every_step
+from lab.scenario.service import every_step, most_at_once
 from lab.scenario.steps import CachedStep, CallStep, ParallelStep, StepSpec, walk
 from lab.validation.admission_laws import broken_admission_laws
 from lab.validation.balancer_laws import broken_balancer_laws
@@ -174,20 +174,14 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
     A load balancer's queue is for all its servers, unless the key decides; each worker of a replica has a queue of its
     own.
     """
-    if component.endswith((".event_loop", ".gil")):
-        return 1, True
-    if component.endswith(PLATFORM):
-        function = scenario.components[component.removesuffix(PLATFORM)]
-        return (function.concurrency if isinstance(function, Service) else None), False
-    name = component.removesuffix(".thread_pool")
-    service = scenario.components.get(name)
-    if name != component and isinstance(service, Service):
-        return service.threads, True
-    if isinstance(scenario.components.get(name.partition(".")[0]), Database):
-        return database_places(scenario, name)
-    match scenario.components.get(name):
-        case Service(concurrency=places, workers=workers):
-            return None if places is None else places * workers, workers == 1
+    if isinstance(scenario.components.get(component.partition(".")[0]), Database):
+        return database_places(scenario, component)
+    if component not in scenario.components:
+        return _places_within(scenario, component)
+    match scenario.components[component]:
+        case Service(workers=workers, adaptive_concurrency=adaptive) as service:
+            places = most_at_once(service)
+            return None if places is None else places * workers, workers == 1 and adaptive is None
         case LoadBalancer(max_connections_per_server=places, algorithm=algorithm, targets=targets):
             return places, algorithm == "uri" and not processes_end(scenario, targets)
         case WaitingRoom(max_active=places, session_duration=None, admission_rate=rate):
@@ -200,6 +194,22 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
             return channel_places(channel), False
         case _:
             return None, True
+
+
+def _places_within(scenario: Scenario, component: str) -> tuple[int | None, bool]:
+    """The places of what processes have within: its loop, its interpreter, its threads, its bulkheads."""
+    if component.endswith((".event_loop", ".gil")):
+        return 1, True
+    name, _, within = component.partition(".")
+    service = scenario.components.get(name)
+    if not isinstance(service, Service):
+        return None, True
+    if component.endswith(PLATFORM):
+        return service.concurrency, False
+    if within == "thread_pool":
+        return service.threads, True
+    target = within.removeprefix("bulkhead.")
+    return (service.bulkheads[target].max_concurrent if target in service.bulkheads else None), True
 
 
 def _littles_law(run: Run, visits: pd.DataFrame) -> Iterator[str]:

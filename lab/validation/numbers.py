@@ -15,7 +15,9 @@ def numbers_over_time(visits: pd.DataFrame, end_s: float) -> tuple[Floats, Float
     departure = visits["departure_s"].fillna(end_s).to_numpy()
     admitted = visits["admitted_s"].to_numpy()
     served = ~np.isnan(admitted)
-    left_queue = np.where(served, admitted, departure)
+    # Who was turned away may still be told so for a while, and waits for nothing any more.
+    given_up = arrival + visits["waiting_time_s"].to_numpy()
+    left_queue = np.where(served, admitted, np.where(np.isnan(given_up), departure, given_up))
     times = np.concatenate([arrival, left_queue, admitted[served], departure[served]])
     n, m = len(arrival), int(served.sum())
     waiting = np.concatenate([np.ones(n), -np.ones(n), np.zeros(2 * m)])

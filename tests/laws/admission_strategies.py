@@ -66,3 +66,30 @@ def gates(draw: st.DrawFn, *, clients_known: bool) -> dict[str, dict[str, Any]]:
     ]
     targets = [*names[1:], "balancer"]
     return {name: front | {"targets": target} for name, front, target in zip(names, drawn, targets, strict=False)}
+
+
+def _called(steps: Any) -> list[str]:
+    """Return the targets of all calls within steps, however deep, in the order in which they are written."""
+    if isinstance(steps, list):
+        return [target for step in steps for target in _called(step)]
+    if not isinstance(steps, dict):
+        return []
+    own = [steps["target"]] if steps.get("kind") == "call" else []
+    return own + [target for inner in steps.values() for target in _called(inner)]
+
+
+@st.composite
+def guards(draw: st.DrawFn, endpoints: dict[str, Any], *, patient: bool) -> dict[str, Any]:
+    """Draw bulkheads for what the endpoints of a service call, and whether it heeds deadlines.
+
+    Args:
+        endpoints: by name, the steps as drawn.
+        patient: whether clients never give up.
+    """
+    targets = list(dict.fromkeys(_called(list(endpoints.values()))))
+    bulkhead = {"max_concurrent": draw(st.integers(1, 3)), "max_wait": draw(st.sampled_from(["0s", "10ms"]))}
+    held_back = draw(st.booleans()) and bool(targets)
+    return {
+        "bulkheads": {targets[-1]: bulkhead} if held_back else {},
+        "drop_expired": draw(st.booleans()) and not patient,
+    }

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import lab
-from tests.laws.admission_strategies import gates, limiters
+from tests.laws.admission_strategies import gates, guards, limiters
 from tests.laws.cdn_strategies import MEDIA, TIERS
 from tests.laws.fault_strategies import faults
 from tests.laws.scaling_strategies import FUNCTIONS, SCALED, SCALED_CONSUMERS
@@ -129,6 +129,9 @@ def _replicas(endpoints: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
             [
                 {"discipline": "fifo"},
                 {"discipline": "lifo"},
+                {"discipline": "adaptive_lifo", "lifo_threshold": 2},
+                {"discipline": "adaptive_lifo", "lifo_threshold": 2, "backlog": None, "shedding": "server_codel"},
+                {"backlog": None, "shedding": {"kind": "codel", "target": "2ms", "interval": "20ms"}},
                 {"discipline": "priority", "priorities": dict(zip(endpoints, (2, 1), strict=False))},
             ]
         ),
@@ -136,6 +139,18 @@ def _replicas(endpoints: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
         st.integers(1, 4),
         st.integers(0, 5),
         TIMES,
+    )
+    adaptive = st.builds(
+        lambda rule, backlog: {"adaptive_concurrency": {"initial": 2, "max": 4} | rule, "backlog": backlog},
+        st.sampled_from(
+            [
+                {"kind": "gradient2", "min": 1, "window": "100ms"},
+                {"kind": "gradient2", "min": 2, "long_window": 20},
+                {"kind": "vegas", "probe_multiplier": 3},
+                {"kind": "aimd", "min": 1, "timeout": "10ms"},
+            ]
+        ),
+        st.sampled_from([None, 0, 3]),
     )
     pauses = st.sampled_from(
         [
@@ -149,7 +164,7 @@ def _replicas(endpoints: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
             },
         ]
     )
-    return st.builds(dict.__or__, st.one_of(unlimited, limited), pauses)
+    return st.builds(dict.__or__, st.one_of(unlimited, limited, adaptive), pauses)
 
 
 EDGE = st.builds(
@@ -627,6 +642,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     if database.get("shards") and workload["keys"]["kind"] == "cells":
         database |= {"shard_by": draw(st.sampled_from(["key", "cell"]))}
     fronts = {} if measurable else draw(st.one_of(gates(clients_known=workload["kind"] != "open"), TIERS))
+    guarded = {} if measurable else draw(guards(api["endpoints"], patient=patient))
     quota = draw(limiters(endpoints=("get",), clients_known=False)) | {"targets": "inner"}
     return lab.Scenario.model_validate(
         {
@@ -642,7 +658,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 ),
                 **fronts,
                 **({} if measurable else {"quota": quota}),
-                "api": api | payloads | zoned | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),
+                "api": api | guarded | payloads | zoned | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(of_inner) | on_host,
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},

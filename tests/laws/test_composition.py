@@ -199,6 +199,24 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     ),
     "impatient_call": ([{"kind": "call", "target": "callee", "endpoint": "get", "timeout": "5s"}], {"callee": _CALLEE}),
     "thread": ([{"kind": "thread", "steps": [_WAIT, {"kind": "cpu", "time": "3ms"}, _QUERY]}], {"main": _DATABASE}),
+    "shedding_service": (
+        [{"kind": "call", "target": "callee", "endpoint": "get"}],
+        {"callee": _CALLEE | {"shedding": {"kind": "server_codel", "target": "20ms", "interval": "200ms"}}},
+    ),
+    "adaptive_service": (
+        [{"kind": "call", "target": "callee", "endpoint": "get"}],
+        {
+            "callee": _CALLEE
+            | {
+                "concurrency": None,
+                "adaptive_concurrency": {"kind": "aimd", "initial": 1, "min": 1, "max": 3, "timeout": "10ms"},
+            }
+        },
+    ),
+    "codel_and_a_bulkhead": (
+        [{"kind": "call", "target": "callee", "endpoint": "get"}],
+        {"callee": _CALLEE | {"shedding": "codel", "concurrency": 2}},
+    ),
     "service_on_a_shared_host": (
         [{"kind": "cpu", "time": _TIME}, {"kind": "call", "target": "callee", "endpoint": "get"}],
         {"callee": _CALLEE | {"hosts": ["vm"], "overhead": "5ms"}, "vm": {"kind": "host", "cores": 1}},
@@ -241,6 +259,7 @@ def _scenario(front: str, back: str) -> lab.Scenario:
     steps, parts = _BACKS[back]
     api = {"kind": "service", "concurrency": 2, "overhead": "500us", "endpoints": {"get": steps}}
     api |= {"hosts": ["vm"]} if "vm" in parts else {}
+    api |= {"bulkheads": {"callee": {"max_concurrent": 1, "max_wait": "1s"}}} if "bulkhead" in back else {}
     own = {name: part for name, part in _FRONTS[front].items() if name != "client"}
     return lab.Scenario.model_validate(
         {

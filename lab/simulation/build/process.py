@@ -9,33 +9,61 @@ from lab.distributions import Distribution, quantile_function
 from lab.scenario.components import Service as Spec
 from lab.scenario.pauses import Pauses as PausesSpec
 from lab.scenario.service import host_of, uses_threads
-from lab.simulation.discipline import Classes, Stack
+from lab.scenario.shedding import Codel, ServerCodel, Shedding
+from lab.simulation.discipline import AdaptiveStack, Classes, Stack
 from lab.simulation.event_loop import EventLoop, Loop
 from lab.simulation.fleet import Life, Member
 from lab.simulation.interpreter import Interpreter
-from lab.simulation.line import WaitingRoom
+from lab.simulation.line import Line, Slots, WaitingRoom
+from lab.simulation.managed_line import Calling, InTurn, ManagedLine
 from lab.simulation.pauses import Pauses
 from lab.simulation.processor import OwnCore, Processor
 from lab.simulation.scheduled_loop import ScheduledLoop
 from lab.simulation.service import Admission, Computing, Replica
+from lab.simulation.shedding import CoDel, ServerCoDel
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
 
 
-def make_admission(spec: Spec) -> Admission:
+def make_admission(world: World, spec: Spec) -> Admission:
     """Return who is let in by one worker of the service, and in which order."""
-    room: WaitingRoom | None
+    return Admission(slots=_slots(world, spec), backlog=spec.backlog, urgencies=spec.priorities)
+
+
+def _slots(world: World, spec: Spec) -> Slots:
+    if spec.shedding is None and spec.adaptive_concurrency is None:
+        return Line(world.clock, spec.concurrency, _room(spec))
+    places = spec.concurrency if spec.adaptive_concurrency is None else spec.adaptive_concurrency.initial
+    assert places is not None  # the consistency check of the scenario has seen to it
+    return ManagedLine(clock=world.clock, places=places, room=_room(spec), calling=_calling(spec.shedding))
+
+
+def _room(spec: Spec) -> WaitingRoom | None:
     match spec.discipline:
         case "fifo":
-            room = None
+            return None
         case "lifo":
-            room = Stack()
+            return Stack()
         case "priority":
-            room = Classes(spec.priorities.values())
+            return Classes(spec.priorities.values())
+        case "adaptive_lifo":
+            assert spec.lifo_threshold is not None  # the consistency check of the scenario has seen to it
+            return AdaptiveStack(spec.lifo_threshold)
         case _:
             assert_never(spec.discipline)
-    return Admission(concurrency=spec.concurrency, backlog=spec.backlog, room=room, urgencies=spec.priorities)
+
+
+def _calling(shedding: Shedding | None) -> Calling:
+    match shedding:
+        case None:
+            return InTurn()
+        case Codel(target=target_s, interval=interval_s):
+            return CoDel(target_s=target_s, interval_s=interval_s)
+        case ServerCodel(target=target_s, interval=interval_s):
+            return ServerCoDel(target_s=target_s, interval_s=interval_s)
+        case _:
+            assert_never(shedding)
 
 
 def is_scheduled(world: World, name: str, spec: Spec) -> bool:

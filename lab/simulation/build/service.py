@@ -20,9 +20,12 @@ from lab.scenario.steps import (
     TransactionStep,
     WaitStep,
 )
+from lab.simulation.adaptive.slots import Sampled
+from lab.simulation.build.adaptive import make_adaptive_slots
 from lab.simulation.build.cached import Caching
 from lab.simulation.build.guards import hedge_guard
 from lab.simulation.build.process import at_its_end, make_admission, make_computing, start_pauses
+from lab.simulation.bulkhead import BehindBulkhead, Bulkhead, UnlessExpired
 from lab.simulation.database import DatabaseClient
 from lab.simulation.database.shards import Shards
 from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Pauses, Transaction
@@ -62,14 +65,14 @@ def _make_worker(world: World, name: str, spec: Spec, index: int, worker: int) -
         log=world.log,
         name=name,
         index=index,
-        admission=make_admission(spec),
+        admission=make_admission(world, spec),
         computing=make_computing(world, name, spec, index=index, process=process),
     )
     if spec.pauses is not None:
         start_pauses(world, name, spec.pauses, replica=replica, process=process)
     wiring = _Wiring(world=world, replica=replica, service=name, spec=spec, process=process)
     replica.endpoints = {
-        endpoint: wiring.steps(bound_steps(world.scenario, name, endpoint)) for endpoint in spec.endpoints
+        endpoint: wiring.endpoint(bound_steps(world.scenario, name, endpoint)) for endpoint in spec.endpoints
     }
     return replica
 
@@ -82,6 +85,13 @@ class _Wiring:
         self._replica = replica
         self._service = service
         self._process = process
+        self._spec = spec
+        self._bulkheads: dict[str, Bulkhead] = {}  # by called component
+        self._adaptive = (
+            None
+            if spec.adaptive_concurrency is None
+            else make_adaptive_slots(world, service, process, spec=spec.adaptive_concurrency, slots=replica.slots)
+        )
         self._caching = Caching(
             world=world,
             caller=(service, process),
@@ -95,6 +105,12 @@ class _Wiring:
         self._threads = ThreadPool(
             clock=world.clock, log=world.log, name=f"{service}.thread_pool", index=process, threads=spec.threads
         )
+
+    def endpoint(self, bound: tuple[BoundStep, ...]) -> Runnable:
+        steps: Runnable = self.steps(bound)
+        if self._adaptive is not None:
+            steps = Sampled(slots=self._adaptive, steps=steps)
+        return UnlessExpired(gone=self._world.gone, steps=steps) if self._spec.drop_expired else steps
 
     def steps(self, bound: tuple[BoundStep, ...]) -> Steps:
         return Steps(tuple(self._step(step) for step in bound))
@@ -127,7 +143,8 @@ class _Wiring:
             case TransactionStep():
                 return self._transaction(spec, bound)
             case CallStep():
-                return self._asking(self._call(spec, bound.ordinal))
+                call = self._detached(self._call(spec, bound.ordinal))
+                return self._awaiting(self._behind_bulkhead(spec.target, call))
             case PublishStep():
                 return self._asking(Publish(queue=world.reached(self._service, spec.queue), ordinal=bound.ordinal))
             case ThreadStep():
@@ -208,6 +225,20 @@ class _Wiring:
         draws = self._world.stream(f"{self._service}/{spec.database}/backoff")
         pauses = Pauses(backoff=spec.backoff, draws=draws, ordinal=ordinal, retry=retry)
         return self._awaiting(Wait(clock=self._world.clock, time_s=pauses, ordinal=0))
+
+    def _behind_bulkhead(self, target: str, call: Runnable) -> Runnable:
+        spec = self._spec.bulkheads.get(target)
+        if spec is None:
+            return call
+        if target not in self._bulkheads:
+            world, name = self._world, f"{self._service}.bulkhead.{target}"
+            self._bulkheads[target] = Bulkhead(
+                place=(world.clock, world.log, name),
+                process=self._process,
+                max_concurrent=spec.max_concurrent,
+                max_wait_s=spec.max_wait,
+            )
+        return BehindBulkhead(bulkhead=self._bulkheads[target], step=call)
 
     def _asking(self, step: Runnable) -> Runnable:
         return self._awaiting(self._detached(step))

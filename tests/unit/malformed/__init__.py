@@ -596,7 +596,11 @@ _NAMES = (
         "'items' is not a database",
     ),
     _change(
-        "no such discipline", "    backlog: 16\n", "    discipline: random\n", 25, "(there are: fifo, lifo, priority)"
+        "no such discipline",
+        "    backlog: 16\n",
+        "    discipline: random\n",
+        25,
+        "(there are: fifo, lifo, priority, adaptive_lifo)",
     ),
 )
 
