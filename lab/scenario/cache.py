@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,19 @@ class Cache(Spec):
     scope: Literal["shared", "replica"] = Field(
         default="shared",
         description="shared: one for all callers. replica: one in each calling process, gone with it.",
+    )
+    nodes: Annotated[Count, Field(le=1000)] = Field(
+        default=1, description="Nodes that share the keys of a shared cache; the capacity is each one's."
+    )
+    hash_type: Literal["ketama", "modulo"] = Field(
+        default="ketama",
+        description="How callers find the node of a key: ketama: points on a ring, so that only the keys of a lost "
+        "node move; modulo: remainder by the number of nodes in use, so that nearly all keys move when it changes.",
+    )
+    auto_eject: bool = Field(
+        default=False,
+        description="Whether callers leave a node that has crashed out until it is back, so that its keys belong to "
+        "others; else whatever it kept is missed meanwhile.",
     )
     capacity: Count | None = Field(default=None, description="Entries that fit. None: all do.")
     capacity_bytes: Bytes | None = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from lab.quantities import default_of
 from lab.scenario.cache import SAMPLES, Cache
 from lab.scenario.cdn import Cdn
 from lab.scenario.components import Component
@@ -27,12 +28,21 @@ def cache_problems(cache: Cache, where: Path, *, keys: int | None) -> Iterator[P
     if cache.ttl is None and isinstance(protection, EarlyRefresh | StaleWhileRevalidate):
         message = f"{protection.kind} has no effect without a ttl: entries never expire; give that too"
         yield _problem(where, "stampede_protection", message)
+    yield from _node_problems(cache, where)
     if cache.scope == "replica" and isinstance(protection, Lock):
         message = "a lock is for a cache that replicas share; within one process use single_flight"
         yield _problem(where, "stampede_protection", message)
     if cache.warm is not None and keys is not None and cache.warm.entries > keys:
         message = f"{cache.warm.entries} entries, but requests are about {keys} different keys (workload.keys)"
         yield _problem(where, "warm", message)
+
+
+def _node_problems(cache: Cache, where: Path) -> Iterator[Problem]:
+    if cache.nodes > 1 and cache.scope == "replica":
+        yield _problem(where, "nodes", "are of a cache that callers share; one in each process is whole: leave it out")
+    for key in ("hash_type", "auto_eject") if cache.nodes == 1 else ():
+        if getattr(cache, key) != default_of(Cache, key):
+            yield _problem(where, key, "has no effect, as there is but one node; give it nodes too")
 
 
 def room_problems(part: Cache | Cdn, where: Path) -> Iterator[Problem]:

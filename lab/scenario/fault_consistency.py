@@ -77,6 +77,8 @@ def _same_subject(one: Fault, other: Fault) -> bool:
         return False
     if not isinstance(one, OfSomeReplicas) or not isinstance(other, OfSomeReplicas):
         return True
+    if isinstance(one, CrashFault) and isinstance(other, CrashFault) and None not in (one.node, other.node):
+        return one.node == other.node
     # Of replicas, only two that are each named are certain to differ. What has crashed is not struck again.
     certain = one.replica is not None and other.replica is not None
     return one.replica == other.replica if certain or isinstance(one, CrashFault) else True
@@ -111,7 +113,7 @@ def _unfit_for_component(
     where: Path,
 ) -> Iterator[Problem]:
     component, kinds = scenario.components.get(fault.component), _STRUCK[type(fault)]
-    yield from _no_such_shard(fault, component, where)
+    yield from _no_such_part(fault, component, where)
     if not isinstance(component, kinds):
         known = listed_names(scenario.components, *kinds)
         wanted = " or ".join(_NAMES[kind] for kind in kinds)
@@ -127,7 +129,7 @@ def _unfit_for_component(
         message = f"{fault.component!r} is a file without a server; let this happen to the service that opens it"
         yield Problem(path=(*where, "component"), message=message)
     elif isinstance(component, Cache) and isinstance(fault, CrashFault):
-        yield from _unfit_cache(component, where)
+        yield from _unfit_cache(fault, component, where)
     elif isinstance(fault, OfSomeReplicas):
         for key in ("replicas", "replica"):
             if getattr(fault, key) is not None:
@@ -147,7 +149,9 @@ def _unfit_partition(scenario: Scenario, fault: PartitionFault, where: Path) -> 
         yield Problem(path=(*where, "between"), message=message)
 
 
-def _no_such_shard(fault: Fault, component: object, where: Path) -> Iterator[Problem]:
+def _no_such_part(fault: Fault, component: object, where: Path) -> Iterator[Problem]:
+    if isinstance(fault, CrashFault) and fault.node is not None and not isinstance(component, Cache):
+        yield Problem(path=(*where, "node"), message=f"only a cache has nodes; leave it out for {fault.component!r}")
     if not isinstance(fault, OfSomeReplicas | FailoverFault) or fault.shard is None:
         return
     shards = component.shards if isinstance(component, Database) else 1
@@ -158,7 +162,10 @@ def _no_such_shard(fault: Fault, component: object, where: Path) -> Iterator[Pro
         yield Problem(path=(*where, "shard"), message=f"shards are numbered from 0 to {shards - 1}")
 
 
-def _unfit_cache(cache: Cache, where: Path) -> Iterator[Problem]:
+def _unfit_cache(fault: CrashFault, cache: Cache, where: Path) -> Iterator[Problem]:
+    if fault.node is not None and (cache.nodes == 1 or fault.node >= cache.nodes):
+        said = f"nodes are numbered from 0 to {cache.nodes - 1}" if cache.nodes > 1 else "this cache is one node"
+        yield Problem(path=(*where, "node"), message=f"{said}; leave it out, or give the cache more nodes")
     kind = cache.stampede_protection.kind
     if cache.scope == "replica":
         message = "lives and dies with each process of its service; let that crash"

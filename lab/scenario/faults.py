@@ -47,6 +47,9 @@ class CrashFault(OfSomeReplicas):
     """
 
     kind: Literal["crash"] = "crash"
+    node: CountOrZero | None = Field(
+        default=None, description="Of a cache with nodes: this one alone, by its number from 0. None: all of them."
+    )
     restart_after: Duration | None = Field(
         default=None, description="When it is started again; a service's replica then boots. None: never."
     )

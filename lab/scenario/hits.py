@@ -206,8 +206,9 @@ def _tiers(scenario: Scenario, look_up: str) -> list[str]:
 
 
 def _entries(cache: Cache | Cdn) -> float:
+    nodes = cache.nodes if isinstance(cache, Cache) else 1
     if cache.capacity is not None:
-        return cache.capacity
+        return cache.capacity * nodes
     size = mean_bytes(cache.entry_sizes) if cache.entry_sizes is not None else cache.entry_size
     return math.inf if cache.capacity_bytes is None else cache.capacity_bytes // math.ceil(size)
 

@@ -9,7 +9,7 @@ from simpy import Interrupt
 from simpy.events import Process
 
 from lab.randomness import child_visit
-from lab.simulation.cache import Cache
+from lab.simulation.cache import Cache, Nodes
 from lab.simulation.clock import Clock, Handover
 from lab.simulation.event_loop import Loop
 from lab.simulation.log import Log, Visit
@@ -190,7 +190,7 @@ class Revalidating:
         miss (not there, or older than stale_for allows) --> works
     """
 
-    def __init__(self, *, get: Runnable, work: Runnable, cache: Cache, refreshes: Refreshes) -> None:
+    def __init__(self, *, get: Runnable, work: Runnable, cache: Cache | Nodes, refreshes: Refreshes) -> None:
         self._get = get
         self._work = work
         self._cache = cache
@@ -215,7 +215,7 @@ class Refreshes:
         self._event_loop = event_loop
         self._running: dict[Process, None] = {}  # in the order of their start
 
-    def start(self, request: Request, work: Runnable, cache: Cache) -> None:
+    def start(self, request: Request, work: Runnable, cache: Cache | Nodes) -> None:
         """Do the work on behalf of the request, which does not wait for it."""
         task = Request(request.number, request.attempt, request.operation, request.key, request.visit, background=True)
         process = self._clock.process(self._run(task, work, cache))
@@ -227,7 +227,7 @@ class Refreshes:
         for process in list(self._running):
             process.interrupt("the process died")
 
-    def _run(self, task: Request, work: Runnable, cache: Cache) -> Handling:
+    def _run(self, task: Request, work: Runnable, cache: Cache | Nodes) -> Handling:
         visit = self._log.open_visit(task, self._name, self._replica, self._clock.now)
         visit.operation = "refresh"
         visit.admit(self._clock.now)

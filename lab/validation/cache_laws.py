@@ -33,7 +33,9 @@ def _serves_what_was_stored(name: str, cache: Cache, rows: pd.DataFrame) -> Iter
     hits = rows[rows["hit"].fillna(False).astype(bool)]
     if hits.empty:
         return
-    place = ["replication", "key"] if cache.scope == "shared" else ["replication", "replica", "key"]
+    place = (
+        ["replication", "key"] if cache.scope == "shared" and cache.nodes == 1 else ["replication", "replica", "key"]
+    )
     stored = rows[(rows["operation"] == "set") & (rows["outcome"] == "ok")]
     stored = stored.assign(stored_s=stored["departure_s"])[[*place, "departure_s", "stored_s"]]
     found = pd.merge_asof(

@@ -34,6 +34,13 @@ def broken_cdn_laws(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataF
                 yield from _fetches_once(name, cdn, cdn.hit_time.mean, rows)
 
 
+def answered_after_error(scenario: Scenario, visits: pd.DataFrame) -> pd.DataFrame:
+    """Return replication and request of those that a cdn answered from what it had when its fetch failed."""
+    cdns = [name for name, part in scenario.components.items() if isinstance(part, Cdn)]
+    rows = visits[visits["component"].isin(cdns) & visits["stale"].notna()]
+    return rows[~rows["hit"].fillna(True).astype(bool)][["replication", "request"]].drop_duplicates()
+
+
 def _of_clients_alone(scenario: Scenario) -> set[str]:
     """The parts on the way of clients that nobody else asks: each attempt comes there once at most."""
     services = [part for part in scenario.components.values() if isinstance(part, Service)]

@@ -21,7 +21,7 @@ from lab.scenario.steps import CachedStep, CallStep, ParallelStep, StepSpec, wal
 from lab.validation.admission_laws import broken_admission_laws
 from lab.validation.balancer_laws import broken_balancer_laws
 from lab.validation.cache_laws import cache_laws
-from lab.validation.cdn_laws import broken_cdn_laws
+from lab.validation.cdn_laws import answered_after_error, broken_cdn_laws
 from lab.validation.client_laws import broken_client_laws
 from lab.validation.database_laws import broken_database_laws, database_places
 from lab.validation.envoy_laws import broken_envoy_laws
@@ -107,12 +107,14 @@ def _stay(scenario: Scenario, visits: pd.DataFrame) -> Iterator[str]:
 def _client_time(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFrame) -> Iterator[str]:
     """What the client sees is the sum of what happened behind it, where nothing runs in parallel.
 
-    Requests that a balancer sent to a second server are left out: the first one may work on for nobody.
+    Requests that a balancer sent to a second server are left out: the first one may work on for nobody. So are those
+    that a cdn answered although its fetch failed: who failed it by taking too long may work on.
     """
     if _fanning_out(scenario):
         return
     done = requests[(requests["outcome"] == "ok") & (requests["attempts"] == 1)].set_index(["replication", "request"])
     done = done.drop(index=pd.MultiIndex.from_frame(tried_again(scenario, visits)), errors="ignore")
+    done = done.drop(index=pd.MultiIndex.from_frame(answered_after_error(scenario, visits)), errors="ignore")
     visits = visits[~visits["background"]]
     own_s = visits["waiting_time_s"].fillna(0) + visits["service_time_s"].fillna(0)
     behind_s = own_s.groupby([visits["replication"], visits["request"]]).sum().reindex(done.index)

@@ -439,6 +439,8 @@ SCOPES = st.sampled_from(
         {},
         {"access_time": "1ms"},
         {"scope": "replica"},
+        {"nodes": 3, "auto_eject": True},
+        {"nodes": 2, "hash_type": "modulo"},
         {"stampede_protection": {"kind": "lock", "poll": "10ms", "lock_timeout": "60ms"}},
     ]
 )

@@ -10,11 +10,13 @@ from lab.randomness import name_key
 from lab.scenario import stampede
 from lab.scenario.cache import Cache as Spec
 from lab.simulation.build.contents import make_eviction, size_of
-from lab.simulation.cache import Cache, Contents
+from lab.simulation.cache import Cache, Contents, Nodes
 from lab.simulation.cache.cache import OPERATIONS
 from lab.simulation.cache.early import EarlyRefresh
 from lab.simulation.cache.locks import Locks
-from lab.simulation.request import Request
+from lab.simulation.cache.placing import Ketama, Modulo, Placing
+from lab.simulation.link import Breakable
+from lab.simulation.request import Part, Request
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
@@ -22,8 +24,31 @@ if TYPE_CHECKING:
 _WARM = name_key("warm")
 
 
-def make_cache(world: World, name: str, spec: Spec, *, replica: int) -> Cache:
-    """Return the cache: warm if it is to be so at the start of the run, else cold."""
+def make_nodes(world: World, name: str, spec: Spec) -> Nodes:
+    """Return the nodes of a shared cache, each with the entries of its own keys if they are to be warm."""
+    placing: Placing = Ketama(spec.nodes) if spec.hash_type == "ketama" else Modulo()
+    every = range(spec.nodes)
+
+    def make(node: int) -> Part:
+        def keeps(key: int) -> bool:
+            return placing.node(key, every) == node
+
+        return world.own_part(name, node) or make_cache(world, name, spec, replica=node, keeps=keeps)
+
+    nodes = [make(node) for node in every]
+    fronts = [Breakable(clock=world.clock, log=world.log, name=name, part=node) for node in nodes]
+    return Nodes(name=name, nodes=nodes, fronts=fronts, placing=placing, ejects=spec.auto_eject)
+
+
+def make_cache(
+    world: World, name: str, spec: Spec, *, replica: int, keeps: Callable[[int], bool] = lambda _: True
+) -> Cache:
+    """Return the cache: warm if it is to be so at the start of the run, else cold.
+
+    Args:
+        replica: which one it is, of those of this name.
+        keeps: whether a key is kept here.
+    """
     protection = spec.stampede_protection
     contents = Contents(
         eviction=make_eviction(world, name, spec),
@@ -35,7 +60,7 @@ def make_cache(world: World, name: str, spec: Spec, *, replica: int) -> Cache:
     if spec.warm is not None and world.clock.now == 0:
         ages = world.stream(f"{name}/age")
         # Keys are numbered by popularity.
-        writes = (Request(key, 0, "set", key, _WARM) for key in range(spec.warm.entries))
+        writes = (Request(key, 0, "set", key, _WARM) for key in range(spec.warm.entries) if keeps(key))
         contents.fill(writes, age=ages.uniform)
     return Cache(
         clock=world.clock,

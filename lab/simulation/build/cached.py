@@ -9,7 +9,7 @@ from lab.errors import Unsupported
 from lab.scenario import stampede
 from lab.scenario.components import Cache as Spec
 from lab.simulation.build.process import at_its_end
-from lab.simulation.cache import Cache
+from lab.simulation.cache import Cache, Nodes
 from lab.simulation.cached import (
     Cached,
     Flights,
@@ -108,9 +108,9 @@ class Caching:
         at_its_end(world, self._service, self._process, refreshes.end_all)
         return refreshes
 
-    def _own(self, name: str) -> Cache:
+    def _own(self, name: str) -> Cache | Nodes:
         cache = self._world.cache_of(name, self._service, self._process)
-        if not isinstance(cache, Cache):
+        if not isinstance(cache, Cache | Nodes):
             raise Unsupported(
                 f"components.{name}: your own part stands for this cache, so the lab cannot have it do its "
                 "stampede_protection; set that to none or single_flight, and protect the cache in your part"

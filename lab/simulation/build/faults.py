@@ -25,6 +25,7 @@ from lab.scenario.faults import (
 from lab.scenario.shards import places_of
 from lab.simulation.build.network_faults import cut_off, lose_packets
 from lab.simulation.build.zone_loss import lose_zone
+from lab.simulation.cache import Nodes
 from lab.simulation.database import Cluster
 from lab.simulation.failing import Failing
 from lab.simulation.faults import Faults, Strike
@@ -102,7 +103,27 @@ def _flushable(world: World, name: str) -> _Flushes:
     return cache
 
 
+def _crash_node(world: World, faults: Faults, fault: CrashFault, node: int) -> None:
+    name, nodes = fault.component, world.part(fault.component)
+    assert isinstance(nodes, Nodes)  # the scenario's own check has seen to it
+
+    def go_down() -> None:
+        nodes.crash(node)
+        faults.note(name, "crash", node=node)
+
+    def come_up() -> None:
+        nodes.restart(node)
+        faults.note(name, "restart", node=node)
+
+    faults.at(fault.at, go_down)
+    if fault.restart_after is not None:
+        faults.at(fault.at + fault.restart_after, come_up)
+
+
 def _crash_cache(world: World, faults: Faults, fault: CrashFault) -> None:
+    if fault.node is not None:
+        _crash_node(world, faults, fault, fault.node)
+        return
     name, cache, front = fault.component, _flushable(world, fault.component), world.breakable(fault.component)
 
     def go_down() -> None:

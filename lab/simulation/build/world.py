@@ -29,7 +29,7 @@ from lab.scenario.shards import places_of
 from lab.scenario.zones import strikes
 from lab.simulation import host
 from lab.simulation.build.autoscaler import make_deployment, make_platform, start_autoscaler
-from lab.simulation.build.cache import make_cache
+from lab.simulation.build.cache import make_cache, make_nodes
 from lab.simulation.build.channel import make_channel
 from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
@@ -141,6 +141,8 @@ class World:
         def make(replica: int) -> Part:
             return self.own_part(name, replica) or make_cache(self, name, spec, replica=replica)
 
+        if spec.nodes > 1:
+            return make_nodes(self, name, spec)
         return make(0) if spec.scope == "shared" else LocalCaches(name=name, make=make)
 
     def cache_of(self, name: str, service: str, process: int) -> Part:
@@ -150,7 +152,10 @@ class World:
 
     def cache_reached(self, name: str, service: str, process: int) -> Part:
         """Return the cache as one process of a service reaches it, which may fail."""
-        crashes = any(isinstance(fault, CrashFault) and fault.component == name for fault in self.scenario.faults)
+        crashes = any(
+            isinstance(fault, CrashFault) and fault.component == name and fault.node is None
+            for fault in self.scenario.faults
+        )
         return self.reached(service, name, self.breakable(name) if crashes else self.cache_of(name, service, process))
 
     def own_part(self, name: str, replica: int = 0) -> Part | None:

@@ -7,5 +7,6 @@ of the policies in :mod:`~lab.simulation.cache.eviction` and :mod:`~lab.simulati
 from lab.simulation.cache.cache import Cache
 from lab.simulation.cache.contents import Contents
 from lab.simulation.cache.local import LocalCaches
+from lab.simulation.cache.nodes import Nodes
 
-__all__ = ["Cache", "Contents", "LocalCaches"]
+__all__ = ["Cache", "Contents", "LocalCaches", "Nodes"]
