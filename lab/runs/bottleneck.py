@@ -24,6 +24,7 @@ _FOR_WHAT = {
     "host": "for a core",
     "cdn": "for what others are fetching already",
     "event_loop": "for the event loop",
+    "schedulers": "for a turn on a core",
     "gil": "for the Python interpreter (its GIL)",
     "platform": "for a cold start",
     "thread_pool": "for a thread",

@@ -111,7 +111,7 @@ def servers(scenario: Scenario, place: Place) -> int | None:
 
 def _of_service(service: Service, place: Place, processes: int) -> int | None:
     if place.resource in ("event_loop", "gil"):
-        return processes
+        return processes * service.schedulers
     if place.resource == "threads":
         return service.threads * processes
     most = most_at_once(service)

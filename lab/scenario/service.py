@@ -73,6 +73,21 @@ class Service(Spec):
         "pools are each worker's own. A request goes to one of them at random.",
         le=1_000,
     )
+    runtime: Literal["event_loop", "processes"] = Field(
+        default="event_loop",
+        description="What runs the endpoints of a worker. event_loop: coroutines on one thread, so that who computes "
+        "stops all others; processes: a lightweight process for each request, interrupted when its time slice is over "
+        "(Erlang, Elixir).",
+    )
+    schedulers: Count = Field(
+        default=1, description="With runtime processes: cores of each worker, shared by those that compute.", le=1_000
+    )
+    time_slice: PositiveDuration = Field(
+        default="1ms",
+        validate_default=True,
+        description="With runtime processes: how long one computes while others want to. (Erlang counts 4,000 "
+        "reductions, in practice about this long.)",
+    )
     threads: Count = Field(
         default=40,
         description="Threads of each worker for thread steps; who finds none free waits (anyio: 40 tokens).",

@@ -23,15 +23,8 @@ def service_problems(components: Mapping[str, Component], name: str, service: Se
         name: what the scenario calls the service.
         service: the service.
     """
-    own = (
-        *_number(service),
-        *_admission(service),
-        *_bulkheads(service),
-        *_priorities(service),
-        *_threads(service),
-        *_zones(service),
-    )
-    for key, message in own:
+    own = (_number, _admission, _bulkheads, _priorities, _threads, _runtime, _zones)
+    for key, message in (problem for check in own for problem in check(service)):
         yield Problem(path=("components", name, key), message=message)
     for endpoint, steps in service.endpoints.items():
         yield from _in_threads(components, steps, ("components", name, "endpoints", endpoint), inside=False)
@@ -105,6 +98,18 @@ def _threads(service: Service) -> Iterator[tuple[str, str]]:
         for key in ("threads", "switch_interval"):
             if getattr(service, key) != default_of(Service, key):
                 yield key, "has no effect, as no endpoint has a thread step; add one, or leave this out"
+
+
+def _runtime(service: Service) -> Iterator[tuple[str, str]]:
+    if service.runtime == "event_loop":
+        for key in ("schedulers", "time_slice"):
+            if getattr(service, key) != default_of(Service, key):
+                yield key, "has no effect on an event loop; write runtime: processes too, or leave it out"
+    else:
+        if uses_threads(service):
+            yield "runtime", "processes need no threads: each computes for itself; take the steps out of the thread"
+        if service.hosts:
+            yield "hosts", "is not modelled for runtime processes, which have their schedulers' cores; leave it out"
 
 
 def _in_threads(

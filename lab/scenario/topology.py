@@ -152,6 +152,8 @@ def _of_service(service: Service, replicas: str) -> Iterator[str]:
         yield service.discipline
     if service.shedding is not None:
         yield service.shedding.kind
+    if service.runtime == "processes":
+        yield f"processes on {service.schedulers} core{'s' * (service.schedulers != 1)}"
     if uses_threads(service):
         yield f"{service.threads} threads"
     if service.zones:

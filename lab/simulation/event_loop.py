@@ -35,12 +35,25 @@ class Loop(Protocol):
         """Keep the loop busy for this CPU time."""
         ...
 
+
+class Machine(Protocol):
+    """What computes in a process that can be stopped, slowed down, and asked for its CPU time."""
+
     def freeze(self) -> None:
-        """Let nobody run on once the one that runs now has let go."""
+        """Stop, in the middle of computing too."""
         ...
 
     def thaw(self) -> None:
-        """Let whoever has waited longest run on."""
+        """Go on."""
+        ...
+
+    def slow_down(self, factor: float) -> None:
+        """Let each stretch of computing that begins from now on take ``factor`` times as long."""
+        ...
+
+    @property
+    def cpu_time_s(self) -> float:
+        """CPU time used until now."""
         ...
 
 

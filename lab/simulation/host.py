@@ -93,13 +93,15 @@ class Host:
     A switch of processes costs nothing, all processes weigh the same, and any core will do.
 
     Its rows, operation ``turn``: one for each turn of a process and each job in it: how long the process waited for
-    a core (of all, hence replica 0), and then had it. The CPU time itself is in the row of whoever computed.
+    a core (of all, hence one number for all of them: 0, or that of the machine that has them for itself), and then
+    had it. The CPU time itself is in the row of whoever computed.
     """
 
-    def __init__(self, *, clock: Clock, log: Log, name: str, cores: int, quantum_s: float) -> None:
+    def __init__(self, *, clock: Clock, log: Log, name: str, cores: int, quantum_s: float, index: int = 0) -> None:
         self._clock = clock
         self._log = log
         self._name = name
+        self._index = index
         self._free = cores
         self._quantum_s = quantum_s
         self._ready: deque[Hosted] = deque()
@@ -213,7 +215,7 @@ class Host:
         return left_s if left_s > INSTANT_S else 0.0
 
     def _open_row(self, process: Hosted) -> None:
-        process.row = self._log.open_visit(process.present.request, self._name, 0, self._clock.now)
+        process.row = self._log.open_visit(process.present.request, self._name, self._index, self._clock.now)
         process.row.operation = "turn"
 
     def _row(self, process: Hosted) -> Visit:

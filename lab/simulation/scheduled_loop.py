@@ -24,8 +24,25 @@ class ScheduledLoop:
         self._index = index
         self._turns = EventLoop(clock=clock, log=log, name=name, index=index)
         self._interpreter = interpreter
-        self.freeze = self._turns.freeze
-        self.thaw = self._turns.thaw
+
+    def freeze(self) -> None:
+        """Stop the process, in the middle of computing too, and let nobody begin."""
+        self._interpreter.freeze()
+        self._turns.freeze()
+
+    def thaw(self) -> None:
+        """Go on where it was stopped."""
+        self._turns.thaw()
+        self._interpreter.thaw()
+
+    def slow_down(self, factor: float) -> None:
+        """Let each stretch of computing that begins from now on take ``factor`` times as long."""
+        self._interpreter.factor = factor
+
+    @property
+    def cpu_time_s(self) -> float:
+        """CPU time that the process has used until now, that of its threads included."""
+        return self._interpreter.cpu_time_s
 
     def resume(self, request: Request) -> Handling:
         """Get the loop, after whatever is already waiting for it, and then the interpreter."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simpy import Interrupt
 
 from lab.simulation.clock import Clock
-from lab.simulation.event_loop import Loop
+from lab.simulation.event_loop import Loop, Machine
 from lab.simulation.interpreter import Interpreter
 from lab.simulation.line import Slots
 from lab.simulation.log import Log, Visit
@@ -26,12 +26,14 @@ class Computing:
 
     Attributes:
         event_loop: runs the handlers.
-        interpreter: computes for a loop that is scheduled; None where nothing ever stops the only thread.
+        machine: what stops, is slowed down and is asked for its CPU time; None where none of this ever happens.
+        interpreter: what the loop shares with threads, where it is a loop that computes on one.
         overhead: CPU time of the framework for an admitted request; None where it is 0.
         rejection_overhead: the same for one that is turned away.
     """
 
     event_loop: Loop
+    machine: Machine | None
     interpreter: Interpreter | None
     overhead: Variate | None
     rejection_overhead: Variate | None
@@ -87,6 +89,7 @@ class Replica:
         self._backlog = admission.backlog
         self._urgencies = admission.urgencies
         self._interpreter = computing.interpreter
+        self._machine = computing.machine
         self._overhead = computing.overhead
         self._rejection_overhead = computing.rejection_overhead
         self.event_loop = computing.event_loop
@@ -134,35 +137,39 @@ class Replica:
         """
         self._stops += 1
         if self._stops == 1:
-            self.interpreter.freeze()
-            self.event_loop.freeze()
+            self._own_machine.freeze()
 
     def thaw(self) -> None:
         """Let the process go on (SIGCONT), unless somebody else still stops it."""
         self._stops -= 1
         if self._stops == 0:
-            self.event_loop.thaw()
-            self.interpreter.thaw()
+            self._own_machine.thaw()
 
     def slow_down(self, factor: float) -> None:
         """Let each stretch of computing that begins from now on take ``factor`` times as long."""
-        self.interpreter.factor = factor
+        self._own_machine.slow_down(factor)
 
     def recover(self) -> None:
         """Compute at full speed again from the next stretch on."""
-        self.interpreter.factor = 1.0
+        self._own_machine.slow_down(1.0)
 
     def cpu_time_s(self) -> float:
         """Return the CPU time that the process has used until now."""
-        return self.interpreter.cpu_time_s
+        return self._own_machine.cpu_time_s
 
     @property
     def interpreter(self) -> Interpreter:
         """What computes for its loop and its threads.
 
         Raises:
-            TypeError: it was made without: it has neither threads nor a host, and no faults are described for it.
+            TypeError: it was made without, as it has no threads.
         """
         if self._interpreter is None:
-            raise TypeError(f"{self._name}/{self._index} was made without faults: it can be neither frozen nor slowed")
+            raise TypeError(f"{self._name}/{self._index} was made without an interpreter: it has no threads")
         return self._interpreter
+
+    @property
+    def _own_machine(self) -> Machine:
+        if self._machine is None:
+            raise TypeError(f"{self._name}/{self._index} was made without faults: it can be neither frozen nor slowed")
+        return self._machine

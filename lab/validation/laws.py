@@ -208,6 +208,8 @@ def _places_within(scenario: Scenario, component: str) -> tuple[int | None, bool
         return None, True
     if component.endswith(PLATFORM):
         return service.concurrency, False
+    if within == "schedulers":
+        return service.schedulers, True
     if within == "thread_pool":
         return service.threads, True
     target = within.removeprefix("bulkhead.")

@@ -600,6 +600,7 @@ HOSTS = st.builds(
     st.sampled_from(["3ms", "500us", "1s"]),
 )
 HOSTED = st.sampled_from([{}, {"hosts": ["vm"]}])
+RUNTIMES = st.sampled_from([{}, {"runtime": "processes", "schedulers": 2, "time_slice": "3ms"}])
 
 
 @st.composite
@@ -662,7 +663,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 **({} if measurable else {"quota": quota}),
                 "api": api | guarded | payloads | zoned | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
-                "inner": leaf | draw(of_inner) | on_host,
+                "inner": leaf | draw(of_inner) | (on_host or ({} if measurable else draw(RUNTIMES))),
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
                 **more,
                 **({} if measurable else {"function": leaf | draw(FUNCTIONS)}),

@@ -255,3 +255,41 @@ def test_garbage_collection() -> None:
     assert in_turn.value("sojourn_time_s_p99") > 0.1
     assert by_least.value("sojourn_time_s_p99") < 0.02
     assert in_turn.value("sojourn_time_s_p50") == pytest.approx(without.value("sojourn_time_s_p50"), rel=0.2)
+
+
+@pytest.mark.slow
+def test_lightweight_processes_share_their_cores() -> None:
+    """With short slices M/G/c-PS, which hangs on no distribution: four of five short; 5 % more is rejected."""
+    document = _scenario(
+        "lightweight",
+        rate="120/s",
+        components={
+            "api": {
+                "kind": "service",
+                **{"runtime": "processes", "schedulers": 2, "time_slice": "1ms"},
+                "endpoints": {"get": [{"kind": "cpu", "time": _MOSTLY_SHORT}]},
+            }
+        },
+        run={"duration": "14s", "warm_up": "2s", "replications": 16},
+    )
+    run = lab.simulate(lab.Scenario.model_validate(document), progress=False)
+    assert broken_laws(run) == []
+    seen = mean_interval(run.per_replication("sojourn_time_s_mean"), 0.999)
+    expected, off = (
+        processor_sharing.sojourn_time_s_mean(arrival_rate_per_s=120, service_time_s=service_time_s, cores=2)
+        for service_time_s in (0.01, 0.0105)
+    )
+    assert seen.low <= expected <= seen.high < off
+
+
+@pytest.mark.slow
+def test_lightweight_processes() -> None:
+    """Histories slow messages down and stop none; on four event loops those behind one wait for all of it."""
+    processes = lab.read_scenario(PATTERNS / "lightweight_processes.yaml")
+    loops = processes.with_(
+        {"components.chat.runtime": "event_loop", "components.chat.schedulers": 1, "components.chat.workers": 4}
+    )
+    shared, blocked = (lab.simulate(each, progress=False) for each in (processes, loops))
+    assert shared.objectives()[0].met
+    assert blocked.value("sojourn_time_s_p99", "message") > 5 * shared.value("sojourn_time_s_p99", "message")
+    assert shared.value("sojourn_time_s_p50", "history") < 3 * 0.06

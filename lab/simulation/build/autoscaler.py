@@ -117,4 +117,4 @@ def _meter(world: World, name: str, spec: Service) -> Meter:
     if is_scheduled(world, name, spec) and not world.is_own(name):
         cpu = InterpreterTimes(fleet)
     slots = None if spec.concurrency is None else spec.concurrency * spec.workers
-    return Meter(clock=world.clock, fleet=fleet, cpu=cpu, workers=spec.workers, slots=slots)
+    return Meter(clock=world.clock, fleet=fleet, cpu=cpu, workers=spec.workers * spec.schedulers, slots=slots)

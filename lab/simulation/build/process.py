@@ -11,9 +11,11 @@ from lab.scenario.pauses import Pauses as PausesSpec
 from lab.scenario.service import host_of, uses_threads
 from lab.scenario.shedding import Codel, ServerCodel, Shedding
 from lab.simulation.discipline import AdaptiveStack, Classes, Stack
-from lab.simulation.event_loop import EventLoop, Loop
+from lab.simulation.event_loop import EventLoop, Loop, Machine
 from lab.simulation.fleet import Life, Member
+from lab.simulation.host import Host
 from lab.simulation.interpreter import Interpreter
+from lab.simulation.lightweight import Schedulers
 from lab.simulation.line import Line, Slots, WaitingRoom
 from lab.simulation.managed_line import Calling, InTurn, ManagedLine
 from lab.simulation.pauses import Pauses
@@ -68,7 +70,13 @@ def _calling(shedding: Shedding | None) -> Calling:
 
 def is_scheduled(world: World, name: str, spec: Spec) -> bool:
     """Whether the computing of the service's processes is scheduled, and not done at once by a plain event loop."""
-    return world.may_fail(name) or bool(spec.hosts) or uses_threads(spec) or spec.pauses is not None
+    return (
+        world.may_fail(name)
+        or bool(spec.hosts)
+        or uses_threads(spec)
+        or spec.pauses is not None
+        or spec.runtime == "processes"
+    )
 
 
 def make_computing(world: World, name: str, spec: Spec, *, index: int, process: int) -> Computing:
@@ -80,8 +88,19 @@ def make_computing(world: World, name: str, spec: Spec, *, index: int, process: 
     """
     clock, log = world.clock, world.log
     event_loop: Loop
-    interpreter: Interpreter | None
-    if is_scheduled(world, name, spec):
+    machine: Machine | None = None
+    interpreter: Interpreter | None = None
+    if spec.runtime == "processes":
+        cores = Host(
+            clock=clock,
+            log=log,
+            name=f"{name}.schedulers",
+            cores=spec.schedulers,
+            quantum_s=spec.time_slice,
+            index=process,
+        )
+        event_loop = machine = Schedulers(clock=clock, log=log, name=name, index=process, cores=cores)
+    elif is_scheduled(world, name, spec):
         interpreter = Interpreter(
             clock=clock,
             log=log,
@@ -90,14 +109,14 @@ def make_computing(world: World, name: str, spec: Spec, *, index: int, process: 
             processor=_processor(world, spec, index),
             switch_interval_s=spec.switch_interval if uses_threads(spec) else None,
         )
-        event_loop = ScheduledLoop(
+        event_loop = machine = ScheduledLoop(
             clock=clock, log=log, name=f"{name}.event_loop", index=process, interpreter=interpreter
         )
     else:
-        interpreter = None
         event_loop = EventLoop(clock=clock, log=log, name=f"{name}.event_loop", index=process)
     return Computing(
         event_loop=event_loop,
+        machine=machine,
         interpreter=interpreter,
         overhead=world.unless_free(f"{name}/overhead", spec.overhead),
         rejection_overhead=world.unless_free(f"{name}/rejection_overhead", spec.rejection_overhead),
