@@ -16,6 +16,8 @@ WIDTH, HEIGHT = 1.0, 0.62
 _COLOURS = {
     "client": GREY,
     "load_balancer": PURPLE,
+    "nginx": PURPLE,
+    "envoy": PURPLE,
     "service": BLUE,
     "cdn": ORANGE,
     "cache": ORANGE,
@@ -54,7 +56,7 @@ def _patches(kind: str, place: Place, *, stacked: bool) -> list[Patch]:
 
     x, y = place[0] - WIDTH / 2, place[1] - HEIGHT / 2
     match kind:
-        case "load_balancer" | "cdn":
+        case "load_balancer" | "nginx" | "envoy" | "cdn":
             notch = 0.12
             corners = [(x + notch, y), (x + WIDTH - notch, y), (x + WIDTH, place[1]), (x + WIDTH - notch, y + HEIGHT)]
             return [patches.Polygon([*corners, (x + notch, y + HEIGHT), (x, place[1])])]
@@ -126,6 +128,11 @@ def _details(kind: str, part: Mapping[str, Any]) -> list[str]:
         case "load_balancer":
             limit = part.get("max_connections_per_server")
             return [str(part.get("algorithm", "load balancer")), *([f"{limit} per server"] if limit else [])]
+        case "nginx" | "envoy":
+            limit = part.get("max_conns")
+            full = [f"{limit} per server"] if limit else []
+            ejects = ["ejects outliers"] if part.get("outlier_detection") is not None else []
+            return [f"{kind}, {part.get('algorithm', 'round_robin')}", *full, *ejects]
         case "service":
             replicas, slots = _count(part.get("replicas")), part.get("concurrency")
             return [f"{replicas} replica{'' if replicas == 1 else 's'}", *([f"{slots} slots each"] if slots else [])]

@@ -22,6 +22,7 @@ _FOR_WHAT = {
     "database": "for a pooled connection",
     "queue": "for a consumer",
     "host": "for a core",
+    "nginx": "for servers that fail before one answers",
     "cdn": "for what others are fetching already",
     "event_loop": "for the event loop",
     "schedulers": "for a turn on a core",
@@ -144,7 +145,7 @@ def _for_what(scenario: Mapping[str, Any], component: str) -> str:
         return "for the lock of a row"
     part = parts.get(name if place.startswith(("replica_", "shard_")) else component, {})
     kind = part.get("kind", component.rpartition(".")[2])
-    if kind == "load_balancer":
+    if kind in ("load_balancer", "envoy"):
         return f"for a connection to {part['targets']}" if "targets" in part else "for a connection"
     return _FOR_WHAT.get(kind, "in its queue")
 

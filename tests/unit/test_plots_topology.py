@@ -88,6 +88,15 @@ def test_the_drawing_names_every_part_and_its_size() -> None:
     assert len(ax.patches) == 9  # client, edge, three replicas as a stack of two, two services, cache, drum and lid
 
 
+def test_balancers_say_how_they_choose_and_whom_they_take_out() -> None:
+    """nginx and Envoy have the balancer's shape, with their own words."""
+    edge = {"kind": "nginx", "targets": "api", "algorithm": "least_conn", "max_conns": 5}
+    inner = {"kind": "envoy", "targets": "other", "outlier_detection": {}}
+    parts = {"edge": edge, "api": _service({"kind": "call", "target": "inner"}), "inner": inner, "other": _service()}
+    texts = [text.get_text() for text in plot_topology({"entry": "edge", "components": parts}).texts]
+    assert {"nginx, least_conn", "5 per server", "envoy, round_robin", "ejects outliers"} <= set(texts)
+
+
 def test_texts_stay_inside_their_parts() -> None:
     """At its own size no text of the drawing is wider than a part, long names included."""
     parts = DEEP["components"] | {"feed": _service({"kind": "query", "database": "a_database_with_a_long_name"})}

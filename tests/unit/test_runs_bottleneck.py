@@ -71,3 +71,17 @@ def test_without_visits_or_answers_it_is_not_known() -> None:
         run_of([request(1, 3.0, 1.0)]).bottleneck()
     with pytest.raises(NotEnoughData, match="no finished request"):
         run_of([request(1, 3.0, None)], [visit(1, "main", 3.0, None, None)]).bottleneck()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("nginx", "Requests wait at edge for servers that fail before one answers:"),
+        ("envoy", "Requests wait at edge for a connection to api:"),
+    ],
+)
+def test_what_a_wait_at_a_balancer_is_for(kind: str, words: str) -> None:
+    """At nginx failed tries take the time, at Envoy its circuit breaker for connections."""
+    run = run_of([request(1, 3.0, 1.0)], [visit(1, "edge", 3.0, 3.5, 4.0)])
+    run.scenario["components"]["edge"] = {"kind": kind, "targets": "api"}
+    assert run.bottleneck().sentence.startswith(words)
