@@ -143,6 +143,8 @@ def _for_what(scenario: Mapping[str, Any], component: str) -> str:
         return "for a core of the database"
     if place == "lock":
         return "for the lock of a row"
+    if place == "once":
+        return "for an earlier attempt of the same transaction"
     part = parts.get(name if place.startswith(("replica_", "shard_")) else component, {})
     kind = part.get("kind", component.rpartition(".")[2])
     if kind in ("load_balancer", "envoy"):

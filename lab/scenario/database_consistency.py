@@ -141,6 +141,11 @@ def _isolation(scenario: Scenario, step: TransactionStep, inside: list[StepSpec]
     asked = (each.query for each in inside if isinstance(each, QueryStep) and each.database == step.database)
     queries = [database.queries[query] for query in asked if query in database.queries]
     locks = any(query.locks for query in queries)
+    if step.idempotent and not any(query.writes for query in queries):
+        yield Problem(path=(*where, "idempotent"), message="has no effect, as none of its queries writes; leave it out")
+    elif step.idempotent and database.engine == "sqlite":
+        message = "is not modelled with engine: sqlite, where the key would take the file's lock before all reads"
+        yield Problem(path=(*where, "idempotent"), message=message)
     if step.retries and not _can_conflict(database, queries):
         message = (
             "has no effect, as nothing in it can conflict: that takes a query with statement: update or "

@@ -68,6 +68,11 @@ class TransactionStep(Spec):
     kind: Literal["transaction"] = "transaction"
     database: str = Field(description="Name of a database.")
     steps: tuple[StepSpec, ...] = Field(min_length=1, description="What is done while it holds the connection.")
+    idempotent: bool = Field(
+        default=False,
+        description="Whether it first writes an idempotency key, the client's request: what was committed for that "
+        "request before (its client has tried again, its message came again) is not done again, and counts as done.",
+    )
     retries: CountOrZero = Field(default=0, description="How often it is tried again after a conflict.", le=100)
     backoff: Backoff = Field(
         default=ConstantBackoff(delay="0s"),  # type: ignore[arg-type]  # text in, seconds inside

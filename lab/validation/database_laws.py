@@ -12,7 +12,7 @@ from lab.scenario.scenario import Scenario
 from lab.scenario.service import every_step
 from lab.scenario.shards import ShardOf, places_of
 from lab.scenario.steps import QueryStep
-from lab.validation.transaction_laws import broken_commit_laws, broken_lock_laws
+from lab.validation.transaction_laws import broken_commit_laws, broken_lock_laws, done_twice
 
 
 def database_places(scenario: Scenario, component: str) -> tuple[int | None, bool]:
@@ -28,7 +28,7 @@ def database_places(scenario: Scenario, component: str) -> tuple[int | None, boo
     assert isinstance(database, Database)
     if part == "server":
         return database.cores, True
-    if part in ("lock", "replication"):
+    if part in ("lock", "once", "replication"):
         return None, True
     callers = _callers(scenario, name)
     return (database.pool.size + database.pool.overflow) * callers, callers == 1
@@ -52,6 +52,7 @@ def broken_database_laws(scenario: Scenario, run: Run) -> Iterator[str]:
                 yield from _fresh_reads(place, part, run)
                 yield from broken_lock_laws(part, place, run.requests, run.visits)
                 yield from broken_commit_laws(scenario, place, run.visits, run.events)
+                yield from done_twice(scenario, place, run.visits)
             if part.shards > 1:
                 yield from _shards(scenario, name, part, run)
 

@@ -10,8 +10,11 @@ import pandas as pd
 
 from lab.scenario.busy_wait import busy_delays_s
 from lab.scenario.components import Database, Service
+from lab.scenario.faults import FailoverFault
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
+from lab.scenario.service import every_step
+from lab.scenario.steps import TransactionStep
 
 _TOLERANCE_S = 1e-9  # beyond the rounding of sums of times
 _COMMIT, _TRANSACTION = "commit", "transaction"  # operations of the rows that tell of them
@@ -87,6 +90,27 @@ def broken_commit_laws(scenario: Scenario, name: str, visits: pd.DataFrame, even
         lost = sum(int(json.loads(detail)["lost_commits"]) for detail in promoted["detail"])
         if lost:
             yield f"no commit lost: {name} lost {lost} that were answered, though a replica had to have each of them"
+
+
+def done_twice(scenario: Scenario, name: str, visits: pd.DataFrame) -> Iterator[str]:
+    """Yield what is broken of: an idempotent transaction is committed once for a request, however often it comes.
+
+    Where a failover may lose commits they are made again, and nothing is promised.
+    """
+    database = name.partition(".")[0]
+    services = [part for part in scenario.components.values() if isinstance(part, Service)]
+    steps = [step for service in services for step in every_step(service)]
+    all_ = [step for step in steps if isinstance(step, TransactionStep) and step.database == database]
+    lost = any(isinstance(fault, FailoverFault) and fault.component == database for fault in scenario.faults)
+    part = scenario.components[database]
+    assert isinstance(part, Database)
+    if lost or _COMMIT in part.queries or not all_ or not all(step.idempotent for step in all_):
+        return
+    ended = visits[(visits["component"] == f"{name}.server") & (visits["operation"] == _COMMIT)]
+    commits = ended[ended["outcome"] == "ok"].groupby(["replication", "request"]).size()
+    twice = int((commits > len(all_)).sum())
+    if twice:
+        yield f"done once: {twice} requests had more commits at {name} than the {len(all_)} idempotent transactions"
 
 
 def _in_doubt(scenario: Scenario) -> bool:

@@ -41,7 +41,7 @@ RETRIES = st.sampled_from(
     [
         {"retries": 1},
         {"retries": 3, "backoff": {"kind": "constant", "delay": "1ms"}},
-        {"retries": 2, "backoff": {"kind": "decorrelated", "base": "2ms", "cap": "50ms"}},
+        {"retries": 2, "backoff": {"kind": "decorrelated", "base": "2ms", "cap": "50ms"}, "idempotent": True},
     ]
 )
 LEAVES = st.one_of(
@@ -521,18 +521,22 @@ CACHES = st.builds(lambda scope, room, life: {"kind": "cache"} | scope | room | 
 
 
 def retried(steps: list[dict[str, Any]], database: dict[str, Any], ways: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the steps with each transaction that may conflict tried again, in these ways."""
-    polls = database.get("engine") == "sqlite"
-    if not polls and database.get("isolation", "read_committed") == "read_committed":
-        return steps
+    """Return the steps with each transaction that may conflict tried again, in these ways, or done once."""
+    polls, once = database.get("engine") == "sqlite", {"idempotent": True} if ways.get("idempotent") else {}
+    snapshots = polls or database.get("isolation", "read_committed") != "read_committed"
     again = []
     for step in steps:
-        conflicts = False
         if step["kind"] == "transaction":
             queries = [each["query"] for each in step["steps"] if each["kind"] == "query"]
-            writes = [database["queries"][query].get("statement", "select") != "select" for query in queries]
-            conflicts = any(writes) and not (polls and writes[0])
-        again.append(step | ways if conflicts else step)
+            statements = [database["queries"][query].get("statement", "select") for query in queries]
+            conflicts = any(each != "select" for each in statements) and not (polls and statements[0] != "select")
+            again.append(
+                step
+                | ({key: way for key, way in ways.items() if key != "idempotent"} if conflicts and snapshots else {})
+                | (once if {"insert", "update"} & set(statements) and not polls else {})
+            )
+        else:
+            again.append(step)
     return again
 
 

@@ -112,7 +112,10 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         {"main": _SERVED | {"queries": {"get": {"statement": "update", "time": "3ms"}}, "pool": {"size": 5}}},
     ),
     "serializable": (
-        [{"kind": "transaction", "database": "main", "steps": [_QUERY, _WAIT], "retries": 100, "backoff": _BACKOFF}],
+        [
+            {"kind": "transaction", "database": "main", "steps": [_QUERY, _WAIT], "idempotent": True}
+            | {"retries": 100, "backoff": _BACKOFF}
+        ],
         {
             "main": _SERVED
             | {"queries": {"get": {"statement": "update", "time": "3ms"}}, "pool": {"size": 5}}

@@ -206,3 +206,26 @@ def test_a_failover_loses_what_was_answered_in_the_last_lag_or_costs_a_lag_a_com
         assert answered["transfer"] < 0.05
         assert answered["balance"] > 0.95
         assert broken_laws(run) == []
+
+
+@pytest.mark.slow
+def test_impatient_apps_book_twice_unless_each_transfer_has_a_key() -> None:
+    """With keys each transfer is booked once, though many apps never learn of it; without, one in four is booked again.
+
+    Booking again is work too: without keys more fail.
+    """
+    once, often = (
+        _run("double_transfer", **{"run.replications": 1, _TRANSFER("idempotent"): idempotent})
+        for idempotent in (True, False)
+    )
+    booked = []
+    for run in (once, often):
+        rows = run.visits[(run.visits["component"] == "main.server") & (run.visits["operation"] == "commit")]
+        booked.append(rows[rows["outcome"] == "ok"].groupby("request").size())
+        answered = run.requests.loc[run.requests["outcome"] == "ok", "request"]
+        assert answered.isin(booked[-1].index).all()  # none lost
+        assert broken_laws(run) == []
+    assert (booked[0] == 1).all()
+    assert (booked[1] > 1).mean() > 0.2
+    assert often.value("error_ratio") > 2 * once.value("error_ratio")
+    assert [run.objectives()[0].met for run in (once, often)] == [True, False]

@@ -109,7 +109,7 @@ def make_cluster(world: World, named: tuple[str, str], spec: Spec) -> Cluster:
 
 
 def _make_locks(world: World, place: str, spec: Spec) -> Locks:
-    log = (world.clock, world.log, place)
+    log = (world.clock, world.log, f"{place}.lock")
     match spec.engine:
         case "postgresql":
             return RowLocks(log=log, timeout_s=spec.lock_timeout, snapshots=spec.isolation != "read_committed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from lab.errors import Unsupported
+from lab.randomness import name_key
 from lab.scenario.components import Service as Spec
 from lab.scenario.demands import BoundStep, bound_steps
 from lab.scenario.routes import transaction_writes
@@ -72,7 +73,7 @@ def _make_worker(world: World, name: str, spec: Spec, index: int, worker: int) -
         start_pauses(world, name, spec.pauses, replica=replica, process=process)
     wiring = _Wiring(world=world, replica=replica, service=name, spec=spec, process=process)
     replica.endpoints = {
-        endpoint: wiring.endpoint(bound_steps(world.scenario, name, endpoint)) for endpoint in spec.endpoints
+        endpoint: wiring.endpoint(endpoint, bound_steps(world.scenario, name, endpoint)) for endpoint in spec.endpoints
     }
     return replica
 
@@ -102,11 +103,13 @@ class _Wiring:
         self._held: dict[str, HeldConnections] = {}  # by database: that of the transaction around the steps
         self._in_thread = False
         self._tasks: Tasks | None = None
+        self._endpoint = ""  # whose steps are made
         self._threads = ThreadPool(
             clock=world.clock, log=world.log, name=f"{service}.thread_pool", index=process, threads=spec.threads
         )
 
-    def endpoint(self, bound: tuple[BoundStep, ...]) -> Runnable:
+    def endpoint(self, name: str, bound: tuple[BoundStep, ...]) -> Runnable:
+        self._endpoint = name
         steps: Runnable = self.steps(bound)
         if self._adaptive is not None:
             steps = Sampled(slots=self._adaptive, steps=steps)
@@ -206,7 +209,8 @@ class _Wiring:
                 "in a transaction; take the transaction out, or let the lab's own database stand"
             )
         on_primary = transaction_writes(self._world.scenario, spec)
-        held, outer = HeldConnections(database, on_primary=on_primary), self._held
+        once = (name_key(f"{self._service}/{self._endpoint}") + bound.ordinal) if spec.idempotent else None
+        held, outer = HeldConnections(database, on_primary=on_primary, once=once), self._held
         self._held = {**outer, spec.database: held}
         steps = self.steps(bound.nested[0])
         self._held = outer

@@ -133,9 +133,8 @@ class DatabaseClient:
         """Give the connection back and close its row; a transaction that is not over is rolled back."""
         if not session.ended:
             session.ended = True
-            if session.lock is not None and not session.under_way:
-                self._cluster.let_go(session.lock, committed=False, changed=False)
-                session.lock = None
+            if not session.under_way:
+                self._cluster.let_go(session, committed=False)
             session.pool.give_back(session.connection, broken=session.failed)
             session.visit.close(self._clock.now, outcome)
         return outcome

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lab.simulation.clock import Clock, Handover, Order, Timer
+from lab.simulation.database.once import Once
 from lab.simulation.database.replication import Commit, Replication
-from lab.simulation.database.row_locks import Lock, Locks
+from lab.simulation.database.row_locks import Locks
 from lab.simulation.database.server import Server
+from lab.simulation.database.session import Session
 from lab.simulation.database.table import Table
 from lab.simulation.log import Log, Visit
 from lab.simulation.request import Handling, Outcome, Request
@@ -35,6 +37,7 @@ class Cluster:
         replicas: numbers of the servers that follow it.
         replication: what they have; None where there are none.
         locks: of the rows, or of the file; None where no statement needs any.
+        once: which transactions are not done again.
     """
 
     def __init__(
@@ -52,18 +55,26 @@ class Cluster:
         self.table = table
         self.replication = replication
         self.locks = locks
+        self.once = Once(log=log)
         self._in_doubt: dict[Handover, Commit] = {}  # commits that wait for replicas, in their order
         self._failover_s = failover_s
         self.primary = 0
         self.replicas = list(range(1, len(servers)))
         self._lost = False
 
-    def commit(self, request: Request, rows: int) -> Handling | None:
-        """Put what a statement commits now into the table, and on its way to the replicas; return what it waits for."""
+    def commit(self, request: Request, rows: int, identity: int | None = None) -> Handling | None:
+        """Put what a statement commits now into the table, and on its way to the replicas; return what it waits for.
+
+        Args:
+            identity: of a transaction that is to be done once.
+        """
         self.table.insert(rows)
+        if identity is not None:
+            self.once.commit(identity)
         if self.replication is None:
             return None
         commit = self.replication.commit(request, rows, self.primary)
+        commit.identity = identity
         return self._replicated(self.replication, commit, request) if self.replication.synchronous else None
 
     def _replicated(self, replication: Replication, commit: Commit, request: Request) -> Handling:
@@ -86,10 +97,15 @@ class Cluster:
             replication.publish(commit)
             answered.give(Outcome.OK)
 
-    def let_go(self, lock: Lock, *, committed: bool, changed: bool) -> None:
-        """Give the lock of a row back as its transaction ends."""
-        assert self.locks is not None  # it came from there
-        self.locks.release(lock, committed=committed, changed=changed)
+    def let_go(self, session: Session, *, committed: bool) -> None:
+        """Give back what a transaction holds as it ends."""
+        if session.lock is not None:
+            assert self.locks is not None  # it came from there
+            self.locks.release(session.lock, committed=committed, changed=session.updates)
+            session.lock = None
+        if session.claim is not None:
+            self.once.release(session.claim, committed=committed)
+            session.claim = None
 
     def reading(self, key: int, server: int) -> Callable[[Visit], None] | None:
         """Return what notes in the row of a read, as it begins, whether the server lacks the key's last commit."""
@@ -107,6 +123,7 @@ class Cluster:
         self.servers[self.primary].crash()
         if self.locks is not None:
             self.locks.crash()
+        self.once.crash()
         in_doubt, self._in_doubt = self._in_doubt, {}
         for answered, commit in in_doubt.items():
             assert self.replication is not None  # or nothing would wait for it
@@ -149,6 +166,7 @@ class Cluster:
         promoted = max(self.replicas, key=lambda server: (applied[server], -server))
         lost = self.replication.cut(applied[promoted])
         self.table.insert(-sum(commit.rows for commit in lost))
+        self.once.forget(commit.identity for commit in lost if commit.identity is not None)
         commits = sum(commit.acknowledged for commit in lost)
         self._log.event(self._name, "fail_over", self.clock.now, primary=self.primary)
         Timer(self.clock, self._failover_s, Order.COMPLETION, lambda _: self._promote(promoted, commits))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 from simpy.events import Event
 
 from lab.simulation.database.cluster import Cluster
-from lab.simulation.database.row_locks import Lock, Locks
+from lab.simulation.database.row_locks import Lock
 from lab.simulation.database.server import Server
 from lab.simulation.database.session import Session, Statement
 from lab.simulation.request import Handling, Outcome, Request
@@ -28,10 +28,10 @@ def perform(
     or left alone by a process that has died.
     """
     server, generation = cluster.servers[session.server], session.connection.generation
-    if cluster.locks is not None and statement is not None and generation == server.generation:
-        lock = _wanted(cluster.locks, server, session, request, statement)
-        if lock is not None and (yield from lock) is not Outcome.OK:
-            return Outcome.ERROR
+    if statement is not None and generation == server.generation:
+        for needed in _needed(cluster, server, session, request, statement):
+            if (yield from needed) is not Outcome.OK:
+                return Outcome.ERROR
     work_s, begins = 0.0, None
     if statement is not None:
         work_s = statement.time(request)
@@ -44,23 +44,34 @@ def perform(
         if statement is not None:
             session.done(statement)
         if commits and session.writes:
-            replicated = cluster.commit(request, session.inserted)
+            replicated = cluster.commit(request, session.inserted, session.identity)
             if replicated is not None:
                 outcome = yield from replicated
-    if session.lock is not None and (commits or statement is None or session.ended):
-        cluster.let_go(session.lock, committed=commits and outcome is Outcome.OK, changed=session.updates)
-        session.lock = None
+    if commits or statement is None or session.ended:
+        cluster.let_go(session, committed=commits and outcome is Outcome.OK)
     return outcome
 
 
-def _wanted(locks: Locks, server: Server, session: Session, request: Request, statement: Statement) -> Handling | None:
-    """Return what gets the lock that a statement needs and does not have; the first one of all takes the snapshot."""
-    begins = session.snapshot is None
-    if session.snapshot is None:
+def _needed(
+    cluster: Cluster, server: Server, session: Session, request: Request, statement: Statement
+) -> Iterator[Handling]:
+    """Yield what gets what a statement needs and its transaction does not have; the first takes the snapshot."""
+    locks, begins = cluster.locks, session.snapshot is None
+    if locks is not None and session.snapshot is None:
         session.snapshot = locks.changes
-    if not statement.locks or session.lock is not None:
-        return None
-    return _lock(session, locks.take(request, session.snapshot, server, begins=begins))
+    if session.identity is not None and session.claim is None:
+        yield _claim(session, cluster.once.claim(request, session.identity, server))
+    if locks is not None and statement.locks and session.lock is None:
+        yield _lock(session, locks.take(request, session.snapshot or 0, server, begins=begins))
+
+
+def _claim(session: Session, taking: Generator[Event, object, Lock | Outcome]) -> Handling:
+    found = yield from taking
+    if isinstance(found, Lock):
+        session.claim = found
+        return Outcome.OK
+    session.aborted = session.duplicate = found is Outcome.REJECTED
+    return found
 
 
 def _lock(session: Session, taking: Generator[Event, object, Lock | Outcome]) -> Handling:

@@ -21,6 +21,7 @@ class Commit:
         rows: how many it added.
         committed_s: when it became visible.
         acknowledged: whether it was answered; else it was in doubt when the primary went.
+        identity: whose transaction it was, of one that is done once.
     """
 
     position: int
@@ -28,6 +29,7 @@ class Commit:
     rows: int
     committed_s: float
     acknowledged: bool = True
+    identity: int | None = None
 
 
 class Replication:

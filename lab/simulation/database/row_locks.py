@@ -81,16 +81,16 @@ class RowLocks:
     behind it; an error of the transaction gives its locks back at once, before the application rolls it back. A
     transaction of one request has one key, hence one row, so that transactions cannot wait for each other in a circle.
 
-    Its rows are ``NAME.lock``: the wait for the lock, and then the stay until the transaction ended, ``ok`` if it was
-    committed. One that is turned away says how: ``rejected`` (a conflict), ``timeout``, ``error``.
+    Its rows have the name that it is given, such as ``main.lock``: the wait for the lock, and then the stay until the
+    transaction ended, ``ok`` if it was committed. One that is turned away says how: ``rejected`` (a conflict),
+    ``timeout``, ``error``.
 
     Attributes:
         changes: how many rows were changed and committed until now; a snapshot is this number.
     """
 
     def __init__(self, *, log: tuple[Clock, Log, str], timeout_s: float | None, snapshots: bool) -> None:
-        self._clock, self._log, name = log
-        self._name = f"{name}.lock"
+        self._clock, self._log, self._name = log
         self._timeout_s = timeout_s
         self._snapshots = snapshots
         self._held: dict[int, Lock] = {}
@@ -135,6 +135,13 @@ class RowLocks:
             self._changed[lock.key] = self.changes
         lock.visit.close(self._clock.now, Outcome.OK if committed else Outcome.ERROR)
         self._hand_over(lock)
+
+    def refuse(self, lock: Lock) -> Outcome:
+        """Take a row back at once from who should not have it, and return how that is told."""
+        if self._held.get(lock.key) is not lock:
+            return Outcome.ERROR  # the server has crashed since
+        self._hand_over(lock)
+        return lock.visit.close(self._clock.now, Outcome.REJECTED)
 
     def crash(self) -> None:
         """Forget all locks: the transactions that held or wanted them are no more."""

@@ -42,6 +42,9 @@ class Session:
         updates: whether its transaction has changed the row of its key.
         snapshot: how many changes were committed when its first statement came to the server; None: there was none.
         lock: the row that its transaction holds.
+        identity: whose its transaction is, if it is to be done once for each request.
+        claim: the right to do that.
+        duplicate: whether it was done already.
         aborted: whether the server has ended the transaction by an error; the connection is good.
         conflict: whether it was over what another transaction has committed.
         failed: whether a statement found the connection broken.
@@ -49,8 +52,8 @@ class Session:
     """
 
     __slots__ = (
-        *("aborted", "conflict", "connection", "ended", "failed", "inserted", "lock", "pool", "server"),
-        *("snapshot", "under_way", "updates", "visit", "writes"),
+        *("aborted", "claim", "conflict", "connection", "duplicate", "ended", "failed", "identity", "inserted"),
+        *("lock", "pool", "server", "snapshot", "under_way", "updates", "visit", "writes"),
     )
 
     def __init__(self, server: int, pool: Pool, connection: Connection, visit: Visit) -> None:
@@ -62,6 +65,9 @@ class Session:
         self.writes = self.updates = False
         self.snapshot: int | None = None
         self.lock: Lock | None = None
+        self.identity: int | None = None
+        self.claim: Lock | None = None
+        self.duplicate = False
         self.under_way = False  # a statement is
         self.aborted = self.conflict = False
         self.failed = False

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from simpy import Interrupt
 from simpy.events import Event
 
-from lab.randomness import Stream, child_visit, name_key
+from lab.randomness import Stream, child_visit, name_key, splitmix64
 from lab.scenario.client import Backoff, backoff_delay_s
 from lab.simulation.database.client import TRANSACTION, DatabaseClient
 from lab.simulation.database.session import Session
@@ -22,11 +22,15 @@ class HeldConnections:
 
     Attributes:
         on_primary: whether any of its statements writes or locks, so that it must go to the primary.
+        once: a number for the transaction, if it is to be done once for each client request; else None.
     """
 
-    def __init__(self, database: DatabaseClient | Shards[DatabaseClient], *, on_primary: bool) -> None:
+    def __init__(
+        self, database: DatabaseClient | Shards[DatabaseClient], *, on_primary: bool, once: int | None
+    ) -> None:
         self.database = database
         self.on_primary = on_primary
+        self.once = once
         self.sessions: dict[Request, Session] = {}
 
     def let_go(self, request: Request) -> None:
@@ -49,6 +53,8 @@ class Begin:
         session = yield from self._held.database.of(asked).begin(asked, on_primary=self._held.on_primary)
         if session is None:
             return Outcome.ERROR
+        if self._held.once is not None:
+            session.identity = splitmix64(splitmix64(request.number) ^ self._held.once)
         self._held.sessions[request] = session
         return Outcome.OK
 
@@ -165,9 +171,11 @@ class Transaction:
             outcome = yield from self._steps.run(request, visit)
             if outcome is Outcome.OK:
                 return (yield from self._commit.run(request, visit)), False
-            conflict = self._held.sessions[request].conflict
+            session = self._held.sessions[request]
             yield from self._rollback.run(request, visit)
+            if session.duplicate:
+                outcome = Outcome.OK  # what it was to do is done
         except Interrupt:  # the process died
             self._held.let_go(request)
             raise
-        return outcome, conflict
+        return outcome, session.conflict

@@ -35,8 +35,7 @@ class WriteLock:
     """
 
     def __init__(self, *, log: tuple[Clock, Log, str], timeout_s: float) -> None:
-        self._clock, self._log, name = log
-        self._name = f"{name}.lock"
+        self._clock, self._log, self._name = log
         self._timeout_s = timeout_s
         self._holder: Lock | None = None
         self.changes = 0
