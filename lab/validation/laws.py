@@ -105,12 +105,12 @@ def _stay(scenario: Scenario, visits: pd.DataFrame) -> Iterator[str]:
 
 
 def _client_time(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFrame) -> Iterator[str]:
-    """What the client sees is the sum of what happened behind it, where nothing runs in parallel.
+    """What the client sees is the sum of what happened behind it, where nothing runs in parallel and no call is hedged.
 
     Requests that a balancer sent to a second server are left out: the first one may work on for nobody. So are those
     that a cdn answered although its fetch failed: who failed it by taking too long may work on.
     """
-    if _fanning_out(scenario):
+    if _fanning_out(scenario) or _hedges_calls(scenario):
         return
     done = requests[(requests["outcome"] == "ok") & (requests["attempts"] == 1)].set_index(["replication", "request"])
     done = done.drop(index=pd.MultiIndex.from_frame(tried_again(scenario, visits)), errors="ignore")

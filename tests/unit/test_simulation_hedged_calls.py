@@ -10,6 +10,7 @@ import pytest
 import lab
 from lab.randomness import child_visit, name_key
 from lab.simulation.request import Handling
+from lab.validation.laws import broken_laws
 from tests.unit.backends import observe, scenario, service, waiting
 
 
@@ -82,6 +83,21 @@ def test_a_process_pays_for_the_copies_of_all_its_requests() -> None:
     hedge = {"after": "100ms", "budget": {"ratio": "50%", "burst": 1}}
     _, leaf, _ = _seen(0.5, starts_s=(0.0, 1.0, 2.0, 3.0, 4.0), hedge=hedge)
     assert leaf.groupby("request").size().tolist() == [2, 1, 2, 1, 2]
+
+
+def test_the_laws_hold_while_copies_serve_one_attempt() -> None:
+    """Under load, where about half of the calls are hedged; the client's time is not the sum over all copies."""
+    step = {"kind": "call", "target": "leaf", "endpoint": "get", "hedge": {"after": "10ms"}}
+    leaf = service({"kind": "wait", "time": {"kind": "exponential", "mean": "15ms"}}, concurrency=4)
+    described = scenario(
+        {"api": service(step), "leaf": leaf},
+        workload={"kind": "open", "arrival_rate": "50/s", "endpoints": {"get": "100%"}},
+        run={"duration": "20s", "replications": 1},
+    )
+    run = lab.simulate(described, progress=False, allow_unstable=True)
+    calls = (run.visits["component"] == "leaf").sum() / len(run.requests)
+    assert 1.3 < calls < 1.9
+    assert broken_laws(run) == []
 
 
 @pytest.mark.parametrize(
