@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.quantities import default_of
 from lab.scenario.problems import Problem
 from lab.scenario.queue import Queue
-from lab.scenario.service import Service
+from lab.scenario.service import Service, least_at_once
 
 if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
@@ -38,9 +38,9 @@ def _keys_without_effect(queue: Queue) -> Iterator[tuple[str, str]]:
 
 def _refused_messages(scenario: Scenario, queue: Queue) -> Iterator[tuple[str, str]]:
     consumer = scenario.components.get(queue.consumer)
-    if not isinstance(consumer, Service) or consumer.backlog is None or consumer.concurrency is None:
+    if not isinstance(consumer, Service) or consumer.backlog is None or (slots := least_at_once(consumer)) is None:
         return
-    room = consumer.workers * (consumer.concurrency + consumer.backlog)
+    room = consumer.workers * (slots + consumer.backlog)
     if queue.partitions is None and queue.prefetch > room:
         yield (
             "prefetch",

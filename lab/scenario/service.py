@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lab.distributions import Constant, Distribution
 from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
-from lab.scenario.adaptive_concurrency import AdaptiveConcurrency
+from lab.scenario.adaptive_concurrency import AdaptiveConcurrency, Aimd, Gradient2, Vegas
 from lab.scenario.autoscaler import Autoscaler
 from lab.scenario.bulkhead import Bulkhead
 from lab.scenario.names import Name
@@ -154,6 +154,17 @@ def fan_outs(service: Service) -> list[ParallelStep]:
 def most_at_once(service: Service) -> int | None:
     """Return how many requests a worker works on at once at most; None if there is no limit."""
     return service.concurrency if service.adaptive_concurrency is None else service.adaptive_concurrency.max
+
+
+def least_at_once(service: Service) -> int | None:
+    """Return how many requests a worker works on at once at least, if so many come; None if there is no limit."""
+    match service.adaptive_concurrency:
+        case None:
+            return service.concurrency
+        case Vegas():
+            return 1
+        case Gradient2(min=least) | Aimd(min=least):
+            return least
 
 
 def uses_threads(service: Service) -> bool:

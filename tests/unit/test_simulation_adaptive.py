@@ -257,6 +257,20 @@ def test_limits_that_make_no_sense_are_refused(keys: dict[str, Any], says: str) 
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("rule", "room"), [("vegas", 3), ("gradient2", 22), ({"kind": "aimd", "min": 4, "initial": 9}, 6)]
+)
+def test_a_consumer_must_have_room_for_its_messages_when_the_limit_is_lowest(rule: Any, room: int) -> None:
+    """Else messages would be turned away whenever the limit falls: a backlog of 2 and the lowest limit is the room."""
+    parts = {
+        "api": service({"kind": "publish", "queue": "jobs"}),
+        "jobs": {"kind": "queue", "consumer": "worker", "endpoint": "get", "prefetch": 50},
+        "worker": service(waiting("1ms"), adaptive_concurrency=rule, backlog=2),
+    }
+    with pytest.raises(ScenarioError, match=f"has room for {room} \\(concurrency"):
+        scenario(parts)
+
+
 def test_on_paper_the_limit_is_as_high_as_it_may_go() -> None:
     """The arithmetic knows no time; the picture says what moves the limit."""
     described = scenario({"api": service(waiting("100ms"), adaptive_concurrency="gradient2", replicas=1, workers=2)})
