@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lab.quantities import default_of
-from lab.scenario.fronts import leads_to
+from lab.scenario.fronts import clients_leave
 from lab.scenario.nginx import Nginx
 from lab.scenario.problems import Problem
 from lab.scenario.replicas import most_replicas
@@ -53,9 +53,9 @@ def _tries(nginx: Nginx) -> Iterator[tuple[str, str]]:
 
 
 def _leaving(scenario: Scenario, name: str, nginx: Nginx) -> Iterator[tuple[str, str]]:
-    if not nginx.ignore_client_abort:
+    if not nginx.ignore_client_abort or clients_leave(scenario, name):
         return
-    if name not in leads_to(scenario, scenario.entry):
-        yield "ignore_client_abort", f"has no effect, as only clients give up, and they ask {scenario.entry!r}"
-    elif scenario.client.timeout is None and scenario.client.deadline is None:
+    if scenario.client.timeout is None and scenario.client.deadline is None:
         yield "ignore_client_abort", "has no effect, as clients never give up; give them a timeout"
+    else:
+        yield "ignore_client_abort", f"has no effect, as only clients give up, and they ask {scenario.entry!r}"

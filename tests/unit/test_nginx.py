@@ -352,3 +352,21 @@ def test_a_platform_hands_out_its_requests_itself(kind: str) -> None:
     serverless = service(waiting("1ms"), concurrency=1, autoscaler={"kind": "serverless", "max": 3})
     with pytest.raises(ScenarioError, match="'api' is serverless: its platform hands requests out"):
         scenario({"edge": {"kind": kind, "targets": "api"}, "api": serverless}, entry="edge")
+
+
+def test_a_cdn_goes_on_with_a_fetch_whose_client_has_left() -> None:
+    """Patience is 100 ms, a fetch takes 300 ms: nginx behind the CDN lets it end, and the next one finds it there."""
+    parts = {
+        "edge": {"kind": "cdn", "targets": "origin", "max_age": {"get": "10s"}},
+        "origin": {"kind": "nginx", "targets": "api"},
+        "api": service(waiting("300ms"), replicas=2),
+    }
+    requests, visits = observe(scenario(parts, entry="edge", client={"timeout": "100ms"}), [0.0, 1.0])
+    assert requests["outcome"].tolist() == ["timeout", "ok"]
+    assert visits[visits["component"] == "origin"]["outcome"].tolist() == ["ok"]
+    with pytest.raises(ScenarioError, match="ignore_client_abort: has no effect, as only clients give up"):
+        scenario(
+            parts | {"origin": parts["origin"] | {"ignore_client_abort": True}},
+            entry="edge",
+            client={"timeout": "100ms"},
+        )
