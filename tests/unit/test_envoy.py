@@ -394,7 +394,7 @@ def test_the_laws_catch_what_breaks_a_circuit_breaker() -> None:
     described = scenario({"edge": edge, "api": service(waiting("1s"))}, entry="edge")
     rows = pd.DataFrame(
         [(0, 0, 2), (1, 1, 3), (0, 2.5, 3), (0, 2.6, 3)], columns=["arrival_s", "admitted_s", "departure_s"]
-    ).assign(component="edge", replication=0)
+    ).assign(component="edge", replication=0, waiting_time_s=lambda row: row["admitted_s"] - row["arrival_s"])
     under_way, waited = broken_envoy_laws(described, rows, 3.0)
     assert under_way.startswith("circuit breakers: 3 requests under way at edge in replication 0, where 1 may be")
     assert waited.startswith("circuit breakers: 2 requests waited at edge in replication 0, where 1 may")
