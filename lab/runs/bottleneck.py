@@ -29,6 +29,8 @@ _FOR_WHAT = {
     "gil": "for the Python interpreter (its GIL)",
     "platform": "for a cold start",
     "thread_pool": "for a thread",
+    "tls": "for a core that does TLS handshakes",
+    "accept": "for the entry to accept a connection",
 }
 
 

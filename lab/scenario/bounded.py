@@ -22,6 +22,8 @@ def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
     """
     if place.resource == "bulkhead":
         return True  # who waits there has a longest wait
+    if place.resource in ("handshakes", "open_connections"):
+        return False
     component = scenario.components[place.component]
     if isinstance(component, Queue):
         return component.capacity is not None

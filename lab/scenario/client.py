@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, field_validator, model_validator
 from lab.distributions import Constant, Distribution, mean_s
 from lab.quantities import Count, Duration, Number, PositiveDuration, Ratio, Spec
 from lab.scenario.client_throttle import Throttle
+from lab.scenario.connections import Connections
 from lab.scenario.hedge import Hedge
 from lab.scenario.network import Network
 from lab.scenario.retry_budget import SCOPE, Budget, RetryBudget, Scope
@@ -154,6 +155,10 @@ class Client(Spec):
         description="The network between client and entry, which takes the place of round_trip; none: round_trip alone "
         "is the way, whatever is sent.",
     )
+    connections: Connections | None = Field(
+        default=None,
+        description="How connections over the network are opened and kept; none: each request finds one open.",
+    )
 
     @model_validator(mode="after")
     def _one_way_there(self) -> Client:
@@ -161,6 +166,12 @@ class Client(Spec):
             raise ValueError(
                 "round_trip and network are both set, but the network has a round trip of its own; leave round_trip out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _connected_over_something(self) -> Client:
+        if self.connections is not None and self.network is None:
+            raise ValueError("connections take round trips of a network; add a client.network too, or leave them out")
         return self
 
     @model_validator(mode="after")

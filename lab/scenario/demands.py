@@ -32,6 +32,7 @@ from lab.errors import ScenarioError
 from lab.randomness import child_visit, name_key
 from lab.scenario.components import Database
 from lab.scenario.fronts import service_behind, service_name_behind
+from lab.scenario.service import steps_of
 from lab.scenario.steps import (
     CachedStep,
     CallStep,
@@ -104,7 +105,7 @@ def endpoint_steps(scenario: Scenario, service: str, endpoint: str) -> tuple[Ste
     if endpoint not in component.endpoints:
         name, known = service_name_behind(scenario, service), ", ".join(component.endpoints)
         raise ScenarioError(f"components.{name}.endpoints: there is no endpoint {endpoint!r} (there are: {known})")
-    return component.endpoints[endpoint]
+    return steps_of(component, endpoint)
 
 
 def endpoint_demands(scenario: Scenario, service: str, endpoint: str) -> int:

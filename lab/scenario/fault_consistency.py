@@ -11,6 +11,7 @@ from lab.scenario.components import Cache, Cdn, Database, Service
 from lab.scenario.faults import (
     BadDeployFault,
     CrashFault,
+    DisconnectFault,
     FailoverFault,
     Fault,
     FlushFault,
@@ -26,7 +27,7 @@ from lab.scenario.faults import (
     struck,
 )
 from lab.scenario.names import CLIENT
-from lab.scenario.network_consistency import packet_loss_problems
+from lab.scenario.network_consistency import network_fault_problems
 from lab.scenario.problems import Path, Problem, listed_names, shown
 from lab.scenario.replicas import most_replicas
 from lab.scenario.serverless import ServerlessAutoscaler
@@ -92,8 +93,8 @@ def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
     match fault:
         case PartitionFault():
             yield from _unfit_partition(scenario, fault, where)
-        case PacketLossFault():
-            yield from packet_loss_problems(scenario, fault, where)
+        case PacketLossFault() | DisconnectFault():
+            yield from network_fault_problems(scenario, fault, where)
         case ZoneLossFault():
             yield from zone_problems(scenario, fault, where)
         case _:

@@ -157,6 +157,15 @@ class PacketLossFault(_Fault):
     duration: PositiveDuration = Field(description="For how long.")
 
 
+class DisconnectFault(_Fault):
+    """The entry closes the connections of all clients, each when nothing is under way on it, as a reloaded proxy does.
+
+    Their next requests open new ones.
+    """
+
+    kind: Literal["disconnect"] = "disconnect"
+
+
 Fault = Annotated[
     CrashFault
     | HangFault
@@ -168,7 +177,8 @@ Fault = Annotated[
     | QuotaFault
     | ScaleFault
     | ZoneLossFault
-    | PacketLossFault,
+    | PacketLossFault
+    | DisconnectFault,
     Discriminator("kind"),
 ]
 
@@ -181,7 +191,7 @@ def struck(fault: Fault) -> tuple[str, ...]:
     match fault:
         case PartitionFault():
             return fault.between
-        case PacketLossFault():
+        case PacketLossFault() | DisconnectFault():
             return (CLIENT,)
         case ZoneLossFault():
             return (f"zone {fault.zone}",)  # which services that are, the scenario knows
@@ -198,7 +208,7 @@ def ends_s(fault: Fault) -> float:
     match fault:
         case CrashFault(restart_after=float(after_s)):
             return fault.at + after_s
-        case CrashFault() | FlushFault() | FailoverFault() | ScaleFault():
+        case CrashFault() | FlushFault() | FailoverFault() | ScaleFault() | DisconnectFault():
             return fault.at
         case _:
             return fault.at + fault.duration

@@ -11,3 +11,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 
 CLIENT = "client"
 """Stands for whoever sends the requests: in the rows of a Run for the way between client and entry, and in faults."""
+
+TLS = ".tls"
+"""Follows the name of the entry in the rows of its cores that do TLS handshakes."""

@@ -19,6 +19,7 @@ from lab.scenario.components import (
     Stream,
     WaitingRoom,
 )
+from lab.scenario.crossing import connection_places
 from lab.scenario.fronts import Front, service_behind, service_name_behind
 from lab.scenario.replicas import most_replicas
 from lab.scenario.routes import Role
@@ -42,6 +43,8 @@ Resource = Literal[
     "checks",
     "admissions",
     "bulkhead",
+    "handshakes",
+    "open_connections",
 ]
 CONNECTIONS: dict[Role, Resource] = {"primary": "connections", "replicas": "replica_connections"}
 CORES: dict[Role, Resource] = {"primary": "cores", "replicas": "replica_cores"}
@@ -60,7 +63,7 @@ class Place:
             the lock of its ``hottest_row``, or the ``writer`` of an SQLite file; the ``accesses`` of a cache or a cdn;
             the ``publishings`` and ``deliveries`` of a queue or stream; the ``checks`` of a rate limiter; the ``slots``
             inside a waiting room, and its ``admissions``, one after another; the ``bulkhead`` of a
-            caller before what it calls.
+            caller before what it calls; the TLS ``handshakes`` and ``open_connections`` of the entry.
         caller: the service whose replicas keep the pool or the bulkhead; "" for everything else.
     """
 
@@ -78,6 +81,8 @@ def servers(scenario: Scenario, place: Place) -> int | None:
 
     Of a service with an autoscaler: when it has scaled up as far as it may, for the arithmetic knows no time.
     """
+    if place.resource in ("handshakes", "open_connections"):
+        return connection_places(scenario, place.resource)
     component = scenario.components[place.component]
     if place.resource == "bulkhead":
         caller = service_behind(scenario, place.caller)
@@ -99,10 +104,9 @@ def servers(scenario: Scenario, place: Place) -> int | None:
             processes = most_replicas(scenario, place.caller) * service_behind(scenario, place.caller).workers
             return (component.pool.size + component.pool.overflow) * servers * processes
         case Queue() | Stream():
-            if place.resource == "publishings":
-                return None
             most = most_replicas(scenario, component.consumer)
-            return _deliveries(component, service_behind(scenario, component.consumer), most)
+            consumer = service_behind(scenario, component.consumer)
+            return None if place.resource == "publishings" else _deliveries(component, consumer, most)
         case Host():
             return component.cores
         case _:

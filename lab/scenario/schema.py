@@ -28,6 +28,7 @@ _NAMED_UNIONS = {
     "UniformSizes": "Sizes",
     "ScanPlan": "Plan",
     "ProfileNetwork": "Network",
+    "MeasuredCompression": "Compression",
 }
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _TAGS = ("kind", "metric")

@@ -16,7 +16,7 @@ from lab.scenario.names import Name
 from lab.scenario.pauses import Pauses
 from lab.scenario.payload import Payload
 from lab.scenario.shedding import Shedding
-from lab.scenario.steps import ParallelStep, StepSpec, ThreadStep, walk
+from lab.scenario.steps import CpuStep, ParallelStep, StepSpec, ThreadStep, walk
 
 _NO_TIME = Constant(mean="0s")  # type: ignore[arg-type]  # text in, seconds inside
 
@@ -140,10 +140,17 @@ class Service(Spec):
     )
 
 
+def steps_of(service: Service, endpoint: str) -> tuple[StepSpec, ...]:
+    """Return what an endpoint does: its steps as they are written, and then compressing its answer."""
+    steps, payload = service.endpoints[endpoint], service.payloads.get(endpoint)
+    compressing = None if payload is None else payload.compressing
+    return steps if compressing is None else (*steps, CpuStep(time=compressing))
+
+
 def every_step(service: Service) -> Iterator[StepSpec]:
-    """Yield the steps of all endpoints, nested ones too, in the order in which they are written."""
-    for steps in service.endpoints.values():
-        yield from walk(steps)
+    """Yield the steps of all endpoints, nested ones too, in the order in which they are done."""
+    for endpoint in service.endpoints:
+        yield from walk(steps_of(service, endpoint))
 
 
 def fan_outs(service: Service) -> list[ParallelStep]:

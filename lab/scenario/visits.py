@@ -1,13 +1,11 @@
 """How often a client request visits each part, and how long it holds it when nobody else is there.
 
-Mean values without any waiting, one attempt a request. A look-up hits with the probability it is given; the branches
-of a ``parallel`` take as long as the longest of their means, which is a lower bound of the mean of the longest; where
-it waits for the k best, as long as the k-th shortest of their means, though all their work is done. No timeout expires,
-and nothing is hedged.
-Connections are open already: what opening one takes is left out. Tables have the rows of the start.
-No key is pinned to the primary of a database with ``read_policy: read_your_writes``. Transactions meet no conflict, and
-commits need not wait for replicas. Of row locks that of the most popular key counts, as if its requests were like all
-others; statements within other steps of a transaction are not seen to lock. Of shards the one that gets most counts.
+Mean values without any waiting, one attempt a request. A look-up hits with the probability it is given; the branches of
+a ``parallel`` take as long as the longest of their means (a lower bound of the mean); where it waits for the k best, as
+the k-th shortest of their means, though all the work is done. No timeout expires, and nothing is hedged. Connections to
+databases are open. Tables have the rows of the start. No key is pinned to a primary (``read_your_writes``).
+Transactions meet no conflict, commits wait for no replica. Of row locks that of the most popular key counts, as if its
+requests were like all others (locks within other steps of a transaction are not seen), of shards the busiest.
 """
 
 from __future__ import annotations
@@ -33,6 +31,7 @@ from lab.scenario.components import (
     Stream,
     WaitingRoom,
 )
+from lab.scenario.crossing import connections_asked
 from lab.scenario.demands import endpoint_steps
 from lab.scenario.fronts import Front, service_behind
 from lab.scenario.mix import popularity, request_mix
@@ -90,6 +89,9 @@ def visits(scenario: Scenario, *, hit_ratios: Mapping[str, float], rate_per_s: f
         for endpoint, share in request_mix(scenario).items()
         if share > 0
     )
+    for resource, asked in connections_asked(scenario).items():
+        place = Place(component=scenario.entry, resource=resource)
+        tour.count[place], tour.time_s[place] = asked
     return Visits(count=tour.count, time_s=tour.time_s, look_ups=tour.look_ups, response_time_s=response_time_s)
 
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from lab.runs.invocations import PLATFORM
 from lab.runs.run import Run
 from lab.scenario.components import Database, Host, LoadBalancer, Nginx, Queue, Service, Stream, WaitingRoom
+from lab.scenario.crossing import connection_places
+from lab.scenario.names import TLS
 from lab.scenario.replicas import can_stand_still, processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import every_step, most_at_once
@@ -69,7 +71,7 @@ def broken_laws(run: Run) -> list[str]:
         *broken_database_laws(scenario, run),
         *broken_scaling_laws(scenario, run),
         *broken_zone_laws(scenario, run),
-        *broken_network_laws(scenario, requests, visits),
+        *broken_network_laws(scenario, requests, visits, run.samples),
         *broken_fan_out_laws(scenario, visits),
         *cache_laws(scenario, requests, _of_the_language(run)),
         *broken_cdn_laws(scenario, requests, _of_the_language(run)),
@@ -202,6 +204,8 @@ def _places_within(scenario: Scenario, component: str) -> tuple[int | None, bool
     """The places of what processes have within: its loop, its interpreter, its threads, its bulkheads."""
     if component.endswith((".event_loop", ".gil")):
         return 1, True
+    if component.endswith(TLS):
+        return connection_places(scenario, "handshakes"), True
     name, _, within = component.partition(".")
     service = scenario.components.get(name)
     if not isinstance(service, Service):

@@ -14,19 +14,28 @@ from lab.scenario.fronts import service_behind
 from lab.scenario.names import CLIENT
 from lab.scenario.network import in_figures
 from lab.scenario.scenario import Scenario
+from lab.scenario.workload import ClosedWorkload, SessionsWorkload, client_of
 
 _ROUNDING_S = 1e-9
 _KEY = ["replication", "request", "attempt"]
 
 
-def broken_network_laws(scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFrame) -> Iterator[str]:
+def broken_network_laws(
+    scenario: Scenario, requests: pd.DataFrame, visits: pd.DataFrame, samples: pd.DataFrame
+) -> Iterator[str]:
     """Yield a sentence with numbers for each law that the transfers of a predicted Run break.
 
-    The laws: an attempt is sent once and its answer comes at most once, after it was sent; each takes at least half of
-    the shortest round trip, and its bytes at the bandwidth.
+    The laws: no more connections are open than the entry keeps; one is opened before an attempt is sent on it; an
+    attempt is sent once and its answer comes at most once, after it was sent; each takes at least half of the shortest
+    round trip, and its bytes at the bandwidth.
     """
     if scenario.client.network is None:
         return
+    limit = scenario.client.connections.limit if scenario.client.connections else None
+    ours = (samples["component"].astype(str) == scenario.entry) & (samples["gauge"].astype(str) == "connections_open")
+    opened = samples.loc[ours, "value"]
+    if limit is not None and not opened.between(0, limit).all():
+        yield f"connections: {opened.min():g} to {opened.max():g} open, but the entry keeps at most {limit}"
     rows = visits[visits["component"].astype(str) == CLIENT]
     ways = {way: rows[rows["operation"].astype(str) == way] for way in ("send", "receive")}
     for way, own in ways.items():
@@ -39,6 +48,7 @@ def broken_network_laws(scenario: Scenario, requests: pd.DataFrame, visits: pd.D
     if unsent:
         yield f"transfers: {unsent} answers came to what was not sent yet"
     yield from _too_fast(scenario, requests, ways)
+    yield from _connections(scenario, rows, ways["send"])
 
 
 def _too_fast(scenario: Scenario, requests: pd.DataFrame, ways: dict[str, pd.DataFrame]) -> Iterator[str]:
@@ -52,7 +62,7 @@ def _too_fast(scenario: Scenario, requests: pd.DataFrame, ways: dict[str, pd.Dat
         ended = own[own["departure_s"].notna()].set_index(["replication", "request"])
         endpoint = asked.reindex(ended.index)
         per_s = (figures.up if way == "send" else figures.down) or math.inf
-        sizes = {name: (each.request if way == "send" else each.response) or 0.0 for name, each in payloads.items()}
+        sizes = {name: (each.request or 0.0) if way == "send" else each.answer_bytes for name, each in payloads.items()}
         least_s = half_trip_s + endpoint.map(sizes).fillna(0.0).astype(float) * 8 / per_s
         fast = np.asarray(ended["service_time_s"] < least_s - _ROUNDING_S)
         if fast.any():
@@ -63,6 +73,31 @@ def _too_fast(scenario: Scenario, requests: pd.DataFrame, ways: dict[str, pd.Dat
                 f"transfers: request {request} of replication {replication} crossed the network ({way}) in "
                 f"{took_s:.9f} s, but its bytes and half a round trip take {least:.9f} s"
             )
+
+
+def _connections(scenario: Scenario, rows: pd.DataFrame, sent: pd.DataFrame) -> Iterator[str]:
+    """An attempt opens at most one connection, before it is sent; whoever keeps connections opens the first one."""
+    connections = scenario.client.connections
+    opened = rows[rows["operation"].astype(str) == "connect"]
+    if connections is None:
+        if len(opened):
+            yield f"connections: {len(opened)} were opened, but each request finds one open"
+        return
+    again = int(opened.duplicated(_KEY).sum())
+    if again:
+        yield f"connections: {again} attempts opened more than one"
+    both = opened.drop_duplicates(_KEY).merge(sent, on=_KEY, suffixes=("", "_sent"))
+    early = int((~(both["departure_s"] <= both["arrival_s_sent"] + _ROUNDING_S)).sum())
+    if early:
+        yield f"connections: {early} requests were sent before their connection was open"
+    if isinstance(scenario.workload, ClosedWorkload | SessionsWorkload):
+        whose = [client_of(scenario.workload, int(number)) for number in sent["request"]]
+        first = sent.assign(client=whose).sort_values(["arrival_s", "attempt"])
+        first = first.drop_duplicates(["replication", "client"])
+        openers = opened.set_index(["replication", "request", "attempt"]).index
+        without = int((~first.set_index(_KEY).index.isin(openers)).sum())
+        if without:
+            yield f"connections: {without} clients sent their first request without opening a connection"
 
 
 def _shortest_s(times: Distribution) -> float:

@@ -101,12 +101,14 @@ def _of_a_file(fault: dict[str, Any]) -> bool:
 
 
 @st.composite
-def faults(draw: st.DrawFn, database: dict[str, Any], *, networked: bool, zones: list[str]) -> list[dict[str, Any]]:
-    """Draw none, or some faults; a failover only of a database that has replicas, lost packets only of a network.
+def faults(
+    draw: st.DrawFn, database: dict[str, Any], *, client: dict[str, Any], zones: list[str]
+) -> list[dict[str, Any]]:
+    """Draw none, or some faults; each only of what there is.
 
     Args:
         database: the one that they strike.
-        networked: whether there is a network of the clients.
+        client: on whose network, and on whose connections.
         zones: those of ``api``.
     """
     failover = {"kind": "failover", "component": "main", "at": draw(_TIMES)}
@@ -117,7 +119,9 @@ def faults(draw: st.DrawFn, database: dict[str, Any], *, networked: bool, zones:
     drawn = [fault for fault in draw(_SOME_FAULTS) if database.get("engine") != "sqlite" or _of_a_file(fault)]
     mine = [fault | (shard if fault.get("component") == "main" else {}) for fault in drawn]
     some = mine + [failover] * bool(database.get("replicas") and draw(st.booleans()))
-    some += [lossy] * (networked and draw(st.booleans()))
+    reload = {"kind": "disconnect", "at": draw(_TIMES)}
+    some += [reload] * bool(client.get("connections") and draw(st.booleans()))
+    some += [lossy] * bool(client.get("network") and draw(st.booleans()))
     loss = {"kind": "zone_loss", "zone": draw(st.sampled_from(zones or ["a"])), "at": draw(_TIMES)}
     crashes = any(fault["kind"] == "crash" and fault["component"] == "api" for fault in some)
     lost = len(zones) > 1 and not crashes and draw(st.booleans())

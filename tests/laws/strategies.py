@@ -336,8 +336,23 @@ NETWORKS = st.one_of(
         _LOSSES,
     ),
 )
+CONNECTIONS = st.one_of(
+    st.none(),
+    st.builds(
+        lambda kind, tls, keep_alive, limit: {"kind": kind, "keep_alive": keep_alive, "limit": limit} | tls,
+        st.sampled_from(["http1", "http2"]),
+        st.sampled_from([{"tls": "none"}, {"tls": "tls12"}, {"handshake": {"time": "8ms", "cores": 2}}]),
+        st.sampled_from(["0s", "100ms", "60s"]),
+        st.sampled_from([None, None, 3, 50]),
+    ),
+)
 PAYLOADS = st.sampled_from(
-    [{}, {"get": {"response": "100KiB"}}, {"get": {"request": "5KiB"}, "put": {"request": "60KiB", "response": "1KiB"}}]
+    [
+        {},
+        {"get": {"response": "100KiB"}},
+        {"get": {"request": "5KiB"}, "put": {"request": "60KiB", "response": "1KiB"}},
+        {"get": {"response": "40KiB", "compression": {"kind": "gzip"}}},
+    ]
 )
 
 
@@ -360,6 +375,7 @@ def clients(draw: st.DrawFn, *, measurable: bool = False) -> dict[str, Any]:
     return plain | {
         "throttle": draw(THROTTLES),
         "network": network,
+        "connections": draw(CONNECTIONS) if network else None,
         "round_trip": "0s" if network else plain["round_trip"],
         "deadline": draw(st.sampled_from([None, "250ms"])),
         "retry": draw(st.sampled_from([None, retry | more])),
@@ -673,7 +689,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 **({} if measurable else {"function": leaf | draw(FUNCTIONS)}),
                 "main": database,
             },
-            "faults": [] if measurable else draw(faults(database, networked=networked, zones=zones)),
+            "faults": [] if measurable else draw(faults(database, client=client, zones=zones)),
             "run": {"duration": "3s", "replications": 1, "seed": draw(st.integers(0, 99))},
         }
     )

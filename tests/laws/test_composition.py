@@ -260,6 +260,14 @@ _FRONTS["over_network"] = {
 }
 
 
+_FRONTS["on_connections"] = _FRONTS["over_network"] | {
+    "client": {
+        **_FRONTS["over_network"]["client"],
+        "connections": {"kind": "http1", "new": "30%", "handshake": {"time": "5ms"}},
+    }
+}
+
+
 def _scenario(front: str, back: str) -> lab.Scenario:
     steps, parts = _BACKS[back]
     api = {"kind": "service", "concurrency": 2, "overhead": "500us", "endpoints": {"get": steps}}

@@ -8,14 +8,23 @@ from functools import cache
 import pytest
 
 import lab
+from lab.distributions import Constant
 from lab.randomness import Stream, child_visit
+from lab.simulation.network.path import ClientPath
 from lab.simulation.network.tcp import Losses, transfer_time_s
+from lab.simulation.request import Request
+from lab.simulation.variate import Variate
+from lab.theory import md1, mm1
 from lab.theory.intervals import mean_interval
 
 pytestmark = pytest.mark.slow
 
 LEVEL = 0.999
 _TRIP_S, _RTO_S = 0.07, 0.27
+
+
+def _stream(name: str) -> Stream:
+    return Stream(seed=3, replication=0, name=name)
 
 
 def _lossy(loss: str) -> lab.Scenario:
@@ -73,7 +82,7 @@ def _expected_s(packets: int, window: float, threshold: float, timeouts: int, lo
 
 def test_windows_with_losses_cost_what_every_pattern_adds_up_to() -> None:
     """16 packets, 5 % lost: the exact mean over all patterns; not that of 5 % more loss."""
-    stream, lost = Stream(seed=3, replication=0, name="loss"), 0.05
+    stream, lost = _stream("loss"), 0.05
 
     def time_s(number: int) -> float:
         losses = Losses(lost, lambda ordinal: stream.uniform(number, 0, child_visit(0, ordinal)))
@@ -83,3 +92,69 @@ def test_windows_with_losses_cost_what_every_pattern_adds_up_to() -> None:
     exact_s, twin_s = (_expected_s(16, 10.0, float("inf"), 0, each) for each in (lost, 1.05 * lost))
     assert interval.contains(exact_s), f"theory {exact_s:.6g} outside {interval}"
     assert not interval.contains(twin_s)
+
+
+def test_lost_syns_cost_what_the_series_has() -> None:
+    """Given that one of seven arrives: sum of q^k (1 - q) (2^k - 1) / (1 - q^7) seconds, with q = 1 - 0.95^2."""
+    path = ClientPath(
+        round_trip=Variate(stream=_stream("trip"), distribution=Constant.model_validate({"mean": "1ms"}), requests=1),
+        up_bytes_per_s=1e12,
+        down_bytes_per_s=1e12,
+        loss_ratio=0.05,
+        losses=_stream("loss"),
+    )
+    waits = [path.syn_waits_s(Request(number, 0, "get", 0, 0)) for number in range(150_000)]
+    interval = mean_interval([waited_s for waited_s, connects in waits if connects], LEVEL)
+
+    def series_s(loss: float) -> float:
+        lost = 1 - (1 - loss) ** 2
+        return sum(lost**k * (1 - lost) * (2**k - 1) for k in range(7)) / (1 - lost**7)
+
+    assert interval.contains(series_s(0.05)), f"theory {series_s(0.05):.6g} outside {interval}"
+    assert not interval.contains(series_s(0.0525))
+
+
+def test_handshakes_are_a_queue_of_their_own() -> None:
+    """All clients are new: Poisson arrivals, exponential handshakes on one core, M/M/1; not one of 5 % more work."""
+    client = {
+        "network": {"kind": "wifi"},
+        "connections": {"kind": "http2", "handshake": {"time": {"kind": "exponential", "mean": "5ms"}}},
+    }
+    scenario = lab.Scenario.model_validate(
+        {
+            "name": "handshakes",
+            "workload": {"kind": "open", "arrival_rate": "100/s", "endpoints": {"get": "100%"}},
+            "client": client,
+            "entry": "api",
+            "components": {"api": {"kind": "service", "endpoints": {"get": [{"kind": "wait", "time": "1ms"}]}}},
+            "run": {"duration": "45s", "warm_up": "5s", "replications": 10, "seed": 2},
+        }
+    )
+    run = lab.simulate(scenario, progress=False)
+    interval = mean_interval(run.per_replication("waiting_time_s_mean", "api.tls"), LEVEL)
+    theory_s = mm1.waiting_time_s_mean(arrival_rate_per_s=100, service_time_s=0.005)
+    assert interval.contains(theory_s), f"theory {theory_s:.6g} outside {interval}"
+    assert not interval.contains(mm1.waiting_time_s_mean(arrival_rate_per_s=100, service_time_s=0.00525))
+
+
+def test_a_single_connection_is_a_server_that_idles_too() -> None:
+    """Room for one connection, held for 40 ms by a request and then for 60 ms: M/D/1 of 100 ms; not of 105 ms."""
+    network = {"kind": "custom", "round_trip": "20ms"}
+    scenario = lab.Scenario.model_validate(
+        {
+            "name": "accepting",
+            "workload": {"kind": "open", "arrival_rate": "5/s", "endpoints": {"get": "100%"}},
+            "client": {
+                "network": network,
+                "connections": {"kind": "http1", "tls": "none", "limit": 1, "keep_alive": "60ms"},
+            },
+            "entry": "api",
+            "components": {"api": {"kind": "service", "endpoints": {"get": [{"kind": "wait", "time": "20ms"}]}}},
+            "run": {"duration": "500s", "warm_up": "10s", "replications": 10, "seed": 2},
+        }
+    )
+    run = lab.simulate(scenario, progress=False)
+    interval = mean_interval(run.per_replication("waiting_time_s_mean", "api.accept"), LEVEL)
+    theory_s = md1.waiting_time_s_mean(arrival_rate_per_s=5, service_time_s=0.1)
+    assert interval.contains(theory_s), f"theory {theory_s:.6g} outside {interval}"
+    assert not interval.contains(md1.waiting_time_s_mean(arrival_rate_per_s=5, service_time_s=0.105))

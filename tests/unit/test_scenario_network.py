@@ -16,6 +16,7 @@ from lab.scenario.topology import mermaid
 from tests.unit.backends import scenario, service, waiting
 
 _LTE = {"network": {"kind": "lte"}}
+_UNSIGNED = {"tls": "none", "handshake": {"time": "1ms"}}
 
 # kind: (round trip in ms, down and up in kbit/s), word for word as published or assumed
 _PUBLISHED: dict[Any, tuple[int, int, int]] = {
@@ -102,6 +103,19 @@ def test_packets_are_lost_on_a_network_alone() -> None:
     _refused("faults.0.loss: is no more than the 2% that client.network always loses", client=lossy, faults=[fault])
     again = [fault, fault | {"at": "1500ms"}]
     _refused("faults.1: happens to client while faults.0, of the same kind, is not over", client=_LTE, faults=again)
+
+
+def test_connections_that_nobody_opens_are_refused() -> None:
+    """Without a network, with a cost that nothing asks for, with a share of clients that come again."""
+    http = {"kind": "http1"}
+    _refused("connections take round trips of a network", client={"connections": http})
+    _refused("handshake has no effect with tls: none", client=_LTE | {"connections": http | _UNSIGNED})
+    closed = {"kind": "closed", "population": 1, "think_time": "1s", "endpoints": {"get": "100%"}}
+    new = {"connections": http | {"new": "10%"}}
+    _refused("client.connections.new: has no effect in a workload of kind closed", client=_LTE | new, workload=closed)
+    full = {"connections": http | {"new": "10%", "limit": 5}}
+    _refused("client.connections.limit: cannot count connections that are open already", client=_LTE | full)
+    _refused("faults.0.kind: needs client.connections", client=_LTE, faults=[{"kind": "disconnect", "at": "1s"}])
 
 
 def test_a_network_is_not_measured() -> None:

@@ -46,7 +46,7 @@ def make_source(world: World, schedule: Schedule | None) -> Source:
         world: where they are sent.
         schedule: what is sent; None for a workload whose requests depend on the answers.
     """
-    clients = _clients(world)
+    clients = _clients(world, replayed=schedule is not None)
     guard_of = guards(world)
     if schedule is not None:
         return OpenArrivals(clock=world.clock, log=world.log, clients=clients, schedule=schedule, guard=guard_of(0))
@@ -71,9 +71,10 @@ def make_source(world: World, schedule: Schedule | None) -> Source:
             assert_never(workload)
 
 
-def _clients(world: World) -> Asks:
+def _clients(world: World, *, replayed: bool) -> Asks:
     spec, hedge = world.scenario.client, world.scenario.client.hedge
-    entry, round_trip = entry_of_clients(world), world.unless_free("client/round_trip", spec.round_trip)
+    entry = entry_of_clients(world, replayed=replayed)
+    round_trip = world.unless_free("client/round_trip", spec.round_trip)
     if hedge is not None:
         return HedgingClients(
             place=(world.clock, world.log),

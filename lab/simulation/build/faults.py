@@ -11,6 +11,7 @@ from lab.scenario.components import Cache, Database
 from lab.scenario.faults import (
     BadDeployFault,
     CrashFault,
+    DisconnectFault,
     FailoverFault,
     Fault,
     FlushFault,
@@ -23,7 +24,7 @@ from lab.scenario.faults import (
     ZoneLossFault,
 )
 from lab.scenario.shards import places_of
-from lab.simulation.build.network_faults import cut_off, lose_packets
+from lab.simulation.build.network_faults import cut_off, strike_network
 from lab.simulation.build.zone_loss import lose_zone
 from lab.simulation.cache import Nodes
 from lab.simulation.database import Cluster
@@ -71,8 +72,8 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
             _change_number(world, faults, fault)
         case PartitionFault():
             cut_off(world, faults, fault)
-        case PacketLossFault():
-            lose_packets(world, faults, fault)
+        case PacketLossFault() | DisconnectFault():
+            strike_network(world, faults, fault)
         case _:
             assert_never(fault)
 

@@ -1,10 +1,10 @@
-"""Has networks fail: cut between two components, or losing packets of clients."""
+"""Has networks fail: cut between two components, losing packets of clients, closing their connections."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
-from lab.scenario.faults import PacketLossFault, PartitionFault
+from lab.scenario.faults import DisconnectFault, PacketLossFault, PartitionFault
 from lab.scenario.names import CLIENT
 from lab.simulation.faults import Faults
 
@@ -30,10 +30,34 @@ def cut_off(world: World, faults: Faults, fault: PartitionFault) -> None:
     faults.at(fault.at + fault.duration, end)
 
 
-def lose_packets(world: World, faults: Faults, fault: PacketLossFault) -> None:
-    """Have the network of the clients lose more packets for a while."""
-    path = world.client_path()
-    assert path is not None  # the scenario's own check has seen to it
+def strike_network(world: World, faults: Faults, fault: PacketLossFault | DisconnectFault) -> None:
+    """Have a fault happen to the way between clients and the entry."""
+    match fault:
+        case PacketLossFault():
+            _lose_packets(world, faults, fault)
+        case DisconnectFault():
+            _disconnect(world, faults, fault)
+        case _:
+            assert_never(fault)
+
+
+def _lose_packets(world: World, faults: Faults, fault: PacketLossFault) -> None:
+    way = world.client_way()
+    assert way is not None  # the scenario's own check has seen to it
+    path = way.path
     normal = path.loss_ratio
     span_s, told = (fault.at, fault.duration), (CLIENT, fault.kind)
     faults.stretch(span_s, lambda: path.lose(fault.loss), lambda: path.lose(normal), told=told)
+
+
+def _disconnect(world: World, faults: Faults, fault: DisconnectFault) -> None:
+    way = world.client_way()
+    assert way is not None  # the scenario's own check has seen to it
+    assert way.pool is not None
+    pool = way.pool
+
+    def happen() -> None:
+        pool.close_all()
+        faults.note(CLIENT, fault.kind)
+
+    faults.at(fault.at, happen)

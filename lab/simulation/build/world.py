@@ -34,7 +34,7 @@ from lab.simulation.build.channel import make_channel
 from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
 from lab.simulation.build.front import make_front
-from lab.simulation.build.network import make_client_path
+from lab.simulation.build.network import ClientWay, make_client_way
 from lab.simulation.build.service import make_replica
 from lab.simulation.cache import LocalCaches
 from lab.simulation.clock import Clock
@@ -45,7 +45,6 @@ from lab.simulation.fleet import Fleet
 from lab.simulation.gone import Gone
 from lab.simulation.link import Breakable, Linked, Remote, Wire
 from lab.simulation.log import Log
-from lab.simulation.network.path import ClientPath
 from lab.simulation.request import Part
 from lab.simulation.variate import Variate
 from lab.simulation.zones import Zones
@@ -85,7 +84,7 @@ class World:
         self._zones: dict[str, Zones] = {}
         self._wires: dict[frozenset[str], Wire] = {}
         self._breakable: dict[str, Breakable] = {}
-        self._client_path: ClientPath | None = None
+        self._client_way: ClientWay | None = None
 
     def stream(self, name: str) -> Stream:
         """Return the stream of this name in this replication."""
@@ -243,12 +242,12 @@ class World:
             self._wires[ends] = Wire(self.clock)
         return self._wires.get(ends)
 
-    def client_path(self) -> ClientPath | None:
+    def client_way(self) -> ClientWay | None:
         """Return the network between clients and the entry; None where there is none but a round trip."""
-        network = self.scenario.client.network
-        if self._client_path is None and network is not None:
-            self._client_path = make_client_path(self, network)
-        return self._client_path
+        client = self.scenario.client
+        if self._client_way is None and client.network is not None:
+            self._client_way = make_client_way(self, client.network, client.connections)
+        return self._client_way
 
     def link(self, caller: str, name: str) -> Linked | None:
         """Return the way of a caller to a component, where a fault cuts it; else None."""
