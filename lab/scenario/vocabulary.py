@@ -16,6 +16,7 @@ _NOT_YET = frozenset(
         *("write_through", "write_behind"),
         *("source", "cross_zone_time", "min_connections", "full_connections", "retry_on", "sticky"),
         *("gamma", "erlang", "weibull", "pareto", "hotset", "load_shedding"),
+        *("deadlock_timeout", "commit_delay", "scatter_gather", "foreign_key"),
     }
 )
 
