@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lab.quantities import default_of
-from lab.scenario.fronts import leads_to
+from lab.scenario.fronts import clients_leave, leads_to
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.problems import Problem
 from lab.scenario.service import Service
@@ -50,6 +50,8 @@ def _unheeded(scenario: Scenario, name: str, balancer: LoadBalancer) -> Iterator
         yield "abort_on_close", "has no effect, as nobody waits in a queue; give it max_connections_per_server too"
     elif not scenario.client.gives_up:
         yield "abort_on_close", "has no effect, as clients never give up; give them a timeout"
+    elif not clients_leave(scenario, name):
+        yield "abort_on_close", f"has no effect behind the CDN {scenario.entry!r}, which goes on whoever leaves"
 
 
 def _by_ring(balancer: LoadBalancer) -> bool:

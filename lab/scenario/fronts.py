@@ -36,8 +36,8 @@ def clients_leave(scenario: Scenario, name: str) -> bool:
 
     What stands behind a CDN is asked by the CDN, which goes on with a fetch whoever leaves.
     """
-    way, client = leads_to(scenario, scenario.entry), scenario.client
-    if name not in way or (client.timeout is None and client.deadline is None):
+    way = leads_to(scenario, scenario.entry)
+    if name not in way or not scenario.client.gives_up:
         return False
     before = way[: way.index(name)]
     return not any(isinstance(scenario.components[each], Cdn) for each in before)

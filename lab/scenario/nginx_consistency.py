@@ -55,7 +55,7 @@ def _tries(nginx: Nginx) -> Iterator[tuple[str, str]]:
 def _leaving(scenario: Scenario, name: str, nginx: Nginx) -> Iterator[tuple[str, str]]:
     if not nginx.ignore_client_abort or clients_leave(scenario, name):
         return
-    if scenario.client.timeout is None and scenario.client.deadline is None:
+    if not scenario.client.gives_up:
         yield "ignore_client_abort", "has no effect, as clients never give up; give them a timeout"
     else:
         yield "ignore_client_abort", f"has no effect, as only clients give up, and they ask {scenario.entry!r}"

@@ -208,7 +208,7 @@ def edges(draw: st.DrawFn, *, patient: bool) -> dict[str, Any]:
     """Draw a load balancer before ``api`` with keys that the reference backend does not know.
 
     Args:
-        patient: whether its clients never give up.
+        patient: whether its clients never give up, or a cdn asks it on their behalf.
     """
     connections = draw(st.one_of(st.none(), st.integers(1, 6)))
     choice = draw(_CHOICES)
@@ -665,6 +665,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     if database.get("shards") and workload["keys"]["kind"] == "cells":
         database |= {"shard_by": draw(st.sampled_from(["key", "cell"]))}
     fronts = {} if measurable else draw(st.one_of(gates(clients_known=workload["kind"] != "open"), TIERS))
+    unheard = patient or any(front["kind"] == "cdn" for front in fronts.values())
     guarded = {} if measurable else draw(guards(api["endpoints"], patient=patient))
     quota = draw(limiters(endpoints=("get",), clients_known=False)) | {"targets": "inner"}
     return lab.Scenario.model_validate(
@@ -677,7 +678,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 "balancer" if fronts else "edge": draw(
                     EDGE
                     if measurable
-                    else st.one_of(edges(patient=patient), nginxes(patient=patient, replicas=api["replicas"]), envoys())
+                    else st.one_of(edges(patient=unheard), nginxes(patient=unheard, replicas=api["replicas"]), envoys())
                 ),
                 **fronts,
                 **({} if measurable else {"quota": quota}),

@@ -95,3 +95,19 @@ def test_only_clients_give_up() -> None:
         lab.parse_scenario(lab.to_yaml(scenario({**parts, "inner": parts["inner"] | {"abort_on_close": False}}))).with_(
             {"components.inner.abort_on_close": True}
         )
+
+
+def test_a_cdn_does_not_give_up() -> None:
+    """What stands behind it is asked by the CDN, which goes on with a fetch whoever leaves."""
+    parts = {
+        "edge": {"kind": "cdn", "targets": "origin", "max_age": {"get": "10s"}},
+        "origin": {
+            "kind": "load_balancer",
+            "targets": "api",
+            "abort_on_close": True,
+            "max_connections_per_server": 1,
+        },
+        "api": service(waiting("1ms"), replicas=2),
+    }
+    with pytest.raises(ScenarioError, match="abort_on_close: has no effect behind the CDN 'edge'"):
+        scenario(parts, entry="edge", client={"timeout": "100ms"})
