@@ -28,6 +28,7 @@ _FOR_WHAT = {
     "schedulers": "for a turn on a core",
     "gil": "for the Python interpreter (its GIL)",
     "platform": "for a cold start",
+    "activator": "for a pod",
     "thread_pool": "for a thread",
     "tls": "for a core that does TLS handshakes",
     "accept": "for the entry to accept a connection",

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, assert_never
 from pydantic import Discriminator, Field
 
 from lab.quantities import Count, CountOrZero, Duration, Number, PositiveDuration, Ratio, Spec
+from lab.scenario.knative import KnativeAutoscaler
 from lab.scenario.scaling_limits import Limits, ScheduledAutoscaler
 from lab.scenario.scaling_metric import Metric, MetricTarget
 from lab.scenario.serverless import ServerlessAutoscaler
@@ -158,7 +159,8 @@ Autoscaler = Annotated[
     | TargetTrackingAutoscaler
     | StepScalingAutoscaler
     | ScheduledAutoscaler
-    | ServerlessAutoscaler,
+    | ServerlessAutoscaler
+    | KnativeAutoscaler,
     Discriminator("kind"),
 ]
 
@@ -170,7 +172,7 @@ def metrics_of(autoscaler: Autoscaler) -> tuple[Metric, ...]:
             return tuple(each.metric for each in autoscaler.metrics)
         case TargetTrackingAutoscaler() | StepScalingAutoscaler():
             return (autoscaler.metric,)
-        case KedaAutoscaler() | ScheduledAutoscaler() | ServerlessAutoscaler():
+        case KedaAutoscaler() | ScheduledAutoscaler() | ServerlessAutoscaler() | KnativeAutoscaler():
             return ()
         case _:
             assert_never(autoscaler)

@@ -8,8 +8,8 @@ from lab.scenario.channels import Channel
 from lab.scenario.components import Envoy, Host, LoadBalancer, Nginx, Queue, Service, Stream, WaitingRoom
 from lab.scenario.fronts import leads_to
 from lab.scenario.places import Place
+from lab.scenario.replicas import hands_out
 from lab.scenario.scenario import Scenario
-from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.shedding import ServerCodel
 from lab.scenario.steps import CallStep, ParallelStep, StepSpec, nested
 
@@ -47,7 +47,7 @@ def _few_at_once(scenario: Scenario, name: str, known: dict[str, bool]) -> bool:
     if name not in known:
         service = scenario.components[name]
         assert isinstance(service, Service)
-        refuses = _thinned_out(scenario, service) or isinstance(service.autoscaler, ServerlessAutoscaler)
+        refuses = _thinned_out(scenario, service) or hands_out(service)
         known[name] = refuses or all(_ways_in(scenario, name, known))
     return known[name]
 

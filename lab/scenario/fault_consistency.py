@@ -29,8 +29,7 @@ from lab.scenario.faults import (
 from lab.scenario.names import CLIENT
 from lab.scenario.network_consistency import network_fault_problems
 from lab.scenario.problems import Path, Problem, listed_names, shown
-from lab.scenario.replicas import most_replicas
-from lab.scenario.serverless import ServerlessAutoscaler
+from lab.scenario.replicas import hands_out, most_replicas
 from lab.scenario.service import every_step
 from lab.scenario.steps import CpuStep
 from lab.scenario.ways import ways
@@ -202,8 +201,8 @@ def _unfit_service(scenario: Scenario, fault: Fault, service: Service, where: Pa
 
 
 def _unfit_scale(fault: ScaleFault, service: Service, where: Path) -> Iterator[Problem]:
-    if isinstance(service.autoscaler, ServerlessAutoscaler):
-        message = "is serverless, which has as many processes as requests need; provision some by a min in its schedule"
+    if hands_out(service):
+        message = "has as many processes as its requests need, whoever sets another number; schedule a min instead"
         yield Problem(path=(*where, "component"), message=message)
     elif service.autoscaler is not None:
         low, high = service.autoscaler.limits_at(fault.at)

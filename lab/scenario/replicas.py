@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab.scenario.components import Service
 from lab.scenario.faults import CrashFault, HangFault, ScaleFault, SlowDownFault, ZoneLossFault
+from lab.scenario.knative import KnativeAutoscaler
 from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.zones import strikes
 
@@ -26,8 +27,8 @@ def most_replicas(scenario: Scenario, name: str) -> int:
 
 
 def hands_out(service: Service) -> bool:
-    """Return whether the service is called directly, however many processes it has: a platform hands requests out."""
-    return isinstance(service.autoscaler, ServerlessAutoscaler)
+    """Return whether the service is called directly, however many processes it has: its platform hands requests out."""
+    return isinstance(service.autoscaler, ServerlessAutoscaler | KnativeAutoscaler)
 
 
 def replicas_text(scenario: Scenario, name: str) -> str:

@@ -11,6 +11,7 @@ from lab.scenario.channels import Channel
 from lab.scenario.components import LoadBalancer, Service
 from lab.scenario.fronts import Balancer
 from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.replicas import hands_out
 from lab.scenario.serverless import ServerlessAutoscaler
 
 if TYPE_CHECKING:
@@ -41,39 +42,42 @@ def _unfit(scenario: Scenario, service: Service, autoscaler: Autoscaler, where: 
     if service.concurrency is None and "concurrency" in metrics_of(autoscaler):
         message = "is a share of the slots of a replica, and this service has no limit; give it a concurrency"
         yield Problem(path=(*where, "metric"), message=message)
+    if hands_out(service):
+        yield from _stood_before(scenario, str(where[1]))
     if isinstance(autoscaler, KedaAutoscaler):
         yield from _unfit_keda(scenario, autoscaler, where)
     elif isinstance(autoscaler, ServerlessAutoscaler):
-        yield from _unfit_serverless(scenario, str(where[1]), service)
-    elif 0 in (autoscaler.min, *(action.min for action in autoscaler.schedule)):
-        message = (
-            "only keda and serverless scale to 0; the others could not measure what nobody serves: write 1 or more"
-        )
+        yield from _unfit_serverless(where, service, autoscaler)
+    elif not hands_out(service) and 0 in (autoscaler.min, *(action.min for action in autoscaler.schedule)):
+        message = "only keda, knative and serverless scale to 0; nobody would start the first again: write 1 or more"
         yield Problem(path=(*where, "min"), message=message)
 
 
-def _unfit_serverless(scenario: Scenario, name: str, service: Service) -> Iterator[Problem]:
-    where: Path = ("components", name)
+def _unfit_serverless(where: Path, service: Service, autoscaler: ServerlessAutoscaler) -> Iterator[Problem]:
     if service.concurrency is None:
         message = "serverless needs to know how many requests one process works on at once; write 1, as Lambda does"
-        yield Problem(path=(*where, "concurrency"), message=message)
+        yield Problem(path=(*where[:-1], "concurrency"), message=message)
     for key in ("workers", "backlog", "discipline", "shedding"):
         if getattr(service, key) != default_of(Service, key):
             message = "has no effect with serverless, which gives a process no more requests than it has slots"
-            yield Problem(path=(*where, key), message=message)
-    assert service.autoscaler is not None  # it is serverless
-    for number, action in enumerate(service.autoscaler.schedule):
+            yield Problem(path=(*where[:-1], key), message=message)
+    for number, action in enumerate(autoscaler.schedule):
         if action.desired is not None:
             message = "has no effect with serverless, which has as many as requests need; write a min to provision some"
-            yield Problem(path=(*where, "autoscaler", "schedule", number, "desired"), message=message)
+            yield Problem(path=(*where, "schedule", number, "desired"), message=message)
+
+
+def _stood_before(scenario: Scenario, name: str) -> Iterator[Problem]:
+    """Nobody may choose between processes to which a platform hands requests out itself."""
     for other, part in scenario.components.items():
-        key = "targets" if isinstance(part, Balancer) else "consumer"
-        if isinstance(part, Balancer | Channel) and getattr(part, key) == name:
-            message = (
-                f"{shown(name)} is serverless: its platform hands requests out, and must be called directly (as the "
-                "entry, or by a call step)"
-            )
-            yield Problem(path=("components", other, key), message=message)
+        if isinstance(part, Balancer | Channel):
+            key = "consumer" if isinstance(part, Channel) else "targets"
+            if getattr(part, key) == name:
+                message = (
+                    f"the platform of {shown(name)} hands requests out itself, and must be called directly (as the "
+                    "entry, by a call step, or by a front that is no balancer)"
+                )
+                yield Problem(path=("components", other, key), message=message)
 
 
 def _unfit_keda(scenario: Scenario, autoscaler: KedaAutoscaler, where: Path) -> Iterator[Problem]:

@@ -182,3 +182,8 @@ def uses_threads(service: Service) -> bool:
 def host_of(service: Service, index: int) -> str | None:
     """Return the name of the host that replica ``index`` runs on; None if it shares its cores with nobody."""
     return service.hosts[index % len(service.hosts)] if service.hosts else None
+
+
+def slots(service: Service) -> int | None:
+    """Return how many requests a replica works on at once, over all its workers; None if there is no limit."""
+    return None if service.concurrency is None else service.concurrency * service.workers

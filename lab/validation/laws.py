@@ -18,7 +18,7 @@ from lab.scenario.crossing import connection_places
 from lab.scenario.names import TLS
 from lab.scenario.replicas import can_stand_still, processes_end
 from lab.scenario.scenario import Scenario
-from lab.scenario.service import every_step, most_at_once
+from lab.scenario.service import every_step, most_at_once, slots
 from lab.scenario.steps import CachedStep, CallStep, ParallelStep, StepSpec, walk
 from lab.validation.admission_laws import broken_admission_laws
 from lab.validation.balancer_laws import broken_balancer_laws
@@ -32,7 +32,7 @@ from lab.validation.network_laws import broken_network_laws
 from lab.validation.numbers import numbers_over_time
 from lab.validation.queue_laws import broken_queue_laws, channel_places
 from lab.validation.retrying_laws import broken_retrying_laws, tried_again
-from lab.validation.scaling_laws import broken_scaling_laws
+from lab.validation.scaling_laws import ACTIVATOR, broken_scaling_laws
 from lab.validation.stream_laws import broken_stream_laws
 from lab.validation.zone_laws import broken_zone_laws
 
@@ -210,8 +210,8 @@ def _places_within(scenario: Scenario, component: str) -> tuple[int | None, bool
     service = scenario.components.get(name)
     if not isinstance(service, Service):
         return None, True
-    if component.endswith(PLATFORM):
-        return service.concurrency, False
+    if component.endswith((PLATFORM, ACTIVATOR)):
+        return slots(service), False
     if within == "schedulers":
         return service.schedulers, True
     if within == "thread_pool":

@@ -11,8 +11,13 @@ from lab.runs.invocations import PLATFORM
 from lab.runs.run import Run
 from lab.scenario.autoscaler import Autoscaler
 from lab.scenario.components import Service
+from lab.scenario.knative import KnativeAutoscaler
 from lab.scenario.scenario import Scenario
 from lab.scenario.serverless import ServerlessAutoscaler
+from lab.validation.order import overtaken
+
+ACTIVATOR = ".activator"
+"""What follows the name of a Knative service in the rows of its activator."""
 
 _ROUNDING = 1e-6  # of one start
 _PRESENT = ("replicas_starting", "replicas_ready", "replicas_draining")
@@ -27,6 +32,9 @@ def broken_scaling_laws(scenario: Scenario, run: Run) -> Iterator[str]:
                 steps = own[own["replication"] == replication]
                 where = f"{name} in replication {replication}"
                 yield from _within(steps, part.autoscaler, where)
+                if isinstance(part.autoscaler, KnativeAutoscaler):
+                    visits = run.only(replication).visits
+                    yield from overtaken(visits[visits["component"] == name + ACTIVATOR], where)
                 if isinstance(part.autoscaler, ServerlessAutoscaler):
                     yield from _ramp(run.only(replication).visits, name, part.autoscaler, where)
 

@@ -75,6 +75,27 @@ FUNCTIONS = st.builds(
 )
 """A function without its endpoints, which is called directly."""
 
+KNATIVE = st.builds(
+    lambda replicas, room, boot, more: {
+        **{"kind": "service", "replicas": replicas, "concurrency": room, "boot_time": boot},
+        "autoscaler": {
+            **{"kind": "knative", "target": 2, "max": 5, "tick": "300ms", "stable_window": "1s"},
+            **{"scale_to_zero_grace_period": "200ms", **more},
+        },
+    },
+    st.integers(0, 2),
+    st.sampled_from([None, 1, 3, 5]),
+    BOOT_TIMES,
+    st.sampled_from(
+        [
+            {"panic_window_percentage": "50%", "max_scale_up_rate": 3},
+            {"activator_capacity": 2, "scale_down_delay": "400ms", "quota": 3},
+            {"activator_timeout": "50ms", "schedule": [{"at": "1s", "min": 2}, {"at": "2s", "min": 0, "max": 1}]},
+        ]
+    ),
+)
+"""A Knative service without its endpoints, which is called directly."""
+
 _KEDA = st.builds(
     lambda fewest, target: {
         **{"kind": "keda", "queue": "jobs", "target": target, "min": fewest, "max": 4, "sync_period": "300ms"},

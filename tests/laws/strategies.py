@@ -10,7 +10,7 @@ import lab
 from tests.laws.admission_strategies import gates, guards, limiters
 from tests.laws.cdn_strategies import MEDIA, TIERS
 from tests.laws.fault_strategies import faults
-from tests.laws.scaling_strategies import FUNCTIONS, SCALED, SCALED_CONSUMERS
+from tests.laws.scaling_strategies import FUNCTIONS, KNATIVE, SCALED, SCALED_CONSUMERS
 
 TIMES = st.sampled_from(
     [
@@ -687,7 +687,7 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 "inner": leaf | draw(of_inner) | (on_host or ({} if measurable else draw(RUNTIMES))),
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
                 **more,
-                **({} if measurable else {"function": leaf | draw(FUNCTIONS)}),
+                **({} if measurable else {"function": leaf | draw(st.one_of(FUNCTIONS, KNATIVE))}),
                 "main": database,
             },
             "faults": [] if measurable else draw(faults(database, client=client, zones=zones)),

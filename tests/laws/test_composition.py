@@ -91,6 +91,12 @@ _FRONTS["pausing"] = {
     },
 }
 _FRONTS["lightweight_processes"] = {"api": {"runtime": "processes", "schedulers": 2}}
+_FRONTS["knative"] = {
+    "api": {
+        **{"replicas": 0, "boot_time": "40ms"},
+        "autoscaler": {"kind": "knative", "max": 4, "stable_window": "6s", "tick": "500ms"},
+    }
+}
 _FRONTS["serverless"] = {
     "api": {
         **{"replicas": 0, "boot_time": "40ms"},

@@ -27,7 +27,7 @@ def _scenario(entry: str = "edge", **api: Any) -> Scenario:
         ({"replicas": 1}, "api.replicas: the run begins with replicas: 1, which is not within min 2 to max 6"),
         ({"autoscaler": _HPA | {"quota": 1}}, "autoscaler.quota: is less than the 2 replicas that the run begins with"),
         ({"concurrency": None}, "autoscaler.metric: is a share of the slots of a replica, and this service has no lim"),
-        ({"autoscaler": _HPA | {"min": 0}}, "autoscaler.min: only keda and serverless scale to 0"),
+        ({"autoscaler": _HPA | {"min": 0}}, "autoscaler.min: only keda, knative and serverless scale to 0"),
         ({"autoscaler": _HPA | {"min": 7}}, "min (7) must not be more than max (6)"),
         ({"autoscaler": _HPA | {"target": "0%"}}, "target '0%' is not more than 0"),
         ({"autoscaler": _HPA | {"target": "50/s"}}, "the unit '/s' is not one of %"),
@@ -42,7 +42,7 @@ def _scenario(entry: str = "edge", **api: Any) -> Scenario:
             {"autoscaler": _KEDA | {"queue": "api"}},
             "queue: 'api' is no queue, stream or load balancer that feeds 'api' (thes",
         ),
-        ({"autoscaler": {"kind": "knative"}}, "autoscaler.kind: the lab does not model 'knative' yet"),
+        ({"autoscaler": {"kind": "knative"}}, "components.edge.targets: the platform of 'api' hands requests out"),
     ],
 )
 def test_what_makes_no_sense_is_refused(api: dict[str, Any], says: str) -> None:

@@ -124,7 +124,7 @@ def test_an_autoscaler_goes_on_from_what_the_operator_set() -> None:
         ([{"at": "10s", "min": 11}], "schedule: at 10 s: min (11) must not be more than max (10)"),
         ([{"at": "10s", "desired": 11}], "desired (11) is not within min 1 to max 10"),
         ([{"at": "300s", "min": 2}], "autoscaler.schedule.0.at: the run is over at 300 s, before this would happen"),
-        ([{"at": "10s", "min": 0}], "autoscaler.min: only keda and serverless scale to 0"),
+        ([{"at": "10s", "min": 0}], "autoscaler.min: only keda, knative and serverless scale to 0"),
         ([], "schedule: is too short"),
     ],
 )

@@ -181,9 +181,9 @@ def test_nobody_stands_before_a_platform() -> None:
     """It hands its requests out itself; and neither a number set by hand nor one desired has a meaning."""
     api = service(waiting("1s"), replicas=0, concurrency=1, autoscaler={"kind": "serverless"})
     edge = {"kind": "load_balancer", "targets": "api"}
-    with pytest.raises(ScenarioError, match=r"edge.targets: 'api' is serverless: its platform hands requests out"):
+    with pytest.raises(ScenarioError, match=r"edge.targets: the platform of 'api' hands requests out itself"):
         scenario({"edge": edge, "api": api}, entry="edge")
-    with pytest.raises(ScenarioError, match="component: is serverless, which has as many processes as requests need"):
+    with pytest.raises(ScenarioError, match="component: has as many processes as its requests need"):
         _function(faults=({"kind": "scale", "component": "api", "at": "1s", "replicas": 2},))
     with pytest.raises(ScenarioError, match=r"schedule.0.desired: has no effect with serverless"):
         _function(schedule=[{"at": "1s", "desired": 2}])

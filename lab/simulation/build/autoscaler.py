@@ -12,11 +12,15 @@ from lab.errors import Unsupported
 from lab.scenario.autoscaler import Autoscaler, HpaAutoscaler, KedaAutoscaler, TargetTrackingAutoscaler, metrics_of
 from lab.scenario.channels import Channel
 from lab.scenario.components import Service
+from lab.scenario.knative import KnativeAutoscaler
 from lab.scenario.scaling_limits import ScheduledAutoscaler
 from lab.scenario.serverless import ServerlessAutoscaler
+from lab.scenario.service import slots
 from lab.scenario.step_scaling import StepScalingAutoscaler
+from lab.simulation.activator import Activator, Choice, Patience
 from lab.simulation.autoscaling.alarms import AlarmLoop
 from lab.simulation.autoscaling.controller import HpaLoop, KedaLoop
+from lab.simulation.autoscaling.knative import KnativeLoop
 from lab.simulation.autoscaling.metrics import CpuTimes, InterpreterTimes, Meter, ReadsCpu, Waiting
 from lab.simulation.autoscaling.scaled import Scaled
 from lab.simulation.autoscaling.schedule import Calendar
@@ -74,6 +78,20 @@ def make_platform(world: World, name: str, spec: Service, autoscaler: Serverless
     return platform
 
 
+def make_activator(world: World, name: str, spec: Service, autoscaler: KnativeAutoscaler) -> Activator:
+    """Return what hands the requests of a Knative service out."""
+    return Activator(
+        clock=world.clock,
+        log=world.log,
+        name=name,
+        fleet=world.deployment(name).fleet,
+        choice=Choice(room=slots(spec), choices=world.stream(f"{name}/activator")),
+        patience=Patience(
+            capacity=autoscaler.activator_capacity, timeout_s=autoscaler.activator_timeout, gone=world.gone
+        ),
+    )
+
+
 def start_autoscaler(world: World, name: str, spec: Service, autoscaler: Autoscaler) -> None:
     """Have the autoscaler move the service's deployment from now on."""
     if isinstance(autoscaler, ServerlessAutoscaler):
@@ -89,7 +107,7 @@ def start_autoscaler(world: World, name: str, spec: Service, autoscaler: Autosca
         bounds=(autoscaler.min, autoscaler.max),
     )
     Calendar(scaled=scaled, actions=autoscaler.schedule)
-    loop: HpaLoop | KedaLoop | AlarmLoop
+    loop: HpaLoop | KedaLoop | AlarmLoop | KnativeLoop
     match autoscaler:
         case HpaAutoscaler():
             loop = HpaLoop(scaled=scaled, meter=_meter(world, name, spec), spec=autoscaler)
@@ -103,6 +121,10 @@ def start_autoscaler(world: World, name: str, spec: Service, autoscaler: Autosca
         case StepScalingAutoscaler():
             steps = StepScaling(autoscaler)
             loop = AlarmLoop(scaled=scaled, meter=_meter(world, name, spec), spec=autoscaler, rule=steps)
+        case KnativeAutoscaler():
+            activator = world.part(name)
+            assert isinstance(activator, Activator)  # what stands before such a service
+            loop = KnativeLoop(scaled=scaled, activator=activator, spec=autoscaler, aim=autoscaler.aim(slots(spec)))
         case ScheduledAutoscaler():
             return
         case _:
@@ -116,5 +138,4 @@ def _meter(world: World, name: str, spec: Service) -> Meter:
     cpu: ReadsCpu = CpuTimes(log=world.log, name=name, workers=spec.workers)
     if is_scheduled(world, name, spec) and not world.is_own(name):
         cpu = InterpreterTimes(fleet)
-    slots = None if spec.concurrency is None else spec.concurrency * spec.workers
-    return Meter(clock=world.clock, fleet=fleet, cpu=cpu, workers=spec.workers * spec.schedulers, slots=slots)
+    return Meter(clock=world.clock, fleet=fleet, cpu=cpu, workers=spec.workers * spec.schedulers, slots=slots(spec))

@@ -22,13 +22,14 @@ from lab.scenario.components import (
 )
 from lab.scenario.components import Stream as StreamSpec
 from lab.scenario.faults import CrashFault, PartitionFault
+from lab.scenario.knative import KnativeAutoscaler
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.shards import places_of
 from lab.scenario.zones import strikes
 from lab.simulation import host
-from lab.simulation.build.autoscaler import make_deployment, make_platform, start_autoscaler
+from lab.simulation.build.autoscaler import make_activator, make_deployment, make_platform, start_autoscaler
 from lab.simulation.build.cache import make_cache, make_nodes
 from lab.simulation.build.channel import make_channel
 from lab.simulation.build.context import Context, OwnComponents
@@ -119,12 +120,7 @@ class World:
             case LoadBalancer() | Nginx() | Envoy() | Cdn() | RateLimiter() | WaitingRoom():
                 return self.own_part(name) or make_front(self, name, spec)
             case Service():
-                if isinstance(spec.autoscaler, ServerlessAutoscaler):
-                    return make_platform(self, name, spec, spec.autoscaler)
-                fleet = self.fleet(name)
-                if not fleet.mortal:
-                    return fleet.members[0]
-                return Direct(clock=self.clock, log=self.log, name=name, fleet=fleet)
+                return self._make_service(name, spec)
             case Cache():
                 return self._make_cache(name, spec)
             case Database():
@@ -135,6 +131,17 @@ class World:
                 raise Unsupported(f"components.{name}: is a host, on which processes compute; nobody can call it")
             case _:
                 assert_never(spec)
+
+    def _make_service(self, name: str, spec: Service) -> Part:
+        """What stands for the service to those who call it directly."""
+        if isinstance(spec.autoscaler, ServerlessAutoscaler):
+            return make_platform(self, name, spec, spec.autoscaler)
+        if isinstance(spec.autoscaler, KnativeAutoscaler):
+            return make_activator(self, name, spec, spec.autoscaler)
+        fleet = self.fleet(name)
+        if not fleet.mortal:
+            return fleet.members[0]
+        return Direct(clock=self.clock, log=self.log, name=name, fleet=fleet)
 
     def _make_cache(self, name: str, spec: Cache) -> Part:
         def make(replica: int) -> Part:
