@@ -10,7 +10,7 @@ from lab.scenario.problems import shown
 _LONGEST_WORD = 100  # finding close matches of longer ones would take long
 _NOT_YET = frozenset(
     {
-        *("disk_full", "partly_open", "users_online"),
+        *("predictive", "disk_full", "partly_open", "users_online"),
         *("worker", "job", "dead_letter", "batch", "linger", "message_priority"),
         *("retry_budget", "hedging"),
         *("write_through", "write_behind"),

@@ -121,7 +121,11 @@ _WORDS = (
 
 _LATER = (
     _change(
-        "autoscaler", "backlog: 16", "autoscaler: {kind: knative}", 25, "kind: the lab does not model 'knative' yet"
+        "autoscaler",
+        "backlog: 16",
+        "autoscaler: {kind: predictive}",
+        25,
+        "kind: the lab does not model 'predictive' yet",
     ),
     _change("hedging", "attempts: 2", "attempts: 2\n    hedging: 10%", 12, "does not model 'hedging' yet"),
     _change("write-through", "ttl: 20s", "write_through: true", 45, "'write_through' yet"),
