@@ -10,6 +10,7 @@ import pandas as pd
 
 from lab.runs.window import Window
 
+_BEGINS_WITH = {"service": "replicas", "node_pool": "nodes"}
 PRESENT = ("replicas_starting", "replicas_ready", "replicas_draining")
 METRIC = "replica_seconds"
 
@@ -19,7 +20,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 def replica_seconds_frame(
     samples: pd.DataFrame, scenario: Mapping[str, Any], *, replications: tuple[int, ...], window: Window
 ) -> pd.DataFrame:
-    """Return the replica seconds of each service in each replication: what its fleet costs.
+    """Return the replica seconds of each service, and of each node pool, in each replication: what its fleet costs.
 
     A process counts from its start to its end: while it boots, serves and drains. A fleet that never changes has as
     many as the scenario says.
@@ -31,7 +32,7 @@ def replica_seconds_frame(
         window: the stretch that counts.
 
     Returns:
-        Columns replication, metric, subject, value, unit; one row a (replication, service).
+        Columns replication, metric, subject, value, unit; one row a (replication, service or node pool).
     """
     rows = [
         (replication, METRIC, service, seconds, "s")
@@ -43,11 +44,11 @@ def replica_seconds_frame(
 
 def _seconds(samples: pd.DataFrame, scenario: Mapping[str, Any], window: Window) -> Iterator[tuple[str, float]]:
     for name, component in scenario.get("components", {}).items():
-        if component.get("kind") != "service":
+        if component.get("kind") not in _BEGINS_WITH:
             continue
         own = samples[(samples["component"] == name) & samples["gauge"].isin(PRESENT)]
         if own.empty:
-            yield name, float(component.get("replicas", 1)) * window.length_s
+            yield name, float(component.get(_BEGINS_WITH[component["kind"]], 1)) * window.length_s
         else:
             yield name, sum(_area(steps, window) for _, steps in own.groupby("gauge", observed=True))
 

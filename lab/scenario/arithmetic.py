@@ -18,6 +18,7 @@ from lab.scenario.closed_bounds import ClosedBounds, closed_bounds
 from lab.scenario.hits import hit_ratios
 from lab.scenario.mix import request_rate_points, requests_expected
 from lab.scenario.places import Place, Resource, servers
+from lab.scenario.replicas import gives_room
 from lab.scenario.scenario import Scenario
 from lab.scenario.visits import visits
 from lab.scenario.workload import ClosedWorkload
@@ -183,7 +184,7 @@ def arithmetic(scenario: Scenario) -> Arithmetic:
         rows=rows,
         hit_ratios=warm,
         findings=tuple(_saturation(bounds) if bounds else _findings(scenario, rows, rates)),
-        unused=tuple(name for name in scenario.components if name not in reached),
+        unused=tuple(name for name in scenario.components if name not in reached and not gives_room(scenario, name)),
     )
 
 

@@ -13,6 +13,7 @@ from lab.scenario.envoy import Envoy
 from lab.scenario.host import Host
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.nginx import Nginx
+from lab.scenario.node_pool import NodePool
 from lab.scenario.queue import Queue
 from lab.scenario.rate_limiter import RateLimiter
 from lab.scenario.service import Service
@@ -20,7 +21,19 @@ from lab.scenario.stream import Stream
 from lab.scenario.waiting_room import WaitingRoom
 
 Component = Annotated[
-    LoadBalancer | Nginx | Envoy | Cdn | RateLimiter | WaitingRoom | Service | Cache | Database | Queue | Stream | Host,
+    LoadBalancer
+    | Nginx
+    | Envoy
+    | Cdn
+    | RateLimiter
+    | WaitingRoom
+    | Service
+    | Cache
+    | Database
+    | Queue
+    | Stream
+    | Host
+    | NodePool,
     Discriminator("kind"),
 ]
 
@@ -33,6 +46,7 @@ __all__ = [
     "Host",
     "LoadBalancer",
     "Nginx",
+    "NodePool",
     "Pool",
     "QuerySpec",
     "Queue",

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from lab.distributions import mean_s
-from lab.scenario.components import Cache, Cdn, Database, Service
+from lab.scenario.components import Cache, Cdn, Database, NodePool, Service
 from lab.scenario.faults import (
     BadDeployFault,
     CrashFault,
@@ -45,10 +45,10 @@ _STRUCK: dict[type, tuple[type, ...]] = {
     BadDeployFault: (Service,),
     FlushFault: (Cache, Cdn),
     FailoverFault: (Database,),
-    QuotaFault: (Service,),
+    QuotaFault: (Service, NodePool),
     ScaleFault: (Service,),
 }
-_NAMES: dict[type, str] = {Service: "service", Database: "database", Cache: "cache", Cdn: "cdn"}
+_NAMES: dict[type, str] = {Service: "service", Database: "database", Cache: "cache", NodePool: "node pool", Cdn: "cdn"}
 
 
 def fault_problems(scenario: Scenario) -> Iterator[Problem]:

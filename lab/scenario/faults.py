@@ -117,10 +117,10 @@ class FailoverFault(_OfAComponent):
 
 
 class QuotaFault(_OfAComponent):
-    """The platform gives out fewer processes for a while; those that are there stay."""
+    """The platform gives out fewer processes, or nodes, for a while; those that are there stay."""
 
     kind: Literal["quota"] = "quota"
-    limit: Count = Field(description="Most processes of the service meanwhile.")
+    limit: Count = Field(description="Most processes of the service, or nodes of the pool, meanwhile.")
     duration: PositiveDuration = Field(description="For how long.")
 
 

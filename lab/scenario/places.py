@@ -13,6 +13,7 @@ from lab.scenario.components import (
     Host,
     LoadBalancer,
     Nginx,
+    NodePool,
     Queue,
     RateLimiter,
     Service,
@@ -93,8 +94,8 @@ def servers(scenario: Scenario, place: Place) -> int | None:
             return _let_through(scenario, place, component)
         case Service():
             return _of_service(component, place, most_replicas(scenario, place.component) * component.workers)
-        case Cache():
-            return None
+        case Cache() | NodePool():
+            return None  # nobody waits there for a place
         case Database() if place.resource in ("hottest_row", "writer"):
             return 1
         case Database():

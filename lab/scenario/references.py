@@ -16,6 +16,7 @@ from lab.scenario.components import (
     Host,
     LoadBalancer,
     Nginx,
+    NodePool,
     Queue,
     RateLimiter,
     Service,
@@ -67,7 +68,7 @@ def dangling(scenario: Scenario) -> Iterator[Problem]:
                     yield from _dangling_steps(scenario, steps, ("components", name, "endpoints", endpoint))
             case Queue() | Stream():
                 yield from channel_consistency.dangling(scenario, name, component)
-            case Cache() | Database() | Host():
+            case Cache() | Database() | Host() | NodePool():
                 pass
     yield from asked_problems(scenario, entry)
 
@@ -114,6 +115,10 @@ def _dangling_step(scenario: Scenario, step: StepSpec, where: Path) -> Iterator[
 
 
 def _dangling_hosts(scenario: Scenario, name: str, service: Service) -> Iterator[Problem]:
+    if service.node_pool is not None and not isinstance(scenario.components.get(service.node_pool), NodePool):
+        known = listed_names(scenario.components, NodePool)
+        message = f"{shown(service.node_pool)} is not a node pool (node pools: {known})"
+        yield Problem(path=("components", name, "node_pool"), message=message)
     for number, host in enumerate(service.hosts):
         if not isinstance(scenario.components.get(host), Host):
             message = f"{shown(host)} is not a host (hosts: {listed_names(scenario.components, Host)})"

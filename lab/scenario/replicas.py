@@ -26,6 +26,12 @@ def most_replicas(scenario: Scenario, name: str) -> int:
     return service.autoscaler.most
 
 
+def gives_room(scenario: Scenario, name: str) -> bool:
+    """Return whether the component is a node pool on which processes of some service need room."""
+    parts = scenario.components.values()
+    return any(isinstance(part, Service) and part.node_pool == name for part in parts)
+
+
 def hands_out(service: Service) -> bool:
     """Return whether the service is called directly, however many processes it has: its platform hands requests out."""
     return isinstance(service.autoscaler, ServerlessAutoscaler | KnativeAutoscaler)

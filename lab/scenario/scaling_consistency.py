@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from lab.quantities import default_of
 from lab.scenario.autoscaler import Autoscaler, KedaAutoscaler, metrics_of
 from lab.scenario.channels import Channel
-from lab.scenario.components import LoadBalancer, Service
+from lab.scenario.components import LoadBalancer, NodePool, Service
 from lab.scenario.fronts import Balancer
 from lab.scenario.problems import Path, Problem, shown
-from lab.scenario.replicas import hands_out
+from lab.scenario.replicas import hands_out, processes_end
 from lab.scenario.serverless import ServerlessAutoscaler
 
 if TYPE_CHECKING:
@@ -21,8 +21,27 @@ if TYPE_CHECKING:
 def scaling_problems(scenario: Scenario) -> Iterator[Problem]:
     """Yield what is wrong between services and their autoscalers."""
     for name, service in scenario.components.items():
+        if isinstance(service, NodePool):
+            yield from _unfit_node_pool(scenario, name, service)
+        if isinstance(service, Service) and service.node_pool is not None and not processes_end(scenario, name):
+            message = "has no effect: no process of this service is started during the run; give it an autoscaler"
+            yield Problem(path=("components", name, "node_pool"), message=message)
         if isinstance(service, Service) and service.autoscaler is not None:
             yield from _unfit(scenario, service, service.autoscaler, ("components", name, "autoscaler"))
+
+
+def _unfit_node_pool(scenario: Scenario, name: str, pool: NodePool) -> Iterator[Problem]:
+    pods = [part for part in scenario.components.values() if isinstance(part, Service) and part.node_pool == name]
+    first, room = sum(part.replicas for part in pods), pool.nodes * pool.pods_per_node
+    if not pods:
+        message = f"no service has its processes on it; write node_pool: {name} in one, or leave it out"
+        yield Problem(path=("components", name), message=message)
+    if first > room:
+        message = (
+            f"{pool.nodes} nodes of {pool.pods_per_node} have room for {room} processes, but the run begins with "
+            f"{first}"
+        )
+        yield Problem(path=("components", name, "nodes"), message=message)
 
 
 def _unfit(scenario: Scenario, service: Service, autoscaler: Autoscaler, where: Path) -> Iterator[Problem]:

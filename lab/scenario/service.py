@@ -113,6 +113,11 @@ class Service(Spec):
         description="How many bytes clients and endpoints send each other over `client.network`, by endpoint. An "
         "endpoint without: a packet each way whose bytes take no time.",
     )
+    node_pool: str | None = Field(
+        default=None,
+        description="Name of the node pool on which its processes (pods) need room before they boot. None: there is "
+        "always room.",
+    )
     overhead: Distribution = Field(
         default=_NO_TIME, description="CPU time of the framework for each admitted request, on the event loop."
     )

@@ -15,6 +15,7 @@ from lab.scenario.components import (
     Host,
     LoadBalancer,
     Nginx,
+    NodePool,
     Queue,
     RateLimiter,
     Service,
@@ -67,7 +68,8 @@ def mermaid(scenario: Scenario) -> str:
             lines.append(_arrow(_node(name), _node(component.consumer), [component.endpoint], dotted=False))
         elif isinstance(component, Service):
             lines += _arrows(name, component)
-            lines += [f"    {_node(name)} -.- {_node(host)}" for host in dict.fromkeys(component.hosts)]
+            machines = [*component.hosts, *([component.node_pool] if component.node_pool is not None else [])]
+            lines += [f"    {_node(name)} -.- {_node(machine)}" for machine in dict.fromkeys(machines)]
     return "\n".join(lines) + "\n"
 
 
@@ -88,7 +90,7 @@ def _shape(scenario: Scenario, name: str, component: Component) -> str:
             return f'[("{title}")]'
         case Queue() | Stream():
             return f'[["{title}"]]'
-        case Host():
+        case Host() | NodePool():
             return f'[/"{title}"/]'
         case _:
             assert_never(component)
@@ -106,6 +108,8 @@ def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str
             yield from _database_limits(component)
         case Queue() | Stream():
             yield from _channel_limits(component)
+        case NodePool():
+            yield f"{component.min} to {component.max} nodes of {component.pods_per_node}"
         case Host():
             yield f"{component.cores} core{'s' * (component.cores != 1)}"
         case _:

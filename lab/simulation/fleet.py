@@ -183,22 +183,36 @@ class Member:
         self._changed_s = now_s
 
 
+class Rooms(Protocol):
+    """Where processes need room before they boot."""
+
+    def admit(self, member: Member, begin: Callable[[], None]) -> None:
+        """Have ``begin`` called when the process has its room: now, or later."""
+        ...
+
+    def leave(self, member: Member) -> None:
+        """Free the room of a process that has ended, or forget that it waits for some."""
+        ...
+
+
 class Fleet:
     """Starts, drains and crashes the processes of one service, and tells whoever watches.
 
     Args:
         make: makes what runs in the process of this index.
         mortal: whether processes end during the run; where they do not, work is not guarded, which is quicker.
+        rooms: where processes need room before they boot; None: there is always room.
 
     Attributes:
         members: all there ever were, oldest first.
         count: how many are in each stage of life.
     """
 
-    def __init__(self, *, clock: Clock, make: Callable[[int], Part], mortal: bool) -> None:
+    def __init__(self, *, clock: Clock, make: Callable[[int], Part], mortal: bool, rooms: Rooms | None = None) -> None:
         self._clock = clock
         self._make = make
         self.mortal = mortal
+        self._rooms = rooms
         self._watchers: list[Callable[[Member], None]] = []
         self.members: list[Member] = []
         self.count = dict.fromkeys(Life, 0)
@@ -229,11 +243,12 @@ class Fleet:
         )
         self.members.append(member)
         self.count[member.life] += 1
-        if boot_time_s > 0:
-            self._tell(member)
-            Timer(self._clock, boot_time_s, Order.COMPLETION, lambda _: self._booted(member))
+        if self._rooms is None:
+            self._boot(member, boot_time_s)
         else:
-            self._become(member, Life.READY)
+            self._rooms.admit(member, lambda: self._boot(member, boot_time_s))
+            if member.life is Life.BOOTING:
+                self._tell(member)
         return member
 
     def drain(self, member: Member) -> None:
@@ -253,6 +268,13 @@ class Fleet:
             self._become(member, Life.GONE)
             member.kill()
 
+    def _boot(self, member: Member, boot_time_s: float) -> None:
+        if boot_time_s > 0:
+            self._tell(member)
+            Timer(self._clock, boot_time_s, Order.COMPLETION, lambda _: self._booted(member))
+        else:
+            self._become(member, Life.READY)
+
     def _booted(self, member: Member) -> None:
         if member.life is Life.BOOTING:  # it may have been drained or have crashed meanwhile
             self._become(member, Life.READY)
@@ -267,6 +289,8 @@ class Fleet:
         member.life = life
         if life is Life.READY:
             member.ready_s = self._clock.now
+        if life is Life.GONE and self._rooms is not None:
+            self._rooms.leave(member)
         self._tell(member)
 
     def _tell(self, member: Member) -> None:

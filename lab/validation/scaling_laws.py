@@ -10,7 +10,7 @@ import pandas as pd
 from lab.runs.invocations import PLATFORM
 from lab.runs.run import Run
 from lab.scenario.autoscaler import Autoscaler
-from lab.scenario.components import Service
+from lab.scenario.components import NodePool, Service
 from lab.scenario.knative import KnativeAutoscaler
 from lab.scenario.scenario import Scenario
 from lab.scenario.serverless import ServerlessAutoscaler
@@ -26,6 +26,10 @@ _PRESENT = ("replicas_starting", "replicas_ready", "replicas_draining")
 def broken_scaling_laws(scenario: Scenario, run: Run) -> Iterator[str]:
     """Yield a sentence with numbers for each law that an autoscaled service of a predicted Run breaks."""
     for name, part in scenario.components.items():
+        if isinstance(part, NodePool):
+            for replication in run.replications:
+                own = run.samples[(run.samples["component"] == name) & (run.samples["replication"] == replication)]
+                yield from _room(own, part, f"{name} in replication {replication}")
         if isinstance(part, Service) and part.autoscaler is not None:
             own = run.samples[run.samples["component"] == name]
             for replication in run.replications:
@@ -65,3 +69,18 @@ def _ramp(visits: pd.DataFrame, name: str, autoscaler: ServerlessAutoscaler, whe
     most = float((surplus + 1 - np.minimum.accumulate(surplus)).max(initial=0.0))
     if most > autoscaler.scaling_burst + _ROUNDING:
         yield f"ramp: {where} started {most:.6f} more than came back, but its burst is {autoscaler.scaling_burst}"
+
+
+def _room(steps: pd.DataFrame, pool: NodePool, where: str) -> Iterator[str]:
+    """No more pods than the ready nodes have room for, none pending while one has, and no more nodes than may be."""
+    table = steps.pivot(index="time_s", columns="gauge", values="value").ffill()
+    room = table["replicas_ready"] * pool.pods_per_node - table["pods_placed"]
+    if (room < 0).any():
+        yield f"room: {where} held {int(-room.min())} pods more than its nodes have room for"
+    waited = (table["pods_pending"] > 0) & (room > 0)
+    if waited.any():
+        yield f"room: {where} let a pod wait at {table.index[waited][0]} s while a node had room"
+    most = pool.max if pool.quota is None else min(pool.max, pool.quota)
+    if not table["replicas_wanted"].between(pool.min, most).all():
+        said = f"{int(table['replicas_wanted'].min())} to {int(table['replicas_wanted'].max())}"
+        yield f"bounds: {where} had {said} nodes, outside of {pool.min} to {most}"

@@ -115,6 +115,20 @@ _REACTIVE = st.builds(
     lambda autoscaler, actions: autoscaler | {"schedule": actions}, st.one_of(_HPAS, _TRACKING, _STEPS), _SCHEDULES
 )
 
+NODES = st.builds(
+    lambda room, first, most, scoring, quota: {
+        **{"kind": "node_pool", "pods_per_node": room, "nodes": first, "min": 1, "max": most, "scoring": scoring},
+        **{"quota": quota, "boot_time": "300ms", "scan_interval": "200ms"},
+        **{"scale_down_unneeded_time": "300ms", "scale_down_delay_after_add": "200ms"},
+    },
+    st.sampled_from([2, 3]),
+    st.just(2),
+    st.sampled_from([2, 3]),
+    st.sampled_from(["least_allocated", "most_allocated"]),
+    st.sampled_from([None, 2]),
+)
+"""Nodes with room for the three replicas with which a service begins at most."""
+
 SCALED = _with_boot_time(st.one_of(_REACTIVE, _SCHEDULED))
 """Keys of a service behind a load balancer: a fixed fleet, or one with an autoscaler."""
 

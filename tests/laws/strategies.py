@@ -10,7 +10,7 @@ import lab
 from tests.laws.admission_strategies import gates, guards, limiters
 from tests.laws.cdn_strategies import MEDIA, TIERS
 from tests.laws.fault_strategies import faults
-from tests.laws.scaling_strategies import FUNCTIONS, KNATIVE, SCALED, SCALED_CONSUMERS
+from tests.laws.scaling_strategies import FUNCTIONS, KNATIVE, NODES, SCALED, SCALED_CONSUMERS
 
 TIMES = st.sampled_from(
     [
@@ -668,6 +668,9 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
     unheard = patient or any(front["kind"] == "cdn" for front in fronts.values())
     guarded = {} if measurable else draw(guards(api["endpoints"], patient=patient))
     quota = draw(limiters(endpoints=("get",), clients_known=False)) | {"targets": "inner"}
+    scaled = {} if measurable else draw(SCALED)
+    if scaled and draw(st.booleans()):
+        scaled = scaled | {"node_pool": "nodes"}
     return lab.Scenario.model_validate(
         {
             "name": "random",
@@ -682,12 +685,13 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 ),
                 **fronts,
                 **({} if measurable else {"quota": quota}),
-                "api": api | guarded | payloads | zoned | draw(of_api) | on_host | ({} if measurable else draw(SCALED)),
+                "api": api | guarded | payloads | zoned | draw(of_api) | on_host | scaled,
                 "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
                 "inner": leaf | draw(of_inner) | (on_host or ({} if measurable else draw(RUNTIMES))),
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
                 **more,
                 **({} if measurable else {"function": leaf | draw(st.one_of(FUNCTIONS, KNATIVE))}),
+                **({"nodes": draw(NODES)} if "node_pool" in scaled else {}),
                 "main": database,
             },
             "faults": [] if measurable else draw(faults(database, client=client, zones=zones)),

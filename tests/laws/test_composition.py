@@ -91,6 +91,11 @@ _FRONTS["pausing"] = {
     },
 }
 _FRONTS["lightweight_processes"] = {"api": {"runtime": "processes", "schedulers": 2}}
+_FRONTS["autoscaled_on_nodes"] = {
+    "edge": _FRONTS["autoscaled"]["edge"],
+    "api": _FRONTS["autoscaled"]["api"] | {"node_pool": "nodes"},
+    "nodes": {"kind": "node_pool", "pods_per_node": 1, "max": 2, "boot_time": "1s", "scan_interval": "1s"},
+}
 _FRONTS["knative"] = {
     "api": {
         **{"replicas": 0, "boot_time": "40ms"},

@@ -93,3 +93,24 @@ def test_price_of_headroom() -> None:
     assert errors["five"] == errors["ten"] == 0
     assert errors["reactive"] > 0.02
     assert 0.25 < costs["five"] - 0.05 < 0.26  # five at 0.05, and the balancer
+
+
+def _ready_of_api(run: lab.Run, replicas: int) -> float:
+    """When so many were ready for the first time in replication 0."""
+    own = run.samples[(run.samples["component"] == "api") & (run.samples["gauge"] == "replicas_ready")]
+    own = own[own["replication"] == 0]
+    return float(own.loc[own["value"] >= replicas, "time_s"].min())
+
+
+def test_nodes_under_pods() -> None:
+    """Pods beyond the room of the only node come a scan and a node's boot later; a spare node spares the first that."""
+    scenario = lab.read_scenario(PATTERNS / "nodes_under_pods.yaml")
+    cold = lab.simulate(scenario, progress=False)
+    spare = lab.simulate(scenario.with_({"components.nodes.nodes": 2, "components.nodes.min": 2}), progress=False)
+    always = lab.simulate(scenario.with_({"components.nodes.nodes": 4, "components.nodes.min": 4}), progress=False)
+    assert _ready_of_api(cold, 4) > _ready_of_api(spare, 4) + 40
+    assert _ready_of_api(spare, 4) == _ready_of_api(always, 4)  # the same boot time, drawn for the same replica
+    change = lab.difference(cold, spare).set_index(["metric", "subject"]).loc[("error_ratio", "all")]
+    assert change["high"] < -0.03
+    assert always.value("error_ratio") == spare.value("error_ratio")  # the rest of the lateness is the autoscaler's
+    assert always.value("replica_seconds", "nodes") > cold.value("replica_seconds", "nodes")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, assert_never, runtime_checkable
 
 from lab.errors import Unsupported
-from lab.scenario.components import Cache, Database
+from lab.scenario.components import Cache, Database, NodePool
 from lab.scenario.faults import (
     BadDeployFault,
     CrashFault,
@@ -78,17 +78,24 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
             assert_never(fault)
 
 
+def _limit_quota(world: World, faults: Faults, fault: QuotaFault) -> None:
+    name, limit = fault.component, fault.limit
+    is_pool = isinstance(world.scenario.components[name], NodePool)
+    platform = world.node_pool(name) if is_pool else world.deployment(name)
+    normal = platform.quota
+    faults.stretch(
+        (fault.at, fault.duration),
+        lambda: platform.allow(limit if normal is None else min(normal, limit)),
+        lambda: platform.allow(normal),
+        told=(name, "quota"),
+    )
+
+
 def _change_number(world: World, faults: Faults, fault: QuotaFault | ScaleFault) -> None:
-    deployment = world.deployment(fault.component)
     if isinstance(fault, QuotaFault):
-        limit, normal = fault.limit, deployment.quota
-        faults.stretch(
-            (fault.at, fault.duration),
-            lambda: deployment.allow(limit if normal is None else min(normal, limit)),
-            lambda: deployment.allow(normal),
-            told=(fault.component, "quota"),
-        )
+        _limit_quota(world, faults, fault)
         return
+    deployment = world.deployment(fault.component)
 
     def set_number() -> None:
         faults.note(fault.component, "scale", before=deployment.wanted, after=fault.replicas)

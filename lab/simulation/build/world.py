@@ -15,6 +15,7 @@ from lab.scenario.components import (
     Host,
     LoadBalancer,
     Nginx,
+    NodePool,
     Queue,
     RateLimiter,
     Service,
@@ -28,7 +29,7 @@ from lab.scenario.scenario import Scenario
 from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.shards import places_of
 from lab.scenario.zones import strikes
-from lab.simulation import host
+from lab.simulation import host, node_pool
 from lab.simulation.build.autoscaler import make_activator, make_deployment, make_platform, start_autoscaler
 from lab.simulation.build.cache import make_cache, make_nodes
 from lab.simulation.build.channel import make_channel
@@ -36,6 +37,7 @@ from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
 from lab.simulation.build.front import make_front
 from lab.simulation.build.network import ClientWay, make_client_way
+from lab.simulation.build.node_pool import make_node_pool
 from lab.simulation.build.service import make_replica
 from lab.simulation.cache import LocalCaches
 from lab.simulation.clock import Clock
@@ -80,6 +82,7 @@ class World:
         self._parts: dict[str, Part] = {}
         self._fleets: dict[str, Fleet] = {}
         self._hosts: dict[str, host.Host] = {}
+        self._node_pools: dict[str, node_pool.NodePool] = {}
         self._clusters: dict[str, Cluster] = {}
         self._deployments: dict[str, Deployment] = {}
         self._zones: dict[str, Zones] = {}
@@ -127,8 +130,8 @@ class World:
                 return self.own_part(name) or make_database(self, name, spec, service=None, replica=0)
             case Queue() | StreamSpec():
                 return self.own_part(name) or make_channel(self, name, spec)
-            case Host():
-                raise Unsupported(f"components.{name}: is a host, on which processes compute; nobody can call it")
+            case Host() | NodePool():
+                raise Unsupported(f"components.{name}: is a {spec.kind}, on which processes run; nobody can call it")
             case _:
                 assert_never(spec)
 
@@ -190,7 +193,8 @@ class World:
                 return self.own_part(name, index) or make_replica(self, name, spec, index)
 
             mortal = processes_end(self.scenario, name)
-            self._fleets[name] = fleet = Fleet(clock=self.clock, make=make, mortal=mortal)
+            rooms = None if spec.node_pool is None else self.node_pool(spec.node_pool)
+            self._fleets[name] = fleet = Fleet(clock=self.clock, make=make, mortal=mortal, rooms=rooms)
             for _ in range(spec.replicas):
                 fleet.start()
         return self._fleets[name]
@@ -214,6 +218,8 @@ class World:
     def start_autoscalers(self) -> None:
         """Have every autoscaler of the scenario begin to look."""
         for name, spec in self.scenario.components.items():
+            if isinstance(spec, NodePool):
+                self.clock.process(self.node_pool(name).run())
             if isinstance(spec, Service) and spec.autoscaler is not None:
                 start_autoscaler(self, name, spec, spec.autoscaler)
 
@@ -232,6 +238,14 @@ class World:
                 clock=self.clock, log=self.log, name=name, cores=spec.cores, quantum_s=spec.quantum
             )
         return self._hosts[name]
+
+    def node_pool(self, name: str) -> node_pool.NodePool:
+        """Return a node pool: the same one for all services whose processes need room on it."""
+        if name not in self._node_pools:
+            spec = self.scenario.components[name]
+            assert isinstance(spec, NodePool)  # the scenario's own check has seen to it
+            self._node_pools[name] = make_node_pool(self, name, spec)
+        return self._node_pools[name]
 
     def replicas(self, name: str) -> tuple[Part, ...]:
         """Return the replicas of a service that are ready now."""
