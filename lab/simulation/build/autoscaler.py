@@ -29,8 +29,10 @@ from lab.simulation.autoscaling.target_tracking import TargetTracking
 from lab.simulation.build.process import is_scheduled
 from lab.simulation.clock import Order, Timer
 from lab.simulation.deployment import Deployment
+from lab.simulation.direct import Direct
 from lab.simulation.fleet import Fleet
 from lab.simulation.platform import Platform, Terms
+from lab.simulation.request import Part
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
@@ -90,6 +92,18 @@ def make_activator(world: World, name: str, spec: Service, autoscaler: KnativeAu
             capacity=autoscaler.activator_capacity, timeout_s=autoscaler.activator_timeout, gone=world.gone
         ),
     )
+
+
+def make_called(world: World, name: str, spec: Service) -> Part:
+    """Return what stands for the service to those who call it directly."""
+    if isinstance(spec.autoscaler, ServerlessAutoscaler):
+        return make_platform(world, name, spec, spec.autoscaler)
+    if isinstance(spec.autoscaler, KnativeAutoscaler):
+        return make_activator(world, name, spec, spec.autoscaler)
+    fleet = world.fleet(name)
+    if not fleet.mortal:
+        return fleet.members[0]
+    return Direct(clock=world.clock, log=world.log, name=name, fleet=fleet)
 
 
 def start_autoscaler(world: World, name: str, spec: Service, autoscaler: Autoscaler) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, assert_never, runtime_checkable
 
 from lab.errors import Unsupported
-from lab.scenario.components import Cache, Database, NodePool
+from lab.scenario.components import Cache, Database
 from lab.scenario.faults import (
     BadDeployFault,
     CrashFault,
@@ -24,6 +24,7 @@ from lab.scenario.faults import (
     ZoneLossFault,
 )
 from lab.scenario.shards import places_of
+from lab.simulation.build.changing import change_number
 from lab.simulation.build.network_faults import cut_off, strike_network
 from lab.simulation.build.zone_loss import lose_zone
 from lab.simulation.cache import Nodes
@@ -69,39 +70,13 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
             for _, cluster in _clusters(world, fault):
                 faults.at(fault.at, cluster.fail_over)  # the cluster tells of it itself
         case QuotaFault() | ScaleFault():
-            _change_number(world, faults, fault)
+            change_number(world, faults, fault)
         case PartitionFault():
             cut_off(world, faults, fault)
         case PacketLossFault() | DisconnectFault():
             strike_network(world, faults, fault)
         case _:
             assert_never(fault)
-
-
-def _limit_quota(world: World, faults: Faults, fault: QuotaFault) -> None:
-    name, limit = fault.component, fault.limit
-    is_pool = isinstance(world.scenario.components[name], NodePool)
-    platform = world.node_pool(name) if is_pool else world.deployment(name)
-    normal = platform.quota
-    faults.stretch(
-        (fault.at, fault.duration),
-        lambda: platform.allow(limit if normal is None else min(normal, limit)),
-        lambda: platform.allow(normal),
-        told=(name, "quota"),
-    )
-
-
-def _change_number(world: World, faults: Faults, fault: QuotaFault | ScaleFault) -> None:
-    if isinstance(fault, QuotaFault):
-        _limit_quota(world, faults, fault)
-        return
-    deployment = world.deployment(fault.component)
-
-    def set_number() -> None:
-        faults.note(fault.component, "scale", before=deployment.wanted, after=fault.replicas)
-        deployment.scale_to(fault.replicas)
-
-    faults.at(fault.at, set_number)
 
 
 def _flushable(world: World, name: str) -> _Flushes:

@@ -136,7 +136,7 @@ def start_pauses(world: World, name: str, spec: PausesSpec, *, replica: Replica,
 
 def _processor(world: World, spec: Spec, index: int) -> Processor:
     host = host_of(spec, index)
-    return OwnCore(world.clock) if host is None else world.host(host).process()
+    return OwnCore(world.clock) if host is None else world.machines.host(host).process()
 
 
 def at_its_end(world: World, service: str, process: int, told: Callable[[], None]) -> None:

@@ -23,27 +23,23 @@ from lab.scenario.components import (
 )
 from lab.scenario.components import Stream as StreamSpec
 from lab.scenario.faults import CrashFault, PartitionFault
-from lab.scenario.knative import KnativeAutoscaler
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
-from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.shards import places_of
 from lab.scenario.zones import strikes
-from lab.simulation import host, node_pool
-from lab.simulation.build.autoscaler import make_activator, make_deployment, make_platform, start_autoscaler
+from lab.simulation.build.autoscaler import make_called, make_deployment, start_autoscaler
 from lab.simulation.build.cache import make_cache, make_nodes
 from lab.simulation.build.channel import make_channel
 from lab.simulation.build.context import Context, OwnComponents
 from lab.simulation.build.database import make_cluster, make_database
 from lab.simulation.build.front import make_front
+from lab.simulation.build.machines import Machines
 from lab.simulation.build.network import ClientWay, make_client_way
-from lab.simulation.build.node_pool import make_node_pool
 from lab.simulation.build.service import make_replica
 from lab.simulation.cache import LocalCaches
 from lab.simulation.clock import Clock
 from lab.simulation.database import Cluster
 from lab.simulation.deployment import Deployment
-from lab.simulation.direct import Direct
 from lab.simulation.fleet import Fleet
 from lab.simulation.gone import Gone
 from lab.simulation.link import Breakable, Linked, Remote, Wire
@@ -81,8 +77,7 @@ class World:
         self._variates: dict[tuple[str, Distribution], Variate] = {}
         self._parts: dict[str, Part] = {}
         self._fleets: dict[str, Fleet] = {}
-        self._hosts: dict[str, host.Host] = {}
-        self._node_pools: dict[str, node_pool.NodePool] = {}
+        self.machines = Machines(self)
         self._clusters: dict[str, Cluster] = {}
         self._deployments: dict[str, Deployment] = {}
         self._zones: dict[str, Zones] = {}
@@ -123,7 +118,7 @@ class World:
             case LoadBalancer() | Nginx() | Envoy() | Cdn() | RateLimiter() | WaitingRoom():
                 return self.own_part(name) or make_front(self, name, spec)
             case Service():
-                return self._make_service(name, spec)
+                return make_called(self, name, spec)
             case Cache():
                 return self._make_cache(name, spec)
             case Database():
@@ -134,17 +129,6 @@ class World:
                 raise Unsupported(f"components.{name}: is a {spec.kind}, on which processes run; nobody can call it")
             case _:
                 assert_never(spec)
-
-    def _make_service(self, name: str, spec: Service) -> Part:
-        """What stands for the service to those who call it directly."""
-        if isinstance(spec.autoscaler, ServerlessAutoscaler):
-            return make_platform(self, name, spec, spec.autoscaler)
-        if isinstance(spec.autoscaler, KnativeAutoscaler):
-            return make_activator(self, name, spec, spec.autoscaler)
-        fleet = self.fleet(name)
-        if not fleet.mortal:
-            return fleet.members[0]
-        return Direct(clock=self.clock, log=self.log, name=name, fleet=fleet)
 
     def _make_cache(self, name: str, spec: Cache) -> Part:
         def make(replica: int) -> Part:
@@ -193,7 +177,7 @@ class World:
                 return self.own_part(name, index) or make_replica(self, name, spec, index)
 
             mortal = processes_end(self.scenario, name)
-            rooms = None if spec.node_pool is None else self.node_pool(spec.node_pool)
+            rooms = None if spec.node_pool is None else self.machines.node_pool(spec.node_pool)
             self._fleets[name] = fleet = Fleet(clock=self.clock, make=make, mortal=mortal, rooms=rooms)
             for _ in range(spec.replicas):
                 fleet.start()
@@ -217,35 +201,14 @@ class World:
 
     def start_autoscalers(self) -> None:
         """Have every autoscaler of the scenario begin to look."""
+        self.machines.start()
         for name, spec in self.scenario.components.items():
-            if isinstance(spec, NodePool):
-                self.clock.process(self.node_pool(name).run())
             if isinstance(spec, Service) and spec.autoscaler is not None:
                 start_autoscaler(self, name, spec, spec.autoscaler)
 
     def is_own(self, name: str) -> bool:
         """Tell whether the user gave a part of their own for this component."""
         return name in self._own
-
-    def host(self, name: str) -> host.Host:
-        """Return a host: the same one for all services that run on it."""
-        if name not in self._hosts:
-            spec = self.scenario.components[name]
-            assert isinstance(spec, Host)  # the scenario's own check has seen to it
-            if name in self._own:
-                raise Unsupported(f"components.{name}: is a host, which cannot be replaced by a component of one's own")
-            self._hosts[name] = host.Host(
-                clock=self.clock, log=self.log, name=name, cores=spec.cores, quantum_s=spec.quantum
-            )
-        return self._hosts[name]
-
-    def node_pool(self, name: str) -> node_pool.NodePool:
-        """Return a node pool: the same one for all services whose processes need room on it."""
-        if name not in self._node_pools:
-            spec = self.scenario.components[name]
-            assert isinstance(spec, NodePool)  # the scenario's own check has seen to it
-            self._node_pools[name] = make_node_pool(self, name, spec)
-        return self._node_pools[name]
 
     def replicas(self, name: str) -> tuple[Part, ...]:
         """Return the replicas of a service that are ready now."""
