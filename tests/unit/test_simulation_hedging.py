@@ -119,6 +119,20 @@ class TestPatience:
         assert at_edge["departure_s"].tolist() == pytest.approx([0.6, 0.6, 1.2, 1.8])
         assert at_edge["abandoned"].tolist() == [False, False, False, True]
 
+    @pytest.mark.parametrize("kind", ["nginx", "envoy"])
+    def test_a_proxy_that_heeds_it_lets_the_copy_that_lost_go(self, kind: str) -> None:
+        """It closes its side of the exchange at 600 ms; the service works on to 700 ms."""
+        edge = {"kind": kind, "targets": "api", "algorithm": "round_robin"}
+        described = scenario(
+            {"edge": edge, "api": service(waiting("600ms"), replicas=2)},
+            entry="edge",
+            client={"hedge": {"after": "100ms"}},
+        )
+        _, visits = observe(described, [0.0])
+        ends = visits.set_index(["component", "attempt"])["departure_s"]
+        assert ends["edge"].tolist() == pytest.approx([0.6, 0.6])
+        assert sorted(ends["api"]) == pytest.approx([0.6, 0.7])
+
     def test_the_round_trip_is_that_of_each_copy(self) -> None:
         """20 ms on top of both."""
         requests, visits = _asked(9.0, 0.2, round_trip="20ms", hedge={"after": "100ms"})
