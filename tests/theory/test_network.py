@@ -36,7 +36,7 @@ def _lossy(loss: str) -> lab.Scenario:
             "client": {"network": {"kind": "lte", "loss": loss}},
             "entry": "api",
             "components": {"api": {"kind": "service", "endpoints": {"get": [{"kind": "wait", "time": "10ms"}]}}},
-            "run": {"duration": "10s", "replications": 8, "seed": 4},
+            "run": {"duration": "10s", "replications": 6, "seed": 4},
         }
     )
 
@@ -150,7 +150,7 @@ def test_a_single_connection_is_a_server_that_idles_too() -> None:
             },
             "entry": "api",
             "components": {"api": {"kind": "service", "endpoints": {"get": [{"kind": "wait", "time": "20ms"}]}}},
-            "run": {"duration": "500s", "warm_up": "10s", "replications": 10, "seed": 2},
+            "run": {"duration": "400s", "warm_up": "10s", "replications": 10, "seed": 2},
         }
     )
     run = lab.simulate(scenario, progress=False)

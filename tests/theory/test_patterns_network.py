@@ -58,8 +58,7 @@ def test_handshakes_that_nobody_waits_for_keep_the_others_waiting() -> None:
     before, after = _answered()
     assert before == 1.0
     assert after < 0.5
-    # What prevents it: a cheaper signature, one more core, or users who wait for longer.
-    assert _answered(**{"client.connections.handshake.time": "200us"}) == (1.0, 1.0)
+    # What prevents it: one more core (or a cheaper signature), or users who wait for longer.
     assert _answered(**{"client.connections.handshake.cores": 2}) == (1.0, 1.0)
     assert _answered(**{"client.timeout": "20s"}) == (1.0, 1.0)
 
