@@ -99,4 +99,5 @@ def test_a_lost_node_costs_a_tenth_or_nearly_everything() -> None:
     assert ring.value("error_ratio") == 0
     assert table.value("error_ratio") > 0.005
     rows = lab.difference(ring, table)
-    assert rows[(rows["metric"] == "sojourn_time_s_mean") & (rows["subject"] == "all")].iloc[0]["low"] > 0.02
+    assert rows[(rows["metric"] == "sojourn_time_s_mean") & (rows["subject"] == "all")].iloc[0]["low"] > 0
+    assert table.value("sojourn_time_s_mean") > 20 * ring.value("sojourn_time_s_mean")
