@@ -11,7 +11,7 @@ from lab.quantities import Bytes, Count, PositiveDuration, Ratio, Spec
 from lab.scenario.sizes import Sizes
 from lab.scenario.stampede import NoProtection, StampedeProtection
 
-Eviction = Literal["lru", "lfu", "fifo", "random", "sampled_lru", "sampled_lfu", "noeviction"]
+Eviction = Literal["lru", "lfu", "fifo", "random", "slru", "sampled_lru", "sampled_lfu", "noeviction"]
 
 _HALF_A_MILLISECOND = Constant(mean="500us")  # type: ignore[arg-type]  # text in, seconds inside
 _NO_TIME = Constant(mean="0s")  # type: ignore[arg-type]  # text in, seconds inside
@@ -53,13 +53,24 @@ class Cache(Spec):
     eviction: Eviction = Field(
         default="lru",
         description="Which entry goes when it is full: the one least recently (lru) or least often (lfu, counting for "
-        "ever) used, the oldest (fifo), any (random), the best of a few at random as Valkey does it (sampled_lru, "
-        "sampled_lfu); or none, and new ones are refused (noeviction).",
+        "ever) used, the oldest (fifo), any (random), the least recently used of those that were not used again (slru, "
+        "two segments), the best of a few at random as Valkey does it (sampled_lru, sampled_lfu); or none, and new "
+        "ones are refused (noeviction).",
     )
     samples: Count = Field(
         default=SAMPLES, le=64, description="Entries that a sampled eviction looks at (maxmemory-samples)."
     )
+    protected_share: Ratio = Field(
+        default="80%",
+        validate_default=True,
+        description="With eviction slru: the share of the room for entries that were used again.",
+    )
     ttl: PositiveDuration | None = Field(default=None, description="How long an entry lives. None: for ever.")
+    ttl_from: Literal["write", "access"] = Field(
+        default="write",
+        description="What a life counts from: write: when it was stored; access: when it was last used, too, so that "
+        "what is asked for often enough never expires (sliding).",
+    )
     ttl_jitter: Ratio = Field(
         default=0.0, description="Each entry lives ttl x (1 - jitter) to ttl x (1 + jitter), evenly spread."
     )

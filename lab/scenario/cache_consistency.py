@@ -28,6 +28,12 @@ def cache_problems(cache: Cache, where: Path, *, keys: int | None) -> Iterator[P
     if cache.ttl is None and isinstance(protection, EarlyRefresh | StaleWhileRevalidate):
         message = f"{protection.kind} has no effect without a ttl: entries never expire; give that too"
         yield _problem(where, "stampede_protection", message)
+    if cache.ttl_from == "access" and (
+        cache.ttl is None or isinstance(protection, EarlyRefresh | StaleWhileRevalidate)
+    ):
+        odds = f"is at odds with {protection.kind}, as what is used would not expire; choose one of the two"
+        message = "has no effect without a ttl; give that too" if cache.ttl is None else odds
+        yield _problem(where, "ttl_from", message)
     yield from _node_problems(cache, where)
     if cache.scope == "replica" and isinstance(protection, Lock):
         message = "a lock is for a cache that replicas share; within one process use single_flight"
@@ -54,6 +60,9 @@ def room_problems(part: Cache | Cdn, where: Path) -> Iterator[Problem]:
         yield _problem(where, "eviction", "has no effect, as all entries fit; give it a capacity or capacity_bytes")
     if not part.eviction.startswith("sampled") and part.samples != SAMPLES:
         yield _problem(where, "samples", f"has no effect with eviction: {part.eviction}, which looks at every entry")
+    if part.eviction != "slru" and part.protected_share != default_of(type(part), "protected_share"):
+        message = f"has no effect with eviction: {part.eviction}, which protects nobody; only slru has segments"
+        yield _problem(where, "protected_share", message)
     if part.entry_sizes is not None and part.capacity_bytes is None:
         yield _problem(where, "entry_sizes", "has no effect, as sizes count for capacity_bytes only; give that too")
 

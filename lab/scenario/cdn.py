@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lab.distributions import Constant, Distribution
-from lab.quantities import Bytes, Count, Duration, PositiveDuration, Spec
+from lab.quantities import Bytes, Count, Duration, PositiveDuration, Ratio, Spec
 from lab.scenario.cache import SAMPLES, Eviction
 from lab.scenario.names import Name
 from lab.scenario.sizes import Sizes
@@ -42,6 +42,11 @@ class Cdn(Spec):
     )
     eviction: Eviction = Field(default="lru", description="Which answer goes when a place is full, as of a cache.")
     samples: Count = Field(default=SAMPLES, le=64, description="Answers that a sampled eviction looks at.")
+    protected_share: Ratio = Field(
+        default="80%",
+        validate_default=True,
+        description="With eviction slru: the share of the room for answers that were asked for again.",
+    )
     entry_size: Bytes = Field(
         default="256B", validate_default=True, description="Size of an answer, for capacity_bytes."
     )

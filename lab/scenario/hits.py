@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, assert_never
 
@@ -20,7 +21,7 @@ from lab.scenario.service import every_step
 from lab.scenario.sizes import mean_bytes
 from lab.scenario.steps import CachedStep, CallStep, StepSpec, nested
 from lab.scenario.visits import visits
-from lab.theory import che, fifo_random_cache, perfect_lfu, ttl_cache, ttl_tiers
+from lab.theory import che, fifo_random_cache, perfect_lfu, segmented_lru, ttl_cache, ttl_tiers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,13 +170,17 @@ def _by_key(
         every_s = {look_up: shares * rate_per_s for look_up, shares in asked.items()}
         bounds.append({look_up: _by_age(scenario, look_up, rates[look_up], every_s) for look_up in own})
     elif part.ttl is not None:
-        bounds.append({look_up: _by_life(rates[look_up], part.ttl) for look_up in own})
+        bounds.append(
+            {look_up: _by_life(rates[look_up], part.ttl, renewed=part.ttl_from == "access") for look_up in own}
+        )
     return min(bounds, key=lambda bound: sum(float(own[look_up] @ bound[look_up]) for look_up in own))
 
 
-def _by_life(rates_per_s: Ratios, ttl_s: float) -> Ratios:
+def _by_life(rates_per_s: Ratios, ttl_s: float, *, renewed: bool = False) -> Ratios:
     if not rates_per_s.any():  # nobody comes before an entry is too old when nobody comes at all
         return np.zeros(len(rates_per_s))
+    if renewed:  # a hit is whoever comes within a life of the one before
+        return np.asarray(-np.expm1(-rates_per_s * ttl_s), dtype=np.float64)
     return ttl_cache.hit_ratios(request_rates_per_s=rates_per_s, ttl_s=ttl_s)
 
 
@@ -234,6 +239,11 @@ def _by_room(cache: Cache | Cdn, shares: Ratios, rates_per_s: Ratios) -> Ratios:
         # What was asked for first is distributed like what was asked for last, so refusing is as good as LRU.
         case "lru" | "noeviction":
             return che.hit_ratios(request_rates_per_s=shares, capacity=entries)
+        case "slru":
+            protected = min(int(entries * cache.protected_share + _SETTLED), entries - 1)
+            if entries == 0:
+                return np.zeros(len(shares))
+            return _segmented(shares.tobytes(), entries - protected, protected)
         case "sampled_lru":
             return _sampled_lru(shares, rates_per_s, entries)
         case "fifo" | "random":
@@ -242,6 +252,12 @@ def _by_room(cache: Cache | Cdn, shares: Ratios, rates_per_s: Ratios) -> Ratios:
             return _least_frequently_used(shares, entries)
         case _:
             assert_never(cache.eviction)
+
+
+@lru_cache(maxsize=16)  # it hangs on no rate, and takes long
+def _segmented(shares: bytes, probationary: int, protected: int) -> Ratios:
+    rates = np.frombuffer(shares, dtype=np.float64)
+    return segmented_lru.hit_ratios(request_rates_per_s=rates, probationary=probationary, protected=protected)
 
 
 def _sampled_lru(shares: Ratios, rates_per_s: Ratios, entries: int) -> Ratios:

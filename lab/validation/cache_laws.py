@@ -49,6 +49,19 @@ def _serves_what_was_stored(name: str, cache: Cache, rows: pd.DataFrame) -> Iter
         protection = cache.stampede_protection
         stale_for_s = protection.stale_for if isinstance(protection, StaleWhileRevalidate) else 0.0
         most_s = cache.ttl * (1 + cache.ttl_jitter) + stale_for_s
-        age_s = found["departure_s"] - stored_s
+        since_s = (
+            stored_s if cache.ttl_from == "write" else _last_used_s(rows, found[[*place, "departure_s"]], stored_s)
+        )
+        age_s = found["departure_s"] - since_s
         if (age_s > most_s + _ROUNDING_S).any():
             yield f"cache: {name} served an entry {age_s.max():.6f} s after it was stored, more than {most_s:.6f} s"
+
+
+def _last_used_s(rows: pd.DataFrame, hits: pd.DataFrame, stored_s: pd.Series[float]) -> pd.Series[float]:
+    """When what each hit found was last used before it, or stored; a look that is no look-up of its own counts too."""
+    place = [name for name in hits.columns if name != "departure_s"]
+    stored = (rows["operation"] == "set") & (rows["outcome"] == "ok")
+    used = rows[rows["hit"].fillna(False).astype(bool) | stored | (rows["operation"] == "check")]
+    used = used.assign(used_s=used["departure_s"])[[*place, "departure_s", "used_s"]].sort_values("departure_s")
+    found = pd.merge_asof(hits, used, on="departure_s", by=place, allow_exact_matches=False)
+    return found["used_s"].fillna(stored_s).clip(lower=stored_s)

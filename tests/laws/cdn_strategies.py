@@ -12,6 +12,7 @@ _ROOMS = st.sampled_from(
         {},
         {"capacity": 3},
         {"capacity": 4, "eviction": "random"},
+        {"capacity": 4, "eviction": "slru", "protected_share": "50%"},
         {"capacity_bytes": "8KiB", "entry_sizes": {"kind": "lognormal", "mean": "2KiB", "scv": 1}, "eviction": "fifo"},
     ]
 )

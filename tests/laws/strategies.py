@@ -431,6 +431,7 @@ LIVES = st.sampled_from(
     [
         {},
         {"ttl": "300ms", "ttl_jitter": "40%"},
+        {"ttl": "100ms", "ttl_from": "access"},
         {"ttl": "200ms", "stampede_protection": {"kind": "early_refresh", "beta": 2}},
         {"ttl": "200ms", "stampede_protection": {"kind": "stale_while_revalidate", "stale_for": "200ms"}},
         {"ttl": "200ms", "stampede_protection": "single_flight"},
@@ -447,7 +448,7 @@ ROOMS = st.one_of(
                 {"capacity_bytes": "8KiB", "entry_sizes": {"kind": "lognormal", "mean": "2KiB", "scv": 1}},
             ]
         ),
-        st.sampled_from(["lru", "lfu", "fifo", "random", "sampled_lru", "sampled_lfu", "noeviction"]),
+        st.sampled_from(["lru", "lfu", "fifo", "random", "slru", "sampled_lru", "sampled_lfu", "noeviction"]),
     ),
 )
 SCOPES = st.sampled_from(

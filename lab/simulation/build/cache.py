@@ -15,6 +15,7 @@ from lab.simulation.cache.cache import OPERATIONS
 from lab.simulation.cache.early import EarlyRefresh
 from lab.simulation.cache.locks import Locks
 from lab.simulation.cache.placing import Ketama, Modulo, Placing
+from lab.simulation.cache.renewed import RenewedContents
 from lab.simulation.link import Breakable
 from lab.simulation.request import Part, Request
 
@@ -50,7 +51,8 @@ def make_cache(
         keeps: whether a key is kept here.
     """
     protection = spec.stampede_protection
-    contents = Contents(
+    kind = Contents if spec.ttl_from == "write" else RenewedContents
+    contents = kind(
         eviction=make_eviction(world, name, spec),
         room=spec.capacity or spec.capacity_bytes or math.inf,
         size=size_of(world, name, spec),

@@ -10,11 +10,13 @@ from lab.scenario.components import Cache, Cdn
 from lab.scenario.sizes import size_function
 from lab.simulation.cache.eviction import AnyEntry, Eviction, Fifo, Lfu, Lru, NoEviction
 from lab.simulation.cache.sampled import SampledLfu, SampledLru
+from lab.simulation.cache.segmented import SegmentedLru
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
 
 Bounded = Cache | Cdn
+_ROUNDING = 1e-9  # 80 % of 5 entries are 4, whatever the last bit
 
 
 def make_eviction(world: World, name: str, spec: Bounded) -> Eviction:
@@ -31,6 +33,9 @@ def make_eviction(world: World, name: str, spec: Bounded) -> Eviction:
             return Fifo()
         case "random":
             return AnyEntry(draws=draws)
+        case "slru":
+            room = (spec.capacity or spec.capacity_bytes or math.inf) * spec.protected_share
+            return SegmentedLru(protected_room=math.floor(room + _ROUNDING), size=size_of(world, name, spec))
         case "sampled_lru":
             return SampledLru(clock=world.clock, draws=draws, samples=spec.samples)
         case "sampled_lfu":

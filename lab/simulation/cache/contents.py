@@ -18,7 +18,7 @@ class Contents:
         eviction: which entry goes when it is full.
         room: how much fits, in the unit of ``size``.
         size: what the entry of a key takes up: 1, or whole bytes.
-        life_s: how long the entry lives that a request stores.
+        life_s: how long the entry lives that a request stores; stays readable.
         stale_for_s: how long after its life an entry is still served.
     """
 
@@ -34,7 +34,7 @@ class Contents:
         self._eviction = eviction
         self._room = room
         self._size = size
-        self._life_s = life_s
+        self.life_s = life_s
         self._stale_for_s = stale_for_s
         self._taken = 0
         self.expiry_s: dict[int, float] = {}
@@ -56,7 +56,7 @@ class Contents:
 
     def put(self, request: Request, now_s: float) -> bool:
         """Store the request's key, if room can be made for it, and return whether it is there."""
-        return self.keep(request, now_s + self._life_s(request))
+        return self.keep(request, now_s + self.life_s(request))
 
     def keep(self, request: Request, expiry_s: float) -> bool:
         """Store the request's key until a time, if room can be made for it, and return whether it is there."""
