@@ -30,6 +30,15 @@ PRACTICES = (
         keys=("cache.ttl", "cache.ttl_jitter", "invalidate", "cache.stampede_protection"),
         lesson="cache_stampede",
     ),
+    Practice(
+        advice="CDN caches, media on a CDN",
+        keys=("cdn",),
+        lesson="cdn_collapsing",
+    ),
+    Practice(
+        advice="client-side caches",
+        note="an app that keeps what it has does not ask; leave those requests out of the workload",
+    ),
     Practice(advice="pre-warm caches", keys=("cache.warm",), lesson="cold_cache"),
     Practice(
         advice="load-test 10x or 50x of today's traffic",
@@ -96,6 +105,16 @@ PRACTICES = (
         keys=("call", "service.overhead"),
         note="what the hops cost and what scaling apart gains; deployments and teams are not modelled",
     ),
+    Practice(
+        advice="event streams",
+        keys=("stream",),
+        lesson="consumer_lag",
+    ),
+    Practice(
+        advice="store and forward, ticks",
+        keys=("queue", "stream"),
+        note="messages wait, are delivered in order and acknowledged; a mailbox that waits for a phone is not modelled",
+    ),
     Practice(advice="live locations, a cell each", keys=("cells", "database.shards"), lesson="hot_shard"),
     Practice(
         advice="precompute what everybody asks for",
@@ -120,12 +139,14 @@ PRACTICES = (
     ),
     Practice(
         advice="high availability",
-        keys=("service.replicas", "failover", "database.failover_time"),
-        lesson="read_replicas",
+        keys=("service.zones", "zone_loss", "failover", "database.failover_time"),
+        lesson="failover_window",
     ),
     Practice(
         advice="HTTP/2",
-        note="connections are not modelled yet",
+        keys=("http2", "http1"),
+        lesson="handshakes_after_a_reload",
+        note="connections, handshakes and requests at once on one of them; head-of-line blocking within TCP is not",
     ),
     Practice(
         advice="gRPC, protobuf",
@@ -134,7 +155,8 @@ PRACTICES = (
     ),
     Practice(
         advice="gzip or brotli",
-        keys=("service.payloads", "cpu"),
+        keys=("payload.compression",),
+        lesson="compression",
         note="bytes saved against CPU spent, both stated by you",
     ),
     Practice(
@@ -176,8 +198,9 @@ PRACTICES = (
     Practice(advice="input validation", keys=("service.overhead",), note="CPU time of the framework"),
     Practice(
         advice="TLS",
-        keys=("service.overhead",),
-        note="its CPU is part of the overhead; connections are not modelled yet",
+        keys=("http1.tls", "http1.handshake"),
+        lesson="handshakes_after_a_reload",
+        note="round trips and CPU of the handshake, for who opens a connection",
     ),
     Practice(advice="encryption at rest", note="part of the times of the disk and the database, which are measured"),
     Practice(advice="API versioning", note="changes nothing that the lab looks at: times, failures, cost"),

@@ -11,10 +11,11 @@ from lab.scenario.schema import json_schema
 
 _PATTERNS = Path(__file__).parents[2] / "scenarios" / "patterns"
 _GUIDES = (
-    "cache what cache expiry pre-warm load-test surge 600 stateless routes indexes n+1 pagination replicas "
+    "cache what cache expiry pre-warm client-side cdn load-test surge 600 stateless routes indexes n+1 pagination "
+    "replicas "
     "sharding pool background auto-scaling limits serverless microservices locations precompute correctness audit "
     "multi-factor availability http/2 grpc gzip partial streaming fallback observability argon2 jwt rbac ownership "
-    "validation tls rest versioning error"
+    "validation tls rest versioning error store media event"
 )
 
 
