@@ -18,7 +18,7 @@ PATTERNS = Path(__file__).parents[2] / "scenarios" / "patterns"
 def _variant(name: str, **changes: Any) -> lab.Run:
     scenario = lab.read_scenario(PATTERNS / f"{name}.yaml")
     return lab.simulate(
-        scenario.with_({key.replace("__", "."): value for key, value in changes.items()}),
+        scenario.with_({key.replace("__", "."): value for key, value in changes.items()} | {"run.replications": 1}),
         progress=False,
         allow_unstable=True,
     )

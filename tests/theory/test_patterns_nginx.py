@@ -17,7 +17,7 @@ PATTERNS = Path(__file__).parents[2] / "scenarios" / "patterns"
 
 def _variant(name: str, **edge: Any) -> lab.Run:
     scenario = lab.read_scenario(PATTERNS / f"{name}.yaml")
-    changes = {f"components.edge.{key}": value for key, value in edge.items()}
+    changes = {f"components.edge.{key}": value for key, value in edge.items()} | {"run.replications": 2}
     return lab.simulate(scenario.with_(changes), progress=False, allow_unstable=True)
 
 

@@ -18,7 +18,7 @@ PATTERN = Path(__file__).parents[2] / "scenarios" / "patterns" / "zone_loss.yaml
 def _variant(**changes: Any) -> lab.Run:
     scenario = lab.read_scenario(PATTERN)
     changes = {key.replace("__", "."): value for key, value in changes.items()}
-    return lab.simulate(scenario.with_(changes), progress=False, allow_unstable=True)
+    return lab.simulate(scenario.with_(changes | {"run.replications": 1}), progress=False, allow_unstable=True)
 
 
 def _refused(run: lab.Run, since_s: float, until_s: float) -> float:
