@@ -87,7 +87,16 @@ PRACTICES = (
     Practice(advice="what need not happen now: a background job", keys=("publish", "queue"), lesson="background_jobs"),
     Practice(
         advice="auto-scaling",
-        keys=("service.autoscaler", "hpa", "keda", "target_tracking", "step_scaling"),
+        keys=(
+            "service.autoscaler",
+            "hpa",
+            "keda",
+            "knative",
+            "target_tracking",
+            "step_scaling",
+            "scheduled",
+            "node_pool",
+        ),
         lesson="autoscaling_is_late",
     ),
     Practice(
@@ -97,7 +106,7 @@ PRACTICES = (
     ),
     Practice(
         advice="serverless that scales from zero",
-        keys=("serverless", "keda"),
+        keys=("serverless", "knative", "keda"),
         lesson="serverless_cold_starts",
     ),
     Practice(
