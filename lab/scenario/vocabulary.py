@@ -13,7 +13,7 @@ _NOT_YET = frozenset(
         *("predictive", "disk_full", "partly_open", "users_online"),
         *("worker", "job", "dead_letter", "batch", "linger", "message_priority"),
         *("retry_budget", "hedging"),
-        *("write_through", "write_behind"),
+        *("write_through", "write_behind", "negative_caching", "etag", "vary", "client_cache", "server_failure_limit"),
         *("source", "cross_zone_time", "min_connections", "full_connections", "retry_on", "sticky"),
         *("gamma", "erlang", "weibull", "pareto", "hotset", "load_shedding"),
         *("deadlock_timeout", "commit_delay", "scatter_gather", "foreign_key"),

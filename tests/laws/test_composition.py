@@ -177,6 +177,10 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
             "main": _DATABASE,
         },
     ),
+    "cache_of_nodes": (
+        [{"kind": "cached", "cache": "items", "miss": [_QUERY]}],
+        {"main": _DATABASE, "items": _CACHE | {"nodes": 3, "eviction": "slru", "ttl": "300ms", "ttl_from": "access"}},
+    ),
     "two_tiers": (
         [{"kind": "cached", "cache": "local", "miss": [{"kind": "cached", "cache": "items", "miss": [_QUERY]}]}],
         {"main": _DATABASE, "items": _CACHE | {"eviction": "sampled_lfu"}, "local": _LOCAL},
