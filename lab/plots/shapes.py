@@ -24,6 +24,7 @@ _COLOURS = {
     "database": GREEN,
     "queue": VERMILLION,
     "stream": VERMILLION,
+    "mailbox": VERMILLION,
 }
 Place = tuple[float, float]
 

@@ -33,6 +33,9 @@ def _asked(workload: Workload) -> Iterator[tuple[Path, str]]:
         case OpenWorkload() | ClosedWorkload():
             for endpoint in workload.endpoints:
                 yield ("workload", "endpoints", endpoint), endpoint
+            presence = workload.presence if isinstance(workload, ClosedWorkload) else None
+            if presence is not None and presence.reconnect is not None:
+                yield ("workload", "presence", "reconnect"), presence.reconnect
         case SessionsWorkload():
             for name, journey in workload.journeys.items():
                 for number, each in enumerate(journey.requests):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.scenario.channels import Channel
-from lab.scenario.components import Envoy, Host, LoadBalancer, Nginx, Queue, Service, Stream, WaitingRoom
+from lab.scenario.components import Envoy, Host, LoadBalancer, Mailbox, Nginx, Queue, Service, Stream, WaitingRoom
 from lab.scenario.fronts import leads_to
 from lab.scenario.places import Place
 from lab.scenario.replicas import hands_out
@@ -25,7 +25,7 @@ def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
     if place.resource in ("handshakes", "open_connections"):
         return False
     component = scenario.components[place.component]
-    if isinstance(component, Queue):
+    if isinstance(component, Queue | Mailbox):
         return component.capacity is not None
     if isinstance(component, Stream):
         return False

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
-from lab.scenario import queue_consistency, stream_consistency
+from lab.scenario import mailbox_consistency, queue_consistency, stream_consistency
 from lab.scenario.channels import Channel
+from lab.scenario.mailbox import Mailbox
 from lab.scenario.problems import Problem, listed_names, shown
 from lab.scenario.queue import Queue
 from lab.scenario.service import Service
@@ -36,5 +37,7 @@ def unfit(scenario: Scenario, name: str, channel: Channel) -> Iterator[Problem]:
             yield from queue_consistency.without_effect(scenario, name, channel)
         case Stream():
             yield from stream_consistency.unfit(scenario, name, channel)
+        case Mailbox():
+            yield from mailbox_consistency.unfit(name, channel)
         case _:
             assert_never(channel)

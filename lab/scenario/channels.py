@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from lab.distributions import mean_s
+from lab.scenario.mailbox import Mailbox
 from lab.scenario.queue import Queue
 from lab.scenario.stream import Stream
 
-Channel = Queue | Stream
+Channel = Queue | Stream | Mailbox
+
+
+def messages_each(channel: Channel) -> int:
+    """Return how many messages one publishing leads to: as many as a group has members."""
+    return channel.group_size if isinstance(channel, Mailbox) else 1
+
+
+def share_of_batch_s(channel: Channel) -> float:
+    """Return what a message costs its consumer beside the work on it: its share of a full batch (s)."""
+    # Batches are full where it matters: when more comes than can be done.
+    return mean_s(channel.poll_time) / channel.max_poll_records if isinstance(channel, Stream) else 0.0

@@ -25,7 +25,7 @@ class ClosedBounds:
 
     Attributes:
         population: N, the number of users.
-        think_time_s: Z, the mean.
+        think_time_s: Z, the mean; where users go offline, the mean time between their requests if nobody waits.
         response_time_s: R, from asking to the answer if nobody waits.
         bottleneck: the place that the fewest requests fill; None if nothing is limited.
         capacity_per_s: requests that fill it, 1 / Dmax; None if nothing is limited.
@@ -81,7 +81,7 @@ def _bounds(scenario: Scenario, workload: ClosedWorkload, ratios: dict[str, floa
     bottleneck = min(full, key=lambda place: full[place], default=None)
     return ClosedBounds(
         population=workload.population,
-        think_time_s=mean_s(workload.think_time),
+        think_time_s=workload.pause_s_mean,
         response_time_s=seen.response_time_s + mean_s(scenario.client.round_trip) + network_time_s(scenario),
         bottleneck=bottleneck,
         capacity_per_s=None if bottleneck is None else full[bottleneck],

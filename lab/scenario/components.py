@@ -12,6 +12,7 @@ from lab.scenario.database import Database, Pool, QuerySpec
 from lab.scenario.envoy import Envoy
 from lab.scenario.host import Host
 from lab.scenario.load_balancer import LoadBalancer
+from lab.scenario.mailbox import Mailbox
 from lab.scenario.nginx import Nginx
 from lab.scenario.node_pool import NodePool
 from lab.scenario.queue import Queue
@@ -32,8 +33,9 @@ Component = Annotated[
     | Database
     | Queue
     | Stream
-    | Host
-    | NodePool,
+    | NodePool
+    | Mailbox
+    | Host,
     Discriminator("kind"),
 ]
 
@@ -45,6 +47,7 @@ __all__ = [
     "Envoy",
     "Host",
     "LoadBalancer",
+    "Mailbox",
     "Nginx",
     "NodePool",
     "Pool",

@@ -23,8 +23,10 @@ _REPLAY_BIN_S = 1.0
 def named_endpoints(workload: Workload) -> list[str]:
     """Return the endpoints that the scenario itself names; those of a recording stand in its file."""
     match workload:
-        case OpenWorkload() | ClosedWorkload():
+        case OpenWorkload():
             return list(workload.endpoints)
+        case ClosedWorkload():
+            return list(_closed_mix(workload))
         case SessionsWorkload():
             every = (each.endpoint for journey in workload.journeys.values() for each in journey.requests)
             return list(dict.fromkeys(every))
@@ -47,8 +49,10 @@ def request_mix(scenario: Scenario) -> dict[str, float]:
     """
     workload = scenario.workload
     match workload:
-        case OpenWorkload() | ClosedWorkload():
+        case OpenWorkload():
             return dict(workload.endpoints)
+        case ClosedWorkload():
+            return _closed_mix(workload)
         case SessionsWorkload():
             counts: Counter[str] = Counter()
             for journey in workload.journeys.values():
@@ -60,6 +64,15 @@ def request_mix(scenario: Scenario) -> dict[str, float]:
             assert_never(workload)
     total = sum(counts.values())
     return {endpoint: count / total for endpoint, count in counts.items()}
+
+
+def _closed_mix(workload: ClosedWorkload) -> dict[str, float]:
+    """The mix, and what users ask on coming back."""
+    reconnects = workload.reconnect_share
+    mix = {endpoint: share * (1 - reconnects) for endpoint, share in workload.endpoints.items()}
+    if workload.presence is not None and workload.presence.reconnect is not None:
+        mix[workload.presence.reconnect] = mix.get(workload.presence.reconnect, 0.0) + reconnects
+    return mix
 
 
 def requests_per_session(workload: SessionsWorkload) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from lab.scenario.channels import Channel
 from lab.scenario.components import (
     Cache,
     Cdn,
@@ -12,6 +13,7 @@ from lab.scenario.components import (
     Envoy,
     Host,
     LoadBalancer,
+    Mailbox,
     Nginx,
     NodePool,
     Queue,
@@ -62,9 +64,9 @@ class Place:
             ``connections`` of a pool, the ``cores`` of the database behind it (of its primary, and of the shard that
             is asked for most; those of all its replicas together are ``replica_connections`` and ``replica_cores``),
             the lock of its ``hottest_row``, or the ``writer`` of an SQLite file; the ``accesses`` of a cache or a cdn;
-            the ``publishings`` and ``deliveries`` of a queue or stream; the ``checks`` of a rate limiter; the ``slots``
-            inside a waiting room, and its ``admissions``, one after another; the ``bulkhead`` of a
-            caller before what it calls; the TLS ``handshakes`` and ``open_connections`` of the entry.
+            the ``publishings`` and ``deliveries`` of a queue, stream or mailbox; the ``checks`` of a rate limiter; the
+            ``slots`` inside a waiting room, and its ``admissions``, one after another; the ``bulkhead`` of a caller
+            before what it calls; the TLS ``handshakes`` and ``open_connections`` of the entry.
         caller: the service whose replicas keep the pool or the bulkhead; "" for everything else.
     """
 
@@ -104,7 +106,7 @@ def servers(scenario: Scenario, place: Place) -> int | None:
                 return None if component.cores is None else component.cores * servers
             processes = most_replicas(scenario, place.caller) * service_behind(scenario, place.caller).workers
             return (component.pool.size + component.pool.overflow) * servers * processes
-        case Queue() | Stream():
+        case Queue() | Stream() | Mailbox():
             most = most_replicas(scenario, component.consumer)
             consumer = service_behind(scenario, component.consumer)
             return None if place.resource == "publishings" else _deliveries(component, consumer, most)
@@ -145,8 +147,10 @@ def _let_through(scenario: Scenario, place: Place, front: Front) -> int | None:
             assert_never(front)
 
 
-def _deliveries(queue: Queue | Stream, consumer: Service, most: int) -> int:
+def _deliveries(queue: Channel, consumer: Service, most: int) -> int | None:
     """Return how many messages are worked on at once: each replica takes no more than it may, and has slots for."""
+    if isinstance(queue, Mailbox):
+        return None  # one to each recipient
     if isinstance(queue, Stream):
         return min(queue.partitions, most)
     most_in_worker = most_at_once(consumer)

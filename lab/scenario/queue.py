@@ -53,6 +53,12 @@ class Queue(Spec):
         description="Lines by key, each for one consumer at a time and in order (Kafka). None: one line, for which "
         "the consumers compete.",
     )
+    max_priority: Count | None = Field(
+        default=None,
+        le=255,
+        description="Highest priority of messages; a higher one counts as this. What a consumer has, it keeps. With "
+        "drop_head a full queue drops the most urgent of those that wait (RabbitMQ). None: one class.",
+    )
     publish_time: Distribution = Field(
         default=_HALF_A_MILLISECOND, description="Time of publishing one message, network included."
     )

@@ -25,6 +25,8 @@ def _keys_without_effect(queue: Queue) -> Iterator[tuple[str, str]]:
     changed = {key for key in Queue.model_fields if getattr(queue, key) != default_of(Queue, key)}
     if queue.partitions is not None and "prefetch" in changed:
         yield "prefetch", "has no effect with partitions, each of which has one message out at a time; leave it out"
+    if queue.partitions is not None and queue.max_priority is not None:
+        yield "max_priority", "has no effect with partitions, which keep their order; take one of them out"
     if queue.capacity is None and "overflow" in changed:
         yield "overflow", "has no effect, as a queue without a capacity is never full; give it a capacity too"
     if queue.acknowledge == "before":

@@ -15,6 +15,7 @@ from lab.scenario.components import (
     Envoy,
     Host,
     LoadBalancer,
+    Mailbox,
     Nginx,
     NodePool,
     Queue,
@@ -66,7 +67,7 @@ def dangling(scenario: Scenario) -> Iterator[Problem]:
                 yield from _dangling_hosts(scenario, name, component)
                 for endpoint, steps in endpoints.items():
                     yield from _dangling_steps(scenario, steps, ("components", name, "endpoints", endpoint))
-            case Queue() | Stream():
+            case Queue() | Stream() | Mailbox():
                 yield from channel_consistency.dangling(scenario, name, component)
             case Cache() | Database() | Host() | NodePool():
                 pass
@@ -106,12 +107,21 @@ def _dangling_step(scenario: Scenario, step: StepSpec, where: Path) -> Iterator[
         case PublishStep():
             if not isinstance(scenario.components.get(step.queue), Channel):
                 known = listed_names(scenario.components, Channel)
-                message = f"{shown(step.queue)} is not a queue or stream (there are: {known})"
+                message = f"{shown(step.queue)} is not a queue, stream or mailbox (there are: {known})"
                 yield Problem(path=(*where, "queue"), message=message)
+            else:
+                yield from _priority(scenario, step, where)
         case CallStep():
             yield from _dangling_call(scenario, step, where)
         case _:
             pass
+
+
+def _priority(scenario: Scenario, step: PublishStep, where: Path) -> Iterator[Problem]:
+    channel = scenario.components[step.queue]
+    if step.priority > 0 and not (isinstance(channel, Queue) and channel.max_priority is not None):
+        message = f"has no effect, as {step.queue!r} is no queue with a max_priority; give it one, or leave this out"
+        yield Problem(path=(*where, "priority"), message=message)
 
 
 def _dangling_hosts(scenario: Scenario, name: str, service: Service) -> Iterator[Problem]:

@@ -116,10 +116,15 @@ class CallStep(Spec):
 
 
 class PublishStep(Spec):
-    """Puts a message about the request's key into a queue or stream; its consumers work on it in the background."""
+    """Puts a message about the request's key into a queue, stream or mailbox, where others work on it later."""
 
     kind: Literal["publish"] = "publish"
-    queue: str = Field(description="Name of a queue or stream.")
+    queue: str = Field(description="Name of a queue, stream or mailbox.")
+    priority: CountOrZero = Field(
+        default=0,
+        le=255,
+        description="Of the message, in a queue with max_priority: higher ones are delivered first, fifo among equals.",
+    )
 
 
 class ThreadStep(Spec):

@@ -14,6 +14,7 @@ from lab.scenario.components import (
     Envoy,
     Host,
     LoadBalancer,
+    Mailbox,
     Nginx,
     NodePool,
     Queue,
@@ -88,7 +89,7 @@ def _shape(scenario: Scenario, name: str, component: Component) -> str:
             return f'(["{title}"])'
         case Database():
             return f'[("{title}")]'
-        case Queue() | Stream():
+        case Queue() | Stream() | Mailbox():
             return f'[["{title}"]]'
         case Host() | NodePool():
             return f'[/"{title}"/]'
@@ -106,7 +107,7 @@ def _limits(scenario: Scenario, name: str, component: Component) -> Iterator[str
             yield from _cache_limits(component)
         case Database():
             yield from _database_limits(component)
-        case Queue() | Stream():
+        case Queue() | Stream() | Mailbox():
             yield from _channel_limits(component)
         case NodePool():
             yield f"{component.min} to {component.max} nodes of {component.pods_per_node}"
@@ -138,6 +139,12 @@ def _channel_limits(channel: Channel) -> Iterator[str]:
         case Stream():
             yield f"{channel.partitions} partition{'s' * (channel.partitions != 1)}"
             yield f"batches of up to {channel.max_poll_records}"
+        case Mailbox():
+            yield f"online {channel.online_share:.0%} of the time"
+            if channel.group_size > 1:
+                yield f"groups of {channel.group_size}"
+            if channel.capacity is not None:
+                yield f"capacity {channel.capacity} each"
         case _:
             assert_never(channel)
 

@@ -18,7 +18,7 @@ from typing import assert_never
 from lab.distributions import mean_s
 from lab.scenario import routes
 from lab.scenario.caller import Caller
-from lab.scenario.channels import Channel
+from lab.scenario.channels import Channel, messages_each, share_of_batch_s
 from lab.scenario.components import (
     Cache,
     Cdn,
@@ -28,7 +28,6 @@ from lab.scenario.components import (
     Nginx,
     RateLimiter,
     Service,
-    Stream,
     WaitingRoom,
 )
 from lab.scenario.crossing import connections_asked
@@ -197,10 +196,9 @@ class _Tour:
         publish_s = mean_s(queue.publish_time)
         self._add(Place(component=step.queue, resource="publishings"), visits, publish_s)
         # The work on the message is asked of its consumers, but the request does not wait for it.
-        work_s = self.call(queue.consumer, queue.endpoint, visits)
-        if isinstance(queue, Stream):
-            work_s += mean_s(queue.poll_time) / queue.max_poll_records  # batches are full where it matters
-        self._add(Place(component=step.queue, resource="deliveries"), visits, work_s)
+        messages = visits * messages_each(queue)
+        work_s = self.call(queue.consumer, queue.endpoint, messages) + share_of_batch_s(queue)
+        self._add(Place(component=step.queue, resource="deliveries"), messages, work_s)
         return publish_s
 
     def _query(self, step: QueryStep, caller: Caller, visits: float) -> float:

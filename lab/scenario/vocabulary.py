@@ -10,8 +10,8 @@ from lab.scenario.problems import shown
 _LONGEST_WORD = 100  # finding close matches of longer ones would take long
 _NOT_YET = frozenset(
     {
-        *("predictive", "disk_full", "partly_open", "users_online"),
-        *("worker", "job", "dead_letter", "batch", "linger", "message_priority"),
+        *("predictive", "disk_full", "partly_open"),
+        *("worker", "job", "dead_letter", "batch", "linger", "push_notification"),
         *("retry_budget", "hedging"),
         *("write_through", "write_behind", "negative_caching", "etag", "vary", "client_cache", "server_failure_limit"),
         *("source", "cross_zone_time", "min_connections", "full_connections", "retry_on", "sticky"),

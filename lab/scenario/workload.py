@@ -12,6 +12,7 @@ from lab.quantities import Count, Duration, Ratio, Spec
 from lab.scenario.arrivals import ArrivalRate
 from lab.scenario.keys import Keys, UniformKeys
 from lab.scenario.names import Name
+from lab.scenario.presence import Presence
 
 _ROUNDING = 1e-9  # 33.3% + 33.3% + 33.4% is not 1 to the last bit
 
@@ -61,6 +62,9 @@ class ClosedWorkload(Spec):
         validate_default=True,
         description="The users start evenly spread over this time, each with a request; 0s: all at once.",
     )
+    presence: Presence | None = Field(
+        default=None, description="Whether users go offline and come back. None: they are always online."
+    )
     endpoints: Endpoints = Field(description="The mix: endpoint to share; sums to 100%.")
     keys: Keys = Field(
         default=UniformKeys(count=1), description="Which item a request is about, and how popular each is."
@@ -75,6 +79,19 @@ class ClosedWorkload(Spec):
                 "time, such as 1ms"
             )
         return think_time
+
+    @property
+    def reconnect_share(self) -> float:
+        """The share of requests that are asked on coming back, where answers take no time."""
+        if self.presence is None or self.presence.reconnect is None:
+            return 0.0
+        return 1 / (1 + mean_s(self.presence.online) / mean_s(self.think_time))
+
+    @property
+    def pause_s_mean(self) -> float:
+        """The mean time from one request of a user to the next, where answers take no time."""
+        online_share = 1.0 if self.presence is None else self.presence.online_share
+        return mean_s(self.think_time) / online_share * (1 - self.reconnect_share)
 
 
 class JourneyRequest(Spec):

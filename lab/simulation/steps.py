@@ -171,13 +171,14 @@ class TimedCall:
 class Publish:
     """A message to a queue; a queue that refuses it is an error here."""
 
-    def __init__(self, *, queue: Part, ordinal: int) -> None:
+    def __init__(self, *, queue: Part, operation: str, ordinal: int) -> None:
         self._queue = queue
+        self._operation = operation
         self._ordinal = ordinal
 
     def run(self, request: Request, visit: Visit) -> Handling:
         """Publish, and go on when the broker has the message."""
-        message = request.child("publish", child_visit(request.visit, self._ordinal))
+        message = request.child(self._operation, child_visit(request.visit, self._ordinal))
         outcome = yield from self._queue.handle(message)
         return Outcome.OK if outcome is Outcome.OK else Outcome.ERROR
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lab.runs.invocations import PLATFORM
 from lab.runs.run import Run
-from lab.scenario.components import Database, Host, LoadBalancer, Nginx, Queue, Service, Stream, WaitingRoom
+from lab.scenario.components import Database, Host, LoadBalancer, Mailbox, Nginx, Queue, Service, Stream, WaitingRoom
 from lab.scenario.crossing import connection_places
 from lab.scenario.names import TLS
 from lab.scenario.replicas import can_stand_still, processes_end
@@ -28,6 +28,7 @@ from lab.validation.client_laws import broken_client_laws
 from lab.validation.database_laws import broken_database_laws, database_places
 from lab.validation.envoy_laws import broken_envoy_laws
 from lab.validation.fan_out_laws import broken_fan_out_laws
+from lab.validation.mailbox_laws import broken_mailbox_laws
 from lab.validation.network_laws import broken_network_laws
 from lab.validation.numbers import numbers_over_time
 from lab.validation.queue_laws import broken_queue_laws, channel_places
@@ -47,11 +48,10 @@ def broken_laws(run: Run) -> list[str]:
     The laws: flow balance, own time within the stay, client time = waits + services, no more in service than there
     are places, nobody waits while a place is free, first come first served before a balancer, Little's law,
     no more let pass than limiters and waiting rooms allow, nobody turned away beside a free replica (nginx),
-    no more under way than circuit breakers allow (Envoy), conservation of messages, records of a stream in order and
-    none lost, no more connections than a database has room for, fresh reads from a primary, no more processes than
-    allowed, transfers no faster than the network, caches serve what was stored, a cdn fetches once what many ask for,
-    and what clients promise
-    (:mod:`lab.validation.client_laws`).
+    no more under way than circuit breakers allow (Envoy), conservation of messages, records of a stream and messages
+    of a chat in order and none lost, no more connections than a database has room for, fresh reads from a primary, no
+    more processes than allowed, transfers no faster than the network, caches serve what was stored, a cdn fetches once
+    what many ask for, and what clients promise (:mod:`lab.validation.client_laws`).
 
     Of parallel steps: as many good branches as a full answer needs, in time (:mod:`lab.validation.fan_out_laws`).
     """
@@ -68,6 +68,7 @@ def broken_laws(run: Run) -> list[str]:
         *broken_envoy_laws(scenario, _of_the_language(run), scenario.run.duration),
         *broken_queue_laws(scenario, run),
         *broken_stream_laws(scenario, run),
+        *broken_mailbox_laws(scenario, run),
         *broken_database_laws(scenario, run),
         *broken_scaling_laws(scenario, run),
         *broken_zone_laws(scenario, run),
@@ -194,7 +195,7 @@ def _places_of(scenario: Scenario, component: str) -> tuple[int | None, bool]:
             return places, False  # nobody waits there but for other tries
         case Host(cores=places):
             return places, True
-        case Queue() | Stream() as channel:
+        case Queue() | Stream() | Mailbox() as channel:
             return channel_places(channel), False
         case _:
             return None, True

@@ -13,8 +13,9 @@ from lab.runs.run import Run
 def overtakings(run: Run, channel: str, *, by: Literal["begun", "done"] = "done") -> pd.DataFrame:
     """Return the messages of a queue or stream that overtook an earlier one about the same key, one a row.
 
-    Those published at one moment have no order. Streams, and queues with partitions, let nothing overtake; where
-    consumers compete nothing is promised, and this counts what was.
+    Those published at one moment have no order, and those that were dropped are in nobody's way. Streams, mailboxes
+    and queues with partitions let nothing overtake; where consumers compete nothing is promised, and this counts what
+    was.
 
     Args:
         run: a predicted Run.
@@ -24,7 +25,7 @@ def overtakings(run: Run, channel: str, *, by: Literal["begun", "done"] = "done"
     Returns:
         columns replication, request, attempt, key, published_s, at_s.
     """
-    stays = run.visits[run.visits["component"] == channel]
+    stays = run.visits[(run.visits["component"] == channel) & (run.visits["outcome"] != "rejected")]
     stays = stays.merge(run.requests[["replication", "request", "key"]], on=["replication", "request"])
     at_s = stays["admitted_s"] if by == "begun" else stays["departure_s"].where(stays["outcome"] == "ok")
     who = ["replication", "request", "attempt", "key"]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lab.runs.run import Run
 from lab.scenario.channels import Channel
-from lab.scenario.components import Queue, Stream
+from lab.scenario.components import Mailbox, Queue, Stream
 from lab.scenario.scenario import Scenario
 
 
@@ -34,6 +34,8 @@ def channel_places(channel: Channel) -> int | None:
             return places
         case Stream():
             return 1  # a consumer works on one record after the other
+        case Mailbox():
+            return None  # a replica delivers to many recipients at once
         case _:
             assert_never(channel)
 

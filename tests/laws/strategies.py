@@ -402,6 +402,17 @@ KEYS = st.sampled_from(
 )
 
 
+PRESENCES = st.one_of(
+    st.none(),
+    st.builds(
+        lambda online, offline, reconnect: {"online": online, "offline": offline, "reconnect": reconnect},
+        st.sampled_from(["200ms", {"kind": "exponential", "mean": "50ms"}]),
+        st.sampled_from(["30ms", {"kind": "uniform", "low": "0s", "high": "400ms"}]),
+        st.sampled_from([None, "put"]),
+    ),
+)
+
+
 @st.composite
 def workloads(draw: st.DrawFn, *, measurable: bool = False) -> dict[str, Any]:
     """Draw a workload: open where it must be measurable, else of any kind but replay, which needs a file."""
@@ -412,7 +423,8 @@ def workloads(draw: st.DrawFn, *, measurable: bool = False) -> dict[str, Any]:
         case "closed":
             think_time = draw(st.sampled_from(["5ms", {"kind": "exponential", "mean": "100ms"}]))
             users = {"population": draw(st.integers(1, 15)), "ramp_up": draw(st.sampled_from(["0s", "1s"]))}
-            return {"kind": "closed", "think_time": think_time, **users, **mix}
+            presence = {"presence": draw(PRESENCES)}
+            return {"kind": "closed", "think_time": think_time, **users, **presence, **mix}
         case _:
             first, then = {"endpoint": "get"}, {"endpoint": "put", "think_time": draw(TIMES)}
             journeys = {
@@ -585,7 +597,7 @@ WORKERS = st.builds(
 )
 QUEUES = st.builds(
     lambda shape, bound, promise: {"kind": "queue", "consumer": "worker", "endpoint": "do"} | shape | bound | promise,
-    st.sampled_from([{}, {"prefetch": 3}, {"partitions": 2}]),
+    st.sampled_from([{}, {"prefetch": 3}, {"partitions": 2}, {"max_priority": 3}]),
     st.sampled_from([{}, {"capacity": 2}, {"capacity": 2, "overflow": "reject"}]),
     st.sampled_from(
         [{"acknowledge": "before"}, {"visibility_timeout": "20ms", "max_attempts": 2}, {"redelivery": "at_once"}]
@@ -612,7 +624,19 @@ STREAMS = st.builds(
         ]
     ),
 )
-CHANNELS = st.one_of(QUEUES, STREAMS)
+MAILBOXES = st.builds(
+    lambda online, offline, bound, group: {
+        **{"kind": "mailbox", "consumer": "worker", "endpoint": "do", "online": online, "offline": offline},
+        **{"retry_after": "100ms"},
+        **bound,
+        **group,
+    },
+    st.sampled_from(["500ms", {"kind": "exponential", "mean": "100ms"}]),
+    st.sampled_from(["10ms", {"kind": "exponential", "mean": "300ms"}]),
+    st.sampled_from([{}, {"capacity": 1}, {"capacity": 2, "overflow": "drop_head"}, {"retention": "200ms"}]),
+    st.sampled_from([{}, {}, {"group_size": 3, "recipients": 5}]),
+)
+CHANNELS = st.one_of(QUEUES, STREAMS, MAILBOXES)
 
 
 HOSTS = st.builds(

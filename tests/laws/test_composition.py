@@ -166,6 +166,24 @@ _BACKS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
             "main": _DATABASE,
         },
     ),
+    "urgent_queue": (
+        [{"kind": "publish", "queue": "mails", "priority": 3}, _WAIT],
+        {
+            "mails": {"kind": "queue", "consumer": "sender", "endpoint": "do", "max_priority": 5},
+            "sender": {"kind": "service", "replicas": 2, "concurrency": 1, "endpoints": {"do": [_QUERY]}},
+            "main": _DATABASE,
+        },
+    ),
+    "mailbox": (
+        [{"kind": "publish", "queue": "chats"}, _WAIT],
+        {
+            "chats": {
+                **{"kind": "mailbox", "consumer": "reader", "endpoint": "do", "publish_time": "2ms"},
+                **{"online": {"kind": "exponential", "mean": "2s"}, "offline": {"kind": "exponential", "mean": "1s"}},
+            },
+            "reader": {"kind": "service", "replicas": 2, "endpoints": {"do": [_WAIT]}},
+        },
+    ),
     "stream": (
         [{"kind": "publish", "queue": "log"}, _WAIT],
         {

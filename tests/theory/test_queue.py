@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import lab
-from lab.theory import backlog, mmc, mmck
+from lab.theory import backlog, mmc, mmck, priority
 from lab.theory.intervals import mean_interval
 
 LEVEL = 0.999
@@ -105,3 +105,31 @@ def test_a_burst_drains_as_the_fluid_says() -> None:
     fluid = backlog.drain_time_s(backlog=2000.0, arrival_rate_per_s=50.0, capacity_per_s=100.0)
     assert mean_interval(drained, LEVEL).contains(20.0 + fluid)
     assert not mean_interval(drained, LEVEL).contains(20.0 + 1.1 * fluid)
+
+
+@pytest.mark.slow
+def test_priorities_are_those_of_cobham() -> None:
+    """Two classes at one consumer, not interrupted: the mean waits of M/G/1 with priorities; 5 % off is rejected."""
+    work = {"kind": "lognormal", "mean": "20ms", "scv": 0.5}
+    scenario = _jobs({"max_priority": 1}, workers=1, work=work, rate="38/s", duration="85s").with_(
+        {
+            "components.api.endpoints": {
+                "urgent": [{"kind": "publish", "queue": "jobs", "priority": 1}],
+                "post": [{"kind": "publish", "queue": "jobs"}],
+            },
+            "workload.endpoints": {"urgent": "40%", "post": "60%"},
+        }
+    )
+    theory, twin = (
+        priority.non_preemptive_waiting_times_s_mean(
+            arrival_rates_per_s=[15.2, 22.8], service_times_s=[work_s] * 2, service_times_scv=[0.5, 0.5]
+        )
+        for work_s in (0.02, 0.021)
+    )
+    run = lab.simulate(scenario, progress=False)
+    stays = run.visits[(run.visits["component"] == "jobs") & (run.visits["arrival_s"] > 5)]
+    stays = stays.merge(run.requests[["replication", "request", "endpoint"]], on=["replication", "request"])
+    for endpoint, wait_s, twin_s in zip(("urgent", "post"), theory, twin, strict=True):
+        waits = stays[stays["endpoint"] == endpoint].groupby("replication")["waiting_time_s"].mean()
+        assert mean_interval(waits, LEVEL).contains(wait_s)
+        assert not mean_interval(waits, LEVEL).contains(twin_s)

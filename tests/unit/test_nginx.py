@@ -350,7 +350,7 @@ def test_arithmetic_and_topology_know_it() -> None:
 def test_a_platform_hands_out_its_requests_itself(kind: str) -> None:
     """No balancer stands before a serverless service."""
     serverless = service(waiting("1ms"), concurrency=1, autoscaler={"kind": "serverless", "max": 3})
-    with pytest.raises(ScenarioError, match="'api' is serverless: its platform hands requests out"):
+    with pytest.raises(ScenarioError, match="the platform of 'api' hands requests out itself"):
         scenario({"edge": {"kind": kind, "targets": "api"}, "api": serverless}, entry="edge")
 
 

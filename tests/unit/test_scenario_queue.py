@@ -36,6 +36,7 @@ def _jobs(queue: dict[str, Any], **worker: Any) -> lab.Scenario:
         ({"acknowledge": "before", "max_attempts": 2}, "components.jobs.max_attempts: has no effect with acknowledge"),
         ({"visibility_timeout": None}, "components.jobs.visibility_timeout: is none, so with redelivery: timeout"),
         ({"prefetch": 9}, "components.jobs.prefetch: lets a replica hold 9 messages, but 'worker' has room for 3"),
+        ({"partitions": 2, "max_priority": 9}, "components.jobs.max_priority: has no effect with partitions"),
         ({"consumer": "api", "endpoint": "get"}, r"the calls go round in a circle \(api -> jobs -> api\)"),
     ],
     ids=lambda value: str(value)[:30],
@@ -48,8 +49,18 @@ def test_a_queue_that_cannot_work_is_refused(queue: dict[str, Any], says: str) -
 
 def test_a_message_goes_to_a_queue() -> None:
     """What is not a queue cannot be published to."""
-    with pytest.raises(ScenarioError, match=r"get.0.queue: 'worker' is not a queue or stream \(there are: none\)"):
+    with pytest.raises(
+        ScenarioError, match=r"get.0.queue: 'worker' is not a queue, stream or mailbox \(there are: none\)"
+    ):
         scenario({"api": service({"kind": "publish", "queue": "worker"}), "worker": service(waiting("1ms"))})
+
+
+def test_a_priority_needs_a_queue_that_heeds_it() -> None:
+    """Without max_priority all messages are of one class."""
+    with pytest.raises(
+        ScenarioError, match=r"get.0.priority: has no effect, as 'jobs' is no queue with a max_priority"
+    ):
+        scenario({"api": service(_PUBLISH | {"priority": 3}), "jobs": _QUEUE, "worker": service(waiting("1ms"))})
 
 
 def test_a_variant_of_a_queue_is_a_scenario() -> None:

@@ -159,3 +159,37 @@ def test_a_failing_message_blocks_its_partition_until_it_is_done() -> None:
     stays, _, _ = _observe({"partitions": 1, "visibility_timeout": "20s"}, [0, 0], keys=[1, 1], own=_scripted(script))
     assert stays.sort_values("admitted_s")["request"].tolist() == [0, 0, 1]
     assert sorted(stays["admitted_s"]) == [0, 20, 21]
+
+
+def _by_priority(queue: dict[str, Any], starts: list[tuple[float, int]]) -> pd.DataFrame:
+    """Return the stays of messages that are published at these times with these priorities; each is 10 s of work."""
+    endpoints = {f"p{priority}": [PUBLISH | {"priority": priority}] for priority in (0, 3, 9)}
+    described = scenario(
+        {
+            "api": {"kind": "service", "endpoints": endpoints},
+            "jobs": {"kind": "queue", "consumer": "worker", "endpoint": "get", "publish_time": "0s"} | queue,
+            "worker": service(waiting("10s"), concurrency=1),
+        },
+        workload={"kind": "open", "arrival_rate": "1/s", "endpoints": {"p0": "40%", "p3": "30%", "p9": "30%"}},
+        run={"duration": "1000s"},
+    )
+    schedule = Schedule(
+        intended_start_s=np.array([start for start, _ in starts], dtype=float),
+        endpoint=tuple(f"p{priority}" for _, priority in starts),
+        key=np.zeros(len(starts), dtype=int),
+    )
+    visits = pd.DataFrame(replicate(described, schedule, seed=1, replication=0).visits)
+    return visits[visits["component"] == "jobs"].sort_values("request")
+
+
+def test_the_highest_priority_is_delivered_first_and_what_is_out_is_not_interrupted() -> None:
+    """While the first is worked on, others come: 9 before 3 before 0, first come first served among equals."""
+    starts = [(0, 0), (1, 0), (2, 3), (3, 9), (4, 3)]
+    assert _by_priority({"max_priority": 9}, starts)["admitted_s"].tolist() == [0, 40, 20, 10, 30]
+    assert _by_priority({"max_priority": 3}, starts)["admitted_s"].tolist() == [0, 40, 10, 20, 30]  # 9 counts as 3
+
+
+def test_a_full_queue_of_priorities_drops_its_head_as_rabbitmq_does() -> None:
+    """The head is the most urgent: that is what is lost when a less urgent one comes."""
+    stays = _by_priority({"max_priority": 9, "capacity": 1}, [(0, 0), (1, 9), (2, 0)])
+    assert stays["outcome"].tolist() == [Outcome.OK, Outcome.REJECTED, Outcome.OK]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from lab.scenario.channels import Channel
-from lab.scenario.components import Queue, Stream
+from lab.scenario.components import Mailbox, Queue, Stream
+from lab.simulation.build.mailbox import make_mailbox
 from lab.simulation.build.queue import make_queue
 from lab.simulation.build.stream import make_stream
 from lab.simulation.request import Part
@@ -21,5 +22,7 @@ def make_channel(world: World, name: str, spec: Channel) -> Part:
             return make_queue(world, name, spec)
         case Stream():
             return make_stream(world, name, spec)
+        case Mailbox():
+            return make_mailbox(world, name, spec)
         case _:
             assert_never(spec)

@@ -32,6 +32,7 @@ from lab.simulation.database.shards import Shards
 from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Pauses, Transaction
 from lab.simulation.fan_out import FanOut, Rule, Tasks
 from lab.simulation.hedging import HedgedCall
+from lab.simulation.queue.priorities import publishing
 from lab.simulation.service import Replica
 from lab.simulation.steps import (
     Awaiting,
@@ -149,7 +150,8 @@ class _Wiring:
                 call = self._detached(self._call(spec, bound.ordinal))
                 return self._awaiting(self._behind_bulkhead(spec.target, call))
             case PublishStep():
-                return self._asking(Publish(queue=world.reached(self._service, spec.queue), ordinal=bound.ordinal))
+                queue, operation = world.reached(self._service, spec.queue), publishing(spec.priority)
+                return self._asking(Publish(queue=queue, operation=operation, ordinal=bound.ordinal))
             case ThreadStep():
                 return self._awaiting(
                     InThread(

@@ -14,6 +14,7 @@ from lab.scenario.components import (
     Envoy,
     Host,
     LoadBalancer,
+    Mailbox,
     Nginx,
     NodePool,
     Queue,
@@ -123,7 +124,7 @@ class World:
                 return self._make_cache(name, spec)
             case Database():
                 return self.own_part(name) or make_database(self, name, spec, service=None, replica=0)
-            case Queue() | StreamSpec():
+            case Queue() | StreamSpec() | Mailbox():
                 return self.own_part(name) or make_channel(self, name, spec)
             case Host() | NodePool():
                 raise Unsupported(f"components.{name}: is a {spec.kind}, on which processes run; nobody can call it")

@@ -12,6 +12,7 @@ from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.fleet import Fleet, Member
 from lab.simulation.log import Log, Visit
 from lab.simulation.queue.consumers import Competing, Consumers, Owner
+from lab.simulation.queue.priorities import ByPriority, priority_of
 from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.variate import Variate
 
@@ -25,13 +26,15 @@ class Message:
         deliveries: how often it was delivered.
         out: whether it is delivered and not settled.
         failed: whether its present delivery ended without success.
+        priority: of its publishing; higher ones go first where the queue heeds it.
         done: acknowledged, dropped or dead: nothing becomes of it any more.
     """
 
-    __slots__ = ("deliveries", "done", "failed", "job", "lane", "out", "stay")
+    __slots__ = ("deliveries", "done", "failed", "job", "lane", "out", "priority", "stay")
 
-    def __init__(self, *, job: Request, lane: Lane, stay: Visit) -> None:
+    def __init__(self, *, job: Request, lane: Lane, stay: Visit, priority: int) -> None:
         self.job = job
+        self.priority = priority
         self.lane = lane
         self.stay = stay
         self.deliveries = 0
@@ -50,7 +53,7 @@ class Lane:
     """
 
     consumers: Consumers
-    messages: deque[Message]
+    messages: deque[Message] | ByPriority[Message]
     length: int = 0
 
 
@@ -85,8 +88,10 @@ class Broker:
         fleet.watch(self._follow)
 
     def _make_lanes(self) -> list[Lane]:
+        highest = self._spec.max_priority
         if self._spec.partitions is None:
-            return [Lane(consumers=Competing(prefetch=self._spec.prefetch), messages=deque())]
+            messages = deque[Message]() if highest is None else ByPriority[Message](highest=highest)
+            return [Lane(consumers=Competing(prefetch=self._spec.prefetch), messages=messages)]
         return [Lane(consumers=Owner(number=number), messages=deque()) for number in range(self._spec.partitions)]
 
     def handle(self, request: Request) -> Handling:
@@ -105,7 +110,8 @@ class Broker:
             self._drop_oldest(lane)
         visit.close(clock.now, Outcome.OK)
         job = Request(request.number, request.attempt, self._spec.endpoint, request.key, request.visit, background=True)
-        message = Message(job=job, lane=lane, stay=self._new_stay(job))
+        priority = 0 if self._spec.max_priority is None else priority_of(request.operation)
+        message = Message(job=job, lane=lane, stay=self._new_stay(job), priority=priority)
         lane.messages.append(message)
         lane.length += 1
         self._hand_out(lane)
