@@ -121,8 +121,9 @@ PRACTICES = (
     ),
     Practice(
         advice="store and forward, ticks",
-        keys=("queue", "stream"),
-        note="messages wait, are delivered in order and acknowledged; a mailbox that waits for a phone is not modelled",
+        keys=("mailbox",),
+        lesson="store_and_forward",
+        note="kept until the phone is online, delivered in order, acknowledged; one tick: NAME.publish, two: NAME",
     ),
     Practice(advice="live locations, a cell each", keys=("cells", "database.shards"), lesson="hot_shard"),
     Practice(
