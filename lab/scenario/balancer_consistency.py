@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lab.quantities import default_of
-from lab.scenario.fronts import clients_leave, leads_to
+from lab.scenario.fronts import leads_to
+from lab.scenario.leaving import clients_leave
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.problems import Problem
 from lab.scenario.service import Service
@@ -51,7 +52,10 @@ def _unheeded(scenario: Scenario, name: str, balancer: LoadBalancer) -> Iterator
     elif not scenario.client.gives_up:
         yield "abort_on_close", "has no effect, as clients never give up; give them a timeout"
     elif not clients_leave(scenario, name):
-        yield "abort_on_close", f"has no effect behind the CDN {scenario.entry!r}, which goes on whoever leaves"
+        yield (
+            "abort_on_close",
+            "has no effect behind a CDN that stores all that is asked for, whoever leaves",
+        )
 
 
 def _by_ring(balancer: LoadBalancer) -> bool:

@@ -31,18 +31,6 @@ def leads_to(scenario: Scenario, name: str) -> tuple[str, ...]:
     return tuple(way)
 
 
-def clients_leave(scenario: Scenario, name: str) -> bool:
-    """Return whether a front is asked by clients who may give up, so that it could notice that they leave.
-
-    What stands behind a CDN is asked by the CDN, which goes on with a fetch whoever leaves.
-    """
-    way = leads_to(scenario, scenario.entry)
-    if name not in way or not scenario.client.gives_up:
-        return False
-    before = way[: way.index(name)]
-    return not any(isinstance(scenario.components[each], Cdn) for each in before)
-
-
 def found_behind(scenario: Scenario, name: str) -> Service | None:
     """Return the service that a component leads to: itself, or the one behind it; None if it leads to none."""
     component = scenario.components.get(leads_to(scenario, name)[-1])

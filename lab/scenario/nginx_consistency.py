@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lab.quantities import default_of
-from lab.scenario.fronts import clients_leave
+from lab.scenario.leaving import clients_leave
 from lab.scenario.nginx import Nginx
 from lab.scenario.problems import Problem
 from lab.scenario.replicas import most_replicas

@@ -98,7 +98,7 @@ def test_only_clients_give_up() -> None:
 
 
 def test_a_cdn_does_not_give_up() -> None:
-    """What stands behind it is asked by the CDN, which goes on with a fetch whoever leaves."""
+    """Where it stores all that clients ask for, no fetch is dropped; a request that passes through may be."""
     parts = {
         "edge": {"kind": "cdn", "targets": "origin", "max_age": {"get": "10s"}},
         "origin": {
@@ -109,5 +109,8 @@ def test_a_cdn_does_not_give_up() -> None:
         },
         "api": service(waiting("1ms"), replicas=2),
     }
-    with pytest.raises(ScenarioError, match="abort_on_close: has no effect behind the CDN 'edge'"):
+    with pytest.raises(ScenarioError, match="abort_on_close: has no effect behind a CDN that stores"):
         scenario(parts, entry="edge", client={"timeout": "100ms"})
+    parts["edge"] |= {"max_age": {"put": "10s"}}
+    parts["api"] |= {"endpoints": {"get": [waiting("1ms")], "put": [waiting("1ms")]}}
+    assert scenario(parts, entry="edge", client={"timeout": "100ms"}).client.gives_up

@@ -193,6 +193,21 @@ def test_the_fetch_goes_on_when_its_client_gives_up() -> None:
     assert _fetched(visits) == 1
 
 
+def test_a_balancer_behind_drops_no_fetch_whose_client_has_left() -> None:
+    """abort_on_close: a request that passes through leaves the queue with its client, one to be kept does not."""
+    edge = {"kind": "cdn", "targets": "lb", "max_age": {"get": "10s"}}
+    balancer = {"kind": "load_balancer", "targets": "api", "max_connections_per_server": 1, "abort_on_close": True}
+    endpoints = {"get": [waiting("100ms")], "put": [waiting("100ms")]}
+    parts = {"edge": edge, "lb": balancer | {"queue_timeout": "9s"}, "api": {"kind": "service", "endpoints": endpoints}}
+    workload = {"kind": "open", "arrival_rate": "1/s", "endpoints": {"get": "50%", "put": "50%"}}
+    described = scenario(parts, entry="edge", workload=workload, client={"timeout": "120ms"})
+    asked = ["put", "put", "put", "get", "get"]
+    requests, visits = observe(described, [0.0, 0.01, 0.02, 0.05, 1.0], endpoints=asked)
+    assert requests["outcome"].tolist() == ["ok", "timeout", "timeout", "timeout", "ok"]
+    assert visits[visits["component"] == "api"]["request"].tolist() == [0, 1, 3]
+    assert _hits(visits, "edge") == [False, True]
+
+
 def test_when_the_fetch_fails_the_first_who_waits_fetches() -> None:
     """At 0 s it fails; the one from 0.2 s fetches at 1 s and serves the one from 0.4 s too."""
     requests, visits = _observe_failing({}, [0.0, 0.2, 0.4, 5.0], (0.0, 0.5))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.scenario.fronts import clients_leave
+from lab.scenario.leaving import clients_leave
 from lab.simulation.gone import Gone
 
 if TYPE_CHECKING:
