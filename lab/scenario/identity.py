@@ -15,6 +15,8 @@ def knows_clients(workload: Workload) -> bool:
 def client_of(workload: Workload, number: int) -> int:
     """Return the number of the client that sent request ``number``: a user, a session, or the request itself.
 
+    Not of a schedule that another Run was sent: its requests are counted as they come.
+
     >>> client_of(ClosedWorkload(kind="closed", population=3, think_time="1s", endpoints={"get": "100%"}), 7)
     1
     """

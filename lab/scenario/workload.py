@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, ValidationInfo, field_validator
 
@@ -165,19 +165,3 @@ class ReplayWorkload(Spec):
 
 
 Workload = Annotated[OpenWorkload | ClosedWorkload | SessionsWorkload | ReplayWorkload, Discriminator("kind")]
-
-
-def client_of(workload: Workload, number: int) -> int:
-    """Return whose request this is, by its number: a user's, a session's, or that of a client who comes once.
-
-    Not of a schedule that another Run was sent: its requests are counted as they come.
-    """
-    match workload:
-        case ClosedWorkload():
-            return number % workload.population
-        case SessionsWorkload():
-            return number // workload.longest
-        case OpenWorkload() | ReplayWorkload():
-            return number
-        case _:
-            assert_never(workload)

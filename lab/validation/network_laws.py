@@ -11,10 +11,11 @@ import pandas as pd
 
 from lab.distributions import Constant, Distribution, Empirical, Exponential, Hyperexponential, Lognormal, Uniform
 from lab.scenario.fronts import service_behind
+from lab.scenario.identity import client_of
 from lab.scenario.names import CLIENT
 from lab.scenario.network import in_figures
 from lab.scenario.scenario import Scenario
-from lab.scenario.workload import ClosedWorkload, SessionsWorkload, client_of
+from lab.scenario.workload import ClosedWorkload, SessionsWorkload
 
 _ROUNDING_S = 1e-9
 _KEY = ["replication", "request", "attempt"]

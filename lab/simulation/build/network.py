@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, assert_never
 from lab.errors import Unsupported
 from lab.scenario.connections import Connections
 from lab.scenario.fronts import service_behind
+from lab.scenario.identity import client_of
 from lab.scenario.names import CLIENT, TLS
 from lab.scenario.network import Network, in_figures
-from lab.scenario.workload import ClosedWorkload, SessionsWorkload, client_of
+from lab.scenario.workload import ClosedWorkload, SessionsWorkload
 from lab.simulation.network.accepting import Accepting
 from lab.simulation.network.connected import OnConnections
 from lab.simulation.network.connections import ExclusivePool, Kept, Pool, SharedPool
