@@ -157,6 +157,10 @@ VISITS = Table(
         "replica",
         "operation",
         "departure_s",
+        # Branches of one step may come and go together, and differ in what follows.
+        "outcome",
+        "admitted_s",
+        "service_time_s",
     ),
     columns=(
         _REPLICATION,

@@ -25,10 +25,13 @@ def overtakings(run: Run, channel: str, *, by: Literal["begun", "done"] = "done"
     Returns:
         columns replication, request, attempt, key, published_s, at_s.
     """
-    stays = run.visits[(run.visits["component"] == channel) & (run.visits["outcome"] != "rejected")]
+    stays = run.visits[run.visits["component"] == channel]
+    message = ["replication", "request", "attempt"]
+    lost = (stays["outcome"] == "rejected").groupby([stays[each] for each in message]).transform("any")
+    stays = stays[~lost]  # also where an earlier delivery of it had failed
     stays = stays.merge(run.requests[["replication", "request", "key"]], on=["replication", "request"])
     at_s = stays["admitted_s"] if by == "begun" else stays["departure_s"].where(stays["outcome"] == "ok")
-    who = ["replication", "request", "attempt", "key"]
+    who = [*message, "key"]
     times = stays.assign(published_s=stays["arrival_s"], at_s=at_s.fillna(np.inf))
     first = times.groupby(who, observed=True)[["published_s", "at_s"]].min().reset_index()
     first = first.sort_values(["replication", "key", "published_s", "at_s"], kind="stable")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -90,3 +91,25 @@ def test_competing_consumers_overtake_where_partitions_do_not() -> None:
     assert len(overtakings(_run(described), "likes")) > 10
     assert len(overtakings(_run(described), "likes", by="begun")) == 0
     assert len(overtakings(_run(described.with_({"components.likes.partitions": 2})), "likes")) == 0
+
+
+def test_who_was_lost_after_a_failed_delivery_is_in_nobodys_way() -> None:
+    """Of three messages about one key the first expires after a delivery that failed; the others are in order."""
+    rows = [(0, 1.0, "error", 2.0), (0, 2.0, "rejected", 3.0), (1, 1.5, "ok", 4.0), (2, 1.6, "ok", 5.0)]
+    visits = pd.DataFrame(
+        {
+            "replication": 0,
+            "request": [request for request, *_ in rows],
+            "attempt": 0,
+            "component": "box",
+            "arrival_s": [arrival_s for _, arrival_s, _, _ in rows],
+            "admitted_s": [arrival_s for _, arrival_s, _, _ in rows],
+            "departure_s": [departure_s for *_, departure_s in rows],
+            "outcome": [outcome for _, _, outcome, _ in rows],
+        }
+    )
+    requests = pd.DataFrame({"replication": 0, "request": [0, 1, 2], "key": 7})
+    run = SimpleNamespace(visits=visits, requests=requests)
+    assert len(overtakings(cast("lab.Run", run), "box")) == 0
+    visits.loc[2, "departure_s"] = 6.0  # the second after the third
+    assert overtakings(cast("lab.Run", run), "box")["request"].tolist() == [2]
