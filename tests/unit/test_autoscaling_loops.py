@@ -191,6 +191,7 @@ def _by_hand(watched: Watched, *, boot_s: float, slots: int, target: float, boun
     return history
 
 
+@pytest.mark.slow
 def test_the_loop_agrees_with_a_plainer_one() -> None:
     """Ten minutes of ups and downs, decided anew in the test from the rows alone: the same steps at the same times."""
     down = {"stabilization_window": "45s", "policies": [{"kind": "percent", "value": 100, "period": "15s"}]}

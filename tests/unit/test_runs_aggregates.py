@@ -84,6 +84,7 @@ def test_no_time_has_no_quantile() -> None:
         quantile(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warm_up", [True, False])
 def test_a_summary_has_the_same_figures(pair: tuple[Run, Run], warm_up: bool) -> None:
     """The same set of them; equal to rounding, and the quantile of waits within the stated error."""
@@ -96,6 +97,7 @@ def test_a_summary_has_the_same_figures(pair: tuple[Run, Run], warm_up: bool) ->
     assert (full["value"][is_quantile] > 1e-3).any()
 
 
+@pytest.mark.slow
 def test_a_summary_names_the_same_bottleneck(pair: tuple[Run, Run]) -> None:
     """With the same numbers in its sentence: shares, waits and the peak."""
     full, summary = (run.bottleneck() for run in pair)
@@ -104,6 +106,7 @@ def test_a_summary_names_the_same_bottleneck(pair: tuple[Run, Run]) -> None:
     assert summary.number_waiting_peak == full.number_waiting_peak > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bin_s", [None, 4.0])
 def test_a_summary_has_the_same_timeline_in_whole_bins(pair: tuple[Run, Run], bin_s: float | None) -> None:
     """Numbers present and hit ratios second by second, or in bins of several."""
@@ -112,6 +115,7 @@ def test_a_summary_has_the_same_timeline_in_whole_bins(pair: tuple[Run, Run], bi
     assert summary["value"].tolist() == pytest.approx(full["value"].tolist(), rel=1e-6, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_requests_samples_and_objectives_are_those_of_the_full_run(pair: tuple[Run, Run]) -> None:
     """Requests are the product: they are kept to the last one."""
     full, summary = pair
@@ -121,6 +125,7 @@ def test_requests_samples_and_objectives_are_those_of_the_full_run(pair: tuple[R
     assert summary.schedule_fingerprint() == full.schedule_fingerprint()
 
 
+@pytest.mark.slow
 def test_what_needs_visits_says_so_and_what_to_do(spike: tuple[Run, Run]) -> None:
     """Rows that were not kept are not an empty table."""
     _, summary = spike
@@ -131,12 +136,14 @@ def test_what_needs_visits_says_so_and_what_to_do(spike: tuple[Run, Run]) -> Non
             ask()
 
 
+@pytest.mark.slow
 def test_a_bin_that_was_not_kept_is_refused(spike: tuple[Run, Run]) -> None:
     """Half a second cannot be told from whole ones."""
     with pytest.raises(NotEnoughData, match="bins of 1 s"):
         spike[1].timeline(0.5)
 
 
+@pytest.mark.slow
 def test_a_warm_up_that_was_not_kept_is_refused(spike: tuple[Run, Run]) -> None:
     """Sums over [5 s, end) tell nothing about [7 s, end)."""
     _, summary = spike
@@ -146,6 +153,7 @@ def test_a_warm_up_that_was_not_kept_is_refused(spike: tuple[Run, Run]) -> None:
         other.metrics()
 
 
+@pytest.mark.slow
 def test_a_warm_up_that_is_found_afterwards_can_be_left_out() -> None:
     """`auto` is known only when all replications are done; the aggregates are cut wherever it may end."""
     scenario = lab.read_scenario(SCENARIOS / "theory" / "mm1.yaml")
@@ -156,6 +164,7 @@ def test_a_warm_up_that_is_found_afterwards_can_be_left_out() -> None:
     assert set(summary.tables.aggregates.query("quantity == 'visits'")["begin_s"]) <= {0.0, summary.window.start_s}
 
 
+@pytest.mark.slow
 def test_it_is_saved_and_loaded_with_its_fingerprint(spike: tuple[Run, Run], tmp_path: Path) -> None:
     """Like any Run; one replication can be taken out of it."""
     full, summary = spike
@@ -168,6 +177,7 @@ def test_it_is_saved_and_loaded_with_its_fingerprint(spike: tuple[Run, Run], tmp
     assert again._repr_html_() is not None
 
 
+@pytest.mark.slow
 def test_a_report_is_written_without_visits(spike: tuple[Run, Run], tmp_path: Path) -> None:
     """With every drawing that a full one has."""
     text = write_report(spike[1], tmp_path / "summary.html").read_text()
@@ -175,6 +185,7 @@ def test_a_report_is_written_without_visits(spike: tuple[Run, Run], tmp_path: Pa
     assert [title for title in titles if title not in text] == []
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_changes_no_byte() -> None:
     """Aggregates travel from the workers like rows."""
     scenario = _short("validation/first_spike.yaml").with_({"run.duration": "10s"})
@@ -196,6 +207,7 @@ def test_a_run_has_visits_or_aggregates() -> None:
         Tables(requests=run.requests, visits=run.visits, aggregates=frame_of(AGGREGATES, [row]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", ["all", "summary"])
 def test_when_rows_are_taken_down_changes_nothing_that_was_observed(keep: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row is final once it is closed: batches of 101 visits and one batch of all give the same Run."""
@@ -208,6 +220,7 @@ def test_when_rows_are_taken_down_changes_nothing_that_was_observed(keep: str, m
     assert figures[0] == (figures[1] if keep == "all" else pytest.approx(figures[1], **ROUNDING))
 
 
+@pytest.mark.slow
 def test_few_rows_are_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more visits than a batch and those under way; ended requests go with them."""
     most = {"visits": 0, "requests": 0}

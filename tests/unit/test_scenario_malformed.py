@@ -209,6 +209,7 @@ def test_random_yaml_never_breaks_the_reader(words: list[str]) -> None:
         parse_scenario("".join(words))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_a_damaged_scenario_is_a_scenario_or_a_scenario_error(data: st.DataObject) -> None:
@@ -231,6 +232,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.data())
 def test_any_value_at_any_place_is_a_scenario_or_a_scenario_error(data: st.DataObject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ _GUIDES = (
 )
 
 
+@cache
 def _known() -> set[str]:
     """Every kind and metric, every key of a kind, and every key of a section with a name."""
     schema = json_schema()

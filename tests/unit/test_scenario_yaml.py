@@ -88,6 +88,7 @@ class TestWriter:
         )
         assert not any("null" in line or len(line) > 110 for line in lines)
 
+    @pytest.mark.slow
     @settings(deadline=None)
     @given(
         question=st.text(st.characters(exclude_categories=["Cs"]), max_size=40),

@@ -60,6 +60,7 @@ def test_recorded_gauges_stand_beside_the_derived_ones() -> None:
     assert (busy["value"] * lasts).sum() / 20.0 == pytest.approx(whole["number_in_service_mean", "api"])
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_changes_no_event_or_gauge() -> None:
     """Rows travel from the workers in the order in which they happened."""
     assert _watched(n_jobs=2).fingerprint() == _watched().fingerprint()

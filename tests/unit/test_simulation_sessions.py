@@ -125,6 +125,7 @@ def test_a_herd_at_once_counts_in_the_mean_alone() -> None:
     assert sums.rates_per_s == pytest.approx({"base": 0.0, "mean": 4.5, "peak": 4.5})
 
 
+@pytest.mark.slow
 def test_the_laws_hold_and_the_run_keeps_its_bytes() -> None:
     """A storm of logins with retries: laws hold, the same seed gives the same Run in two processes."""
     client = {"timeout": "400ms", "retry": {"attempts": 2}}

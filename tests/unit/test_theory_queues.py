@@ -78,6 +78,7 @@ def test_quantiles_invert_tails(busy, service_time_s, servers, quantile):
     assert waiting == 0.0 or mmc.waiting_time_tail(time_s=waiting, **queue) == pytest.approx(1 - quantile)
 
 
+@pytest.mark.slow
 @unhurried
 @given(busy_ratios, service_times, server_counts)
 def test_means_are_the_areas_under_the_tails(busy, service_time_s, servers):
