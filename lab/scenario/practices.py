@@ -112,6 +112,7 @@ PRACTICES = (
     Practice(
         advice="microservices instead of a monolith",
         keys=("call", "service.overhead"),
+        lesson="monolith_or_microservices",
         note="what the hops cost and what scaling apart gains; deployments and teams are not modelled",
     ),
     Practice(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import lab
+from lab.scenario.visits import visits
 from lab.theory import breakdowns, md1, mg1, mm1, mmc, priority, processor_sharing
 from lab.theory.intervals import mean_interval
 from lab.validation.laws import broken_laws
@@ -293,3 +294,22 @@ def test_lightweight_processes() -> None:
     assert shared.objectives()[0].met
     assert blocked.value("sojourn_time_s_p99", "message") > 5 * shared.value("sojourn_time_s_p99", "message")
     assert shared.value("sojourn_time_s_p50", "history") < 3 * 0.06
+
+
+@pytest.mark.slow
+def test_monolith_or_microservices() -> None:
+    """As one service on as many processes pages are quicker: no hop, and five places to wait for; logins are not."""
+    apart = lab.read_scenario(PATTERNS / "monolith_or_microservices.yaml")
+    document = apart.to_document()
+    parts = document["components"]
+    cpu = {endpoint: parts[name]["endpoints"][endpoint] for name, endpoint in (("feed", "page"), ("account", "login"))}
+    together = lab.Scenario.model_validate(
+        document
+        | {"components": {"edge": parts["edge"], "gateway": parts["gateway"] | {"replicas": 5, "endpoints": cpu}}}
+    )
+    services, monolith = (lab.simulate(each, progress=False) for each in (apart, together))
+    assert services.objectives()[0].met
+    assert monolith.value("sojourn_time_s_mean", "page") < services.value("sojourn_time_s_mean", "page") - 0.0008
+    assert monolith.value("sojourn_time_s_p99", "login") > 3 * services.value("sojourn_time_s_p99", "login")
+    alone_s, hopping_s = (visits(each, hit_ratios={}).response_time_s for each in (together, apart))
+    assert hopping_s - alone_s == pytest.approx(0.0008)  # the network's 500 us and the callee's 300 us of CPU
