@@ -75,7 +75,7 @@ class Aimd(Spec):
 
     It does not grow while less than half of it is in use.
 
-    Source: Netflix concurrency-limits, AIMDLimit and its defaults.
+    Source: Netflix concurrency-limits, AIMDLimit; the bounds and the first limit are those of its other limits.
     """
 
     kind: Literal["aimd"] = "aimd"

@@ -50,7 +50,7 @@ class Gcra:
     That time moves on by one interval T with each request that passes, and may lie burst + 1 intervals ahead. So
     burst + 1 pass at once, and it is the token bucket of that size.
 
-    Source: redis-cell 0.3 (CL.THROTTLE), src/cell/mod.rs: tau = T x (max_burst + 1).
+    Source: redis-cell (CL.THROTTLE): tau = T x (max_burst + 1).
     """
 
     __slots__ = ("_ahead_s", "_interval_s", "_next_s")
