@@ -134,7 +134,7 @@ def _fanning_out(scenario: Scenario) -> list[str]:
     """The services with an endpoint that does several things at once, and caches whose misses do (refreshes too)."""
     found: list[str] = []
     for name, part in scenario.components.items():
-        steps = [step for each in part.endpoints.values() for step in walk(each)] if isinstance(part, Service) else []
+        steps = list(every_step(part)) if isinstance(part, Service) else []
         if _has_branches(steps):
             found += [name, f"{name}.branches"]  # branches may have branches of their own
         found += [step.cache for step in steps if isinstance(step, CachedStep) and _has_branches(walk(step.miss))]
