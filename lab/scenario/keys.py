@@ -31,6 +31,11 @@ StillKeys = Annotated[ZipfKeys | UniformKeys, Discriminator("kind")]
 """Popularity that stays as it is."""
 
 
+def _check_order(at_s: float, until_s: float | None) -> None:
+    if until_s is not None and until_s <= at_s:
+        raise ValueError(f"until ({until_s:g} s) must be later than at ({at_s:g} s)")
+
+
 class HotKey(Spec):
     """One key that draws a share of all requests for a while: the item that has gone viral.
 
@@ -52,8 +57,7 @@ class HotKey(Spec):
     def _possible(self) -> HotKey:
         if self.key >= self.base.count:
             raise ValueError(f"key is {self.key}, but the base has {self.base.count} keys, numbered from 0")
-        if self.until is not None and self.until <= self.at:
-            raise ValueError(f"until ({self.until:g} s) must be later than at ({self.at:g} s)")
+        _check_order(self.at, self.until)
         return self
 
     @property
@@ -80,8 +84,7 @@ class HotCell(Spec):
 
     @model_validator(mode="after")
     def _in_order(self) -> HotCell:
-        if self.until is not None and self.until <= self.at:
-            raise ValueError(f"until ({self.until:g} s) must be later than at ({self.at:g} s)")
+        _check_order(self.at, self.until)
         return self
 
     def is_hot(self, time_s: float) -> bool:

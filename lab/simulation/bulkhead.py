@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from simpy import Interrupt
 
 from lab.simulation.clock import Clock
@@ -53,10 +51,7 @@ class BehindBulkhead:
             row.admit(clock.now)
             outcome = yield from self._step.run(request, visit)
         except Interrupt:  # the process died
-            if math.isnan(row.admitted_s):
-                row.turn_away(clock.now, Outcome.ERROR)
-            else:
-                row.close(clock.now, Outcome.ERROR)
+            row.cut_off(clock.now)
             raise
         permits.leave()
         row.close(clock.now, outcome)

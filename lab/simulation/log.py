@@ -77,6 +77,11 @@ class Visit:
         self.waiting_time_s = now_s - self.arrival_s
         return self.close(now_s, outcome)
 
+    def cut_off(self, now_s: float) -> Outcome:
+        """Note that the process died, wherever the visit was: still in the queue, or in service."""
+        end = self.turn_away if math.isnan(self.admitted_s) else self.close
+        return end(now_s, Outcome.ERROR)
+
 
 class Newcomers:
     """The visits to one component, each handed out once; none is missed when the log is taken down."""

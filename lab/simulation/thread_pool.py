@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from simpy import Interrupt
 
 from lab.simulation.clock import Clock
 from lab.simulation.interpreter import Interpreter
 from lab.simulation.line import Line
 from lab.simulation.log import Log, Visit
-from lab.simulation.request import Handling, Outcome, Request
+from lab.simulation.request import Handling, Request
 from lab.simulation.steps import Runnable, Steps
 from lab.simulation.variate import Variate
 
@@ -50,10 +48,7 @@ class InThread:
             thread.admit(clock.now)
             outcome = yield from self._steps.run(request, thread)
         except Interrupt:  # the process died
-            if math.isnan(thread.admitted_s):
-                thread.turn_away(clock.now, Outcome.ERROR)
-            else:
-                thread.close(clock.now, Outcome.ERROR)
+            thread.cut_off(clock.now)
             raise
         self._interpreter.release(request)
         tokens.leave()

@@ -111,6 +111,7 @@ class VegasLimit:
         self._jitter = jitter
         self._probes = 0
         self._since_probe = 0
+        self._spread = 0.5 + 0.5 * jitter(0)
         self._shortest_s = math.inf
 
     @property
@@ -121,9 +122,9 @@ class VegasLimit:
     def learn(self, sample: Sample) -> None:
         """Reckon from its time how many waited."""
         self._since_probe += 1
-        spread = 0.5 + 0.5 * self._jitter(self._probes)
-        if self._since_probe >= spread * self._probe_multiplier * self._estimate:
+        if self._since_probe >= self._spread * self._probe_multiplier * self._estimate:
             self._probes += 1
+            self._spread = 0.5 + 0.5 * self._jitter(self._probes)
             self._since_probe = 0
             self._shortest_s = sample.time_s
         elif sample.time_s < self._shortest_s:
