@@ -8,19 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from reference_backend import references
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Index = Annotated[int, Field(ge=0, le=999)]
-
-
-class Spec(BaseModel):
-    """A piece of a deployment: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from reference_backend.faults import Fault
+from reference_backend.spec import Index, Name, Seconds, Spec
 
 
 class CpuStep(Spec):
@@ -146,13 +138,14 @@ class Client(Spec):
 
 
 class Deployment(Spec):
-    """A whole backend: its parts by name, where requests enter, and how the client behaves."""
+    """A whole backend: its parts by name, where requests enter, how the client behaves, and what goes wrong."""
 
     schema_version: Literal[1]
     name: Name
     entry: Name
     client: Client = Client()
     parts: Annotated[dict[Name, Part], Field(min_length=1, max_length=100)]
+    faults: tuple[Fault, ...] = ()
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reference_backend.agenda import Agenda
 from reference_backend.load.plan import VARIABLE, Plan
 from reference_backend.problems import PartFailed
 from reference_backend.processes import Child, Command, spawn, stop
@@ -19,6 +20,7 @@ from reference_backend.watch import Watch
 # How long Locust may take to start, and after its last second to write its results.
 _START_S = 30.0
 _END_S = 30.0
+_SECOND_S = 1.0
 _LOCUSTFILE = Path(__file__).parent / "load" / "locustfile.py"
 
 
@@ -49,12 +51,15 @@ class Progress:
         return [json.loads(line) for line in complete]
 
 
-def send(sending: Sending, *, watch: Watch, every_second: Callable[[float, dict[str, float]], None]) -> float:
+def send(
+    sending: Sending, *, watch: Watch, agenda: Agenda, every_second: Callable[[float, dict[str, float]], None]
+) -> float:
     """Send one schedule; return the monotonic time of its zero.
 
     Args:
         sending: what, where to, and for how long at most.
         watch: where the supervisor waits.
+        agenda: what is done meanwhile; what is still on it at the end is left undone.
         every_second: called with that zero and the generator's latest line: once it is known, then about once a
             second, and once more at the end.
 
@@ -64,19 +69,23 @@ def send(sending: Sending, *, watch: Watch, every_second: Callable[[float, dict[
     with _started(sending) as (child, progress):
         zero_s: float | None = None
         latest: dict[str, float] = {}
-        started_s = time.monotonic()
+        started_s = told_s = time.monotonic()
         while True:
-            readable = watch.pause(1.0 if zero_s is not None else 0.25, progress.fd)
+            readable = watch.pause(agenda.within_s(_SECOND_S if zero_s is not None else 0.25), progress.fd)
+            agenda.carry_out()
             lines = progress.lines() if readable else []
             if lines is None:
                 if zero_s is not None:
                     every_second(zero_s, latest)
                 break
             for line in lines:
-                zero_s = line.get("t0", zero_s)
                 latest = {**latest, **line}
-            if zero_s is not None:
+                if "t0" in line:
+                    zero_s = line["t0"]
+                    agenda.begin(zero_s)
+            if zero_s is not None and (lines or time.monotonic() - told_s >= _SECOND_S):
                 every_second(zero_s, latest)
+                told_s = time.monotonic()
             # By our own clock: a generator that hangs says nothing of the time that passes.
             if zero_s is None and time.monotonic() - started_s > _START_S:
                 raise _failed(child, f"it did not begin to send within {_START_S:g} s")

@@ -19,6 +19,7 @@ def problems_of(deployment: Deployment) -> list[str]:
     for name, balancer in deployment.load_balancers().items():
         if balancer.targets not in deployment.services():
             problems.append(f"parts.{name}.targets: {balancer.targets!r} is not a service of this deployment")
+    problems += _faults(deployment)
     if problems:
         return problems
     for service_name, service in deployment.services().items():
@@ -27,6 +28,15 @@ def problems_of(deployment: Deployment) -> list[str]:
             for step_where, step in walk(endpoint.steps, f"{where}.steps"):
                 problems += [f"{step_where}: {text}" for text in _step(deployment, endpoint, step)]
     return problems or _cycles(deployment)
+
+
+def _faults(deployment: Deployment) -> list[str]:
+    """Return what keeps faults from happening to what they name."""
+    return [
+        f"faults[{number}].component: {fault.component!r} is not a cache of this deployment"
+        for number, fault in enumerate(deployment.faults)
+        if fault.component not in deployment.caches()
+    ]
 
 
 def walk(steps: tuple[Step, ...], where: str) -> Iterator[tuple[str, Step]]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reference_backend import exercising, generator
+from reference_backend.agenda import Agenda
 from reference_backend.backend import Backend
 from reference_backend.clock import Clock, wall_ahead_s
 from reference_backend.collect import EVENTS, Trails
 from reference_backend.draining import Drained, drain, patience_s
 from reference_backend.events import Events
+from reference_backend.injection import Happening, Injection
 from reference_backend.load.plan import Plan
 from reference_backend.load.schedule import Schedule
 from reference_backend.placement import Cores
@@ -47,9 +49,11 @@ class Repeats:
         trails.skip()
         sampler = Sampler(backend=self.backend, supervisor_pid=os.getpid())
         self.events.emit("repeat", repeat=number, of=self.count, duration_s=self.schedule.duration_s)
+        agenda = Agenda()
+        injection = Injection(backend=self.backend, agenda=agenda)
         ahead_before_s = wall_ahead_s()
         zero_s = generator.send(
-            self._sending(folder), watch=self.watch, every_second=self._every_second(number, sampler)
+            self._sending(folder), watch=self.watch, agenda=agenda, every_second=self._every_second(number, sampler)
         )
         ended_s = time.monotonic() - zero_s
         drained = drain(self.backend, self.watch, within_s=patience_s(deployment, self.schedule))
@@ -61,7 +65,8 @@ class Repeats:
         sampler.write(folder)
         entry = deployment.entry if deployment.entry in deployment.load_balancers() else None
         spans = trails.collect(folder, clock, entry)
-        _write_events(folder, ended_s=ended_s, drained_s=drained_s, drained=drained, missed=sampler.missed)
+        course = _course(drained, ended_s=ended_s, drained_s=drained_s, missed=sampler.missed)
+        _write_events(folder, [*injection.happenings, *course])
         left = drained.left_in_flight
         self.events.emit("repeat_done", repeat=number, of=self.count, spans=spans, left_in_flight=left)
         return {"repeat": number, "cpu_ratio": sampler.cpu_ratios(), "left_in_flight": left, "spans": spans}
@@ -105,16 +110,21 @@ def _add_to_quality(folder: Path, **values: float) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}, indent=1) + "\n")
 
 
-def _write_events(folder: Path, *, ended_s: float, drained_s: float, drained: Drained, missed: int) -> None:
-    """Write ``events.parquet``: what happened to the whole backend during a repeat."""
-    happened = [
-        (0.0, "generator", "schedule_began", ""),
-        (ended_s, "generator", "generator_ended", ""),
-        (drained_s, "supervisor", "drained", f"{drained.left_in_flight} requests were left in flight"),
-    ]
+def _course(drained: Drained, *, ended_s: float, drained_s: float, missed: int) -> Iterator[Happening]:
+    """Yield what happens in every repeat: it begins, the generator ends, the backend is idle again."""
+    left = f"{drained.left_in_flight} requests were left in flight"
+    yield Happening(time_s=0.0, component="generator", kind="schedule_began")
+    yield Happening(time_s=ended_s, component="generator", kind="generator_ended")
+    yield Happening(time_s=drained_s, component="supervisor", kind="drained", detail=left)
     for part in drained.silent:
-        happened.append((drained_s, part, "silent", "its event loop was too busy to say what it held"))
+        why = "its event loop was too busy to say what it held"
+        yield Happening(time_s=drained_s, component=part, kind="silent", detail=why)
     if missed:
-        happened.append((drained_s, "supervisor", "gauges_missed", f"the load balancer was too busy {missed} times"))
-    rows = [dict(zip(EVENTS.names, row, strict=True)) for row in happened]
+        why = f"the load balancer was too busy {missed} times"
+        yield Happening(time_s=drained_s, component="supervisor", kind="gauges_missed", detail=why)
+
+
+def _write_events(folder: Path, happened: list[Happening]) -> None:
+    """Write ``events.parquet``: what happened to the whole backend during a repeat."""
+    rows = [asdict(happening) for happening in sorted(happened, key=lambda happening: happening.time_s)]
     pq.write_table(pa.Table.from_pylist(rows, schema=EVENTS), folder / "events.parquet")

@@ -9,6 +9,7 @@ from lab.quantities import Spec, default_of
 from lab.scenario.cache import Cache
 from lab.scenario.client import Client, ConstantBackoff, DecorrelatedBackoff, ExponentialBackoff, Retry
 from lab.scenario.database import Database, Pool, QuerySpec
+from lab.scenario.faults import FlushFault
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import Service
@@ -40,6 +41,7 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     QueryStep: ("kind", "database", "query"),
     CallStep: ("kind", "target", "endpoint"),
     ParallelStep: ("kind",),
+    FlushFault: ("kind", "at", "component"),
 }
 
 # Of some keys that it obeys, the only values that it knows.

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from lab.errors import Unsupported
+from lab.measurement.faults import fault_document
 from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Component, Database, LoadBalancer, Service
@@ -37,6 +38,7 @@ def deployment(scenario: Scenario) -> dict[str, Any]:
         "entry": scenario.entry,
         "client": {"timeout_s": scenario.client.timeout or _PATIENT_S, "attempts": scenario.client.attempts},
         "parts": {name: _part(scenario, name, spec) for name, spec in scenario.components.items()},
+        "faults": [fault_document(fault, f"faults.{number}") for number, fault in enumerate(scenario.faults)],
     }
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from reference_backend import generator
+from reference_backend.agenda import Agenda
 from reference_backend.events import Events
 from reference_backend.generator import Progress, Sending
 from reference_backend.load.plan import Plan
@@ -69,7 +70,9 @@ def test_generator_that_hangs_is_noticed(tmp_path: Path, monkeypatch: pytest.Mon
     watch = Watch(lifeline=False, events=Events())
     since_s = time.monotonic()
     with pytest.raises(PartFailed, match="it hangs"):
-        generator.send(sending(tmp_path, longest_s=0.1), watch=watch, every_second=lambda zero_s, latest: None)
+        generator.send(
+            sending(tmp_path, longest_s=0.1), watch=watch, agenda=Agenda(), every_second=lambda zero_s, latest: None
+        )
     assert time.monotonic() - since_s < 5.0
 
 
