@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lab.errors import MeasurementFailed
 from lab.runs.gauges import gauges
 from lab.runs.tables import EVENTS, REQUESTS, SAMPLES, VISITS, Tables
 from lab.scenario.scenario import Scenario
@@ -71,69 +68,3 @@ def _visits(frame: pd.DataFrame, duration_s: float) -> pd.DataFrame:
     frame.loc[late, "departure_s"] = np.nan
     frame.loc[late, "outcome"] = "in_flight"
     return frame
-
-
-def validity(folder: Path, *, repeats: int) -> dict[str, Any]:
-    """Return whether the measurement may judge, with the figures that say so.
-
-    Source: the validation protocol, step 5: the generator kept its schedule and had room, the host was not the hidden
-    bottleneck.
-    """
-    manifest = json.loads((folder / "manifest.json").read_text())
-    generators = [json.loads((folder / f"repeat-{number}" / "generator.json").read_text()) for number in range(repeats)]
-    cores = manifest["pinning"]["backend"]
-    samples = [pd.read_parquet(folder / f"repeat-{number}" / "samples.parquet") for number in range(repeats)]
-    busy = [_busiest_seconds(each, number) / len(cores or [0]) for number, each in enumerate(samples)]
-    problems = [] if cores else ["generator and backend shared their cores (nothing was pinned)"]
-    for number, generator in enumerate(generators):
-        found = _generator_problems(generator) + _backend_problems(samples[number], busy[number])
-        left = manifest["repeats"][number]["left_in_flight"]
-        if left:
-            found.append(f"{left} requests were still under way when it ended, and went on into what came next")
-        problems += [f"repeat {number}: {problem}" for problem in found]
-    return {"valid": not problems, "problems": problems, "generator": generators, "backend_cpu_ratio_peak": busy}
-
-
-def _busiest_seconds(samples: pd.DataFrame, repeat: int) -> float:
-    """Return the CPU time per time of all parts of the backend together, mean over its five busiest seconds."""
-    used = samples[samples["gauge"] == "cpu_ratio"].groupby("time_s")["value"].sum()
-    if used.empty:
-        raise MeasurementFailed(f"repeat {repeat}: no CPU ratio was sampled, so nobody knows whether the host was busy")
-    return float(used.nlargest(5).mean())
-
-
-_LATEST_S = 2e-3
-_BUSIEST = 0.7
-_BUSIEST_BACKEND = 0.85
-
-
-def _backend_problems(samples: pd.DataFrame, busy: float) -> list[str]:
-    problems = []
-    down = samples[(samples["gauge"] == "up") & (samples["value"] == 0)]
-    named = sorted({f"{row.component}/{row.replica}" for row in down.itertuples()})
-    if named:
-        problems.append(f"the load balancer took {', '.join(named)} for dead for a while")
-    if busy > _BUSIEST_BACKEND:
-        problems.append(
-            f"the backend used {busy:.0%} of its cores in its busiest seconds (allowed: {_BUSIEST_BACKEND:.0%}): "
-            "what was measured is the host, which the scenario does not describe"
-        )
-    return problems
-
-
-def _generator_problems(generator: dict[str, Any]) -> list[str]:
-    problems = []
-    if generator["lateness_s_p99"] > _LATEST_S:
-        late_ms = generator["lateness_s_p99"] * 1e3
-        problems.append(f"the generator was late by {late_ms:.1f} ms at p99 (allowed: {_LATEST_S * 1e3:g} ms)")
-    if generator["dropped"]:
-        problems.append(f"the generator dropped {generator['dropped']} requests")
-    if generator["faults"]:
-        problems.append(f"{generator['faults']} requests failed on the generator's own side")
-    if abs(generator["clock_step_s"]) > _LATEST_S:
-        problems.append(
-            f"the wall clock was set by {generator['clock_step_s']:.3f} s, so the load balancer's log is shifted"
-        )
-    if generator["cpu_ratio"] > _BUSIEST:
-        problems.append(f"the generator used {generator['cpu_ratio']:.0%} of its core (allowed: {_BUSIEST:.0%})")
-    return problems

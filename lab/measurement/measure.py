@@ -10,22 +10,24 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from lab.errors import DomainError, Unsupported
-from lab.measurement.collect import UNOBSERVED, collect, validity
+from lab.measurement.collect import UNOBSERVED, collect
 from lab.measurement.render import deployment, schedule_table
 from lab.measurement.session import Event, backend_session
+from lab.measurement.validity import validity
 from lab.runs.run import Run
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import draw_schedule
 from lab.versions import versions
 
 
-def measure(
+def measure(  # noqa: PLR0913  # the knobs of a measurement, all optional and by keyword
     scenario: Scenario,
     *,
     seed: int | None = None,
     repeats: int = 1,
     entry_port: int | None = None,
     pin: bool = True,
+    about_the_host: bool = False,
     progress: bool = True,
 ) -> Run:
     """Return the measured Run of a scenario, on servers started for it on this machine's loopback.
@@ -37,6 +39,7 @@ def measure(
         repeats: how often the same schedule is sent; their spread is the noise floor.
         entry_port: the port of the entry on 127.0.0.1; a free one if not given.
         pin: put load generator and backend on different cores.
+        about_the_host: the scenario is about the host's CPU, so a busy one does not make the measurement invalid.
         progress: show a progress bar on stderr.
 
     Raises:
@@ -60,7 +63,7 @@ def measure(
     with backend_session(deployment(scenario), table, repeats=repeats, options=tuple(options)) as events:
         output = _follow(events, repeats=repeats, duration_s=scenario.run.duration, progress=progress)
         manifest = json.loads((output / "manifest.json").read_text())
-        judged = validity(output, repeats=repeats)
+        judged = validity(output, repeats=repeats, about_the_host=about_the_host)
         tables = collect(output, scenario, repeats=repeats)
     return Run(
         world="measured",

@@ -36,6 +36,9 @@ _RELATIVE = {
     "sojourn_time_s_p50": (0.05, 0.08, 0.15),
     "sojourn_time_s_p95": (0.08, 0.10, 0.20),
     "sojourn_time_s_p99": (0.10, 0.15, 0.25),
+    "backlog_peak": (0.10, 0.10, 0.10),
+    "drain_time_s": (0.10, 0.10, 0.10),
+    "recovery_time_s": (0.10, 0.10, 0.10),
 }
 _ABSOLUTE = {
     "error_ratio": (0.005, 0.01, 0.03),
@@ -58,7 +61,8 @@ def regime(scenario: Scenario, figures: Arithmetic) -> Regime:
     """Return the regime of a scenario, from its arithmetic alone: known before anything is measured."""
     peak = [row.utilisation or 0.0 for row in figures.rows if (row.level, row.cache) == ("peak", "warm")]
     utilisation = max(peak, default=0.0)
-    steady = isinstance(scenario.workload, OpenWorkload) and isinstance(scenario.workload.arrival_rate, ConstantRate)
+    constant = isinstance(scenario.workload, OpenWorkload) and isinstance(scenario.workload.arrival_rate, ConstantRate)
+    steady = constant and not scenario.faults
     if not steady or utilisation > _HIGHEST:
         return Regime.TRANSIENT
     return Regime.MODERATE if utilisation <= _MODERATE else Regime.HIGH

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lab.measurement.collect import collect, validity
+from lab.measurement.collect import collect
+from lab.measurement.validity import validity
 from tests.unit.backends import scenario, service, waiting
 
 _QUIET = {
@@ -32,6 +33,7 @@ def _write(
     cores: list[int] | None = None,
     cpu: float = 0.2,
     up: int = 1,
+    strangers: float = 0.0,
     left: int = 0,
 ) -> Path:
     """Write the output of one repeat of 10 s: one request answered in time, one after the end, one never sent."""
@@ -75,7 +77,11 @@ def _write(
     (repeat / "generator.json").write_text(json.dumps(_QUIET | (generator or {})))
     (folder / "manifest.json").write_text(
         json.dumps(
-            {"pinning": {"backend": [0] if cores is None else cores or None}, "repeats": [{"left_in_flight": left}]}
+            {
+                "pinning": {"backend": [0] if cores is None else cores or None},
+                "host": {"cores": 2},
+                "repeats": [{"left_in_flight": left, "cpu_ratio": {"api/0": cpu, "host": (cpu + 0.1 + strangers) / 2}}],
+            }
         )
     )
     return folder
@@ -113,8 +119,20 @@ def test_a_quiet_measurement_may_judge(tmp_path: Path) -> None:
         ({"generator": {"clock_step_s": 0.5}}, "clock was set by 0.500 s"),
         ({"up": 0}, "took edge/1 for dead"),
         ({"left": 7}, "7 requests were still under way"),
+        ({"strangers": 0.3}, "other processes of this machine used 30% of a core"),
     ],
-    ids=["late", "dropped", "busy generator", "not pinned", "busy backend", "faults", "clock", "down", "left"],
+    ids=[
+        "late",
+        "dropped",
+        "busy generator",
+        "not pinned",
+        "busy backend",
+        "faults",
+        "clock",
+        "down",
+        "left",
+        "strangers",
+    ],
 )
 def test_each_fault_makes_it_inconclusive(change: dict[str, Any], says: str, tmp_path: Path) -> None:
     """The protocol's conditions, one by one."""
