@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
@@ -187,14 +188,14 @@ def add_unfinished(
 class Trails:
     """The files that parts append to, and how far each has been read."""
 
-    def __init__(self, *, span_files: list[Path], haproxy_log: Path | None) -> None:
+    def __init__(self, *, span_files: Callable[[], list[Path]], haproxy_log: Path | None) -> None:
         self._span_files = span_files
         self._haproxy_log = haproxy_log
         self._read: dict[Path, int] = {}
 
     def skip(self) -> None:
         """Forget what has been written so far."""
-        for path in (*self._span_files, *([self._haproxy_log] if self._haproxy_log else [])):
+        for path in (*self._span_files(), *([self._haproxy_log] if self._haproxy_log else [])):
             self._rest(path)
 
     def collect(self, folder: Path, clock: Clock, entry: str | None) -> int:
@@ -208,7 +209,7 @@ class Trails:
         Raises:
             PartFailed: there is not a single span.
         """
-        spans = [span for path in self._span_files for span in replica_spans(self._rest(path), clock)]
+        spans = [span for path in self._span_files() for span in replica_spans(self._rest(path), clock)]
         if self._haproxy_log is not None:
             spans += balancer_spans(self._rest(self._haproxy_log), clock)
         attempts = pq.read_table(folder / "attempts.parquet").to_pylist()

@@ -45,8 +45,19 @@ def _ticks(pid: int) -> int:
 
 def family(pid: int) -> tuple[int, ...]:
     """Return a process and its direct children."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return (pid,)  # it has just ended
     return (pid, *map(int, children))
+
+
+def yields(pid: int) -> bool:
+    """Return whether a process has only the CPU time that all others leave over; one that has ended does not."""
+    try:
+        return os.sched_getscheduler(pid) == os.SCHED_IDLE
+    except ProcessLookupError:
+        return False
 
 
 def host_ratio_counters() -> tuple[float, float]:

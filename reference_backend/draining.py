@@ -53,7 +53,7 @@ def drain(backend: Backend, watch: Watch, *, within_s: float) -> Drained:
     ports = {
         f"{service}/{replica}": port
         for service, numbers in backend.parts.replica_ports.items()
-        for replica, port in enumerate(numbers)
+        for replica, port in numbers.items()
     }
     with httpx.Client(trust_env=False, timeout=_ANSWER_S) as client:
         deadline = time.monotonic() + within_s

@@ -22,7 +22,7 @@ def warm_up(backend: Backend, watch: Watch) -> None:
     """
     with httpx.Client(trust_env=False, timeout=10.0) as client:
         for service_name, service in backend.deployment.services().items():
-            for replica, port in enumerate(backend.parts.replica_ports[service_name]):
+            for replica, port in backend.parts.replica_ports[service_name].items():
                 for endpoint, spec in service.endpoints.items():
                     _exercise(
                         client,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -76,7 +76,7 @@ backend {name}
     timeout server {server_timeout}
     option httpchk
     http-check send meth GET uri {health} hdr Host replica
-    default-server check inter 2s weight {weight}{maxconn}
+    default-server {settings}
 """
 
 
@@ -85,7 +85,7 @@ class Frontends:
     """What a configuration needs beyond the deployment: sockets, replica ports, where to log, how many fit."""
 
     fd_of: Mapping[str, int]
-    replica_ports: Mapping[str, Sequence[int]]
+    replica_ports: Mapping[str, Mapping[int, int]]
     log_fd: int
     control: Path
     connections: int
@@ -100,19 +100,25 @@ def render(deployment: Deployment, frontends: Frontends) -> str:
     text = _GLOBAL.format(log_fd=frontends.log_fd, socket=frontends.control, connections=frontends.connections)
     for name, balancer in deployment.load_balancers().items():
         text += _FRONTEND.format(name=name, fd=frontends.fd_of[name], log_format=_LOG_FORMAT)
-        limit, server_s = balancer.max_connections_per_server, balancer.server_timeout_s
+        server_s = balancer.server_timeout_s
         text += _BACKEND.format(
             name=name,
             balance=_balance(balancer),
             queue_ms=round(balancer.queue_timeout_s * 1000),
             server_timeout=_LONGEST if server_s is None else f"{round(server_s * 1000)}ms",
             health=HEALTH_PATH,
-            weight=256 if balancer.algorithm == "random" else 1,
-            maxconn="" if limit is None else f" maxconn {limit}",
+            settings=server_settings(balancer),
         )
-        for replica, port in enumerate(frontends.replica_ports[balancer.targets]):
+        for replica, port in frontends.replica_ports[balancer.targets].items():
             text += f"    server {server_name(replica)} {LOOPBACK}:{port}\n"
     return text
+
+
+def server_settings(balancer: LoadBalancer) -> str:
+    """Return what is said of each server, those included that are added while HAProxy runs."""
+    limit = balancer.max_connections_per_server
+    maxconn = "" if limit is None else f" maxconn {limit}"
+    return f"check inter 2s weight {256 if balancer.algorithm == 'random' else 1}{maxconn}"
 
 
 def _balance(balancer: LoadBalancer) -> str:
@@ -178,6 +184,7 @@ def gauges(control: Path) -> list[Gauge]:
         replica = replica_of(row["svname"])
         for column in ("scur", "qcur"):
             found.append(Gauge(load_balancer=row["pxname"], replica=replica, name=column, value=float(row[column])))
-        up = float(row["status"].startswith("UP"))
+        # Only what its checks say counts: a server that is drained, or in maintenance, was meant to be.
+        up = float(not row["status"].startswith("DOWN"))
         found.append(Gauge(load_balancer=row["pxname"], replica=replica, name="up", value=up))
     return found

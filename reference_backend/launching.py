@@ -42,6 +42,13 @@ class Launcher:
         self._adopt(component, replica, child)
         return child
 
+    def dismiss(self, child: Child) -> None:
+        """Ask a process to end that is no longer needed: that it ends then is no failure."""
+        self._parts.running[:] = [running for running in self._parts.running if running.child is not child]
+        self._watch.children.remove(child)
+        child.process.send_signal(child.ending.ask)
+        self._unadopted = [*(each for each in self._unadopted if each.is_alive()), child]
+
     def run_to_end(self, command: Command) -> None:
         """Run a program that prepares something, and expect it to succeed."""
         child = spawn(command)

@@ -20,11 +20,17 @@ class Running:
 
 @dataclass(slots=True, kw_only=True)
 class Parts:
-    """Everything that was started, filled in as it starts."""
+    """Everything that was started, filled in as it starts.
+
+    Attributes:
+        running: the processes that live.
+        ports: where each part is reached; of a service, only if callers reach its processes at one address.
+        replica_ports: where each replica of a service listens, by its number.
+    """
 
     running: list[Running] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
-    replica_ports: dict[str, list[int]] = field(default_factory=dict)
+    replica_ports: dict[str, dict[int, int]] = field(default_factory=dict)
     caches: dict[str, CacheControl] = field(default_factory=dict)
     databases: dict[str, DatabaseControl] = field(default_factory=dict)
     servers: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -45,7 +45,7 @@ class Repeats:
         exercising.reset(self.backend)
         deployment = self.backend.deployment
         log = self.backend.haproxy_log if deployment.load_balancers() else None
-        trails = Trails(span_files=self.backend.span_files(), haproxy_log=log)
+        trails = Trails(span_files=self.backend.span_files, haproxy_log=log)
         trails.skip()
         sampler = Sampler(backend=self.backend, supervisor_pid=os.getpid())
         self.events.emit("repeat", repeat=number, of=self.count, duration_s=self.schedule.duration_s)

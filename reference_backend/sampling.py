@@ -24,45 +24,77 @@ SAMPLES = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Process:
-    """The processes of one replica (or server) whose CPU time is counted together."""
+    """The processes of one replica (or server) whose CPU time is counted together.
+
+    Attributes:
+        used_s: their CPU time when it was read last.
+        yielding: whether they then had only what CPU time all others left over, as a replica that boots.
+    """
 
     component: str
     replica: int
     pids: tuple[int, ...]
+    used_s: float
+    yielding: bool
 
 
 class Sampler:
-    """Collects the gauges of one repeat."""
+    """Collects the gauges of one repeat. Processes may come and go in it."""
 
     def __init__(self, *, backend: Backend, supervisor_pid: int) -> None:
-        # The children of a database server are its connections, which were all opened before.
-        self._processes = [
-            Process(component=running.component, replica=running.replica, pids=cpu.family(running.child.pid))
-            for running in backend.parts.running
-        ]
-        self._processes.append(Process(component="supervisor", replica=0, pids=(supervisor_pid,)))
+        self._backend = backend
+        self._supervisor_pid = supervisor_pid
+        self._processes: dict[int, Process] = {}
+        self._used_s: dict[str, float] = {}
         self._control = backend.control if backend.deployment.load_balancers() else None
         self.missed = 0
         self._rows: list[dict[str, object]] = []
-        self._last: tuple[float, list[float]] | None = None
-        self._first: tuple[float, list[float]] | None = None
+        self._first_s: float | None = None
+        self._last_s = 0.0
         self._host: tuple[float, float] | None = None
 
     def sample(self, now_s: float, zero_s: float) -> None:
         """Take the gauges at a monotonic time; they are recorded relative to the schedule's zero."""
-        used = [cpu.used_s(process.pids) for process in self._processes]
-        if self._last is not None and now_s > self._last[0]:
-            for process, before, after in zip(self._processes, self._last[1], used, strict=True):
-                ratio = (after - before) / (now_s - self._last[0])
-                self._add(now_s - zero_s, process.component, process.replica, "cpu_ratio", ratio)
-        if self._first is None:
-            self._first = (now_s, used)
+        if self._first_s is None:
+            self._first_s = self._last_s = now_s
             self._host = cpu.host_ratio_counters()
-        self._last = (now_s, used)
+        elapsed_s, self._last_s = now_s - self._last_s, now_s
+        living = {}
+        for component, replica, pid in self._living():
+            process = self._processes.get(pid) or self._meet(component, replica, pid, late=elapsed_s > 0)
+            living[pid] = process
+            self._account(process, elapsed_s, now_s - zero_s)
+        self._processes = living
         if self._control is not None:
             self._sample_balancers(self._control, now_s - zero_s)
+
+    def _living(self) -> list[tuple[str, int, int]]:
+        running = self._backend.parts.running
+        living = [(each.component, each.replica, each.child.pid) for each in running]
+        return [*living, ("supervisor", 0, self._supervisor_pid)]
+
+    def _meet(self, component: str, replica: int, pid: int, *, late: bool) -> Process:
+        """Return a process that is seen for the first time; all that a ``late`` one has used belongs to the repeat."""
+        # The children of a database server are its connections, which were all opened before.
+        pids = cpu.family(pid)
+        used_s = 0.0 if late else cpu.used_s(pids)
+        return Process(component=component, replica=replica, pids=pids, used_s=used_s, yielding=cpu.yields(pid))
+
+    def _account(self, process: Process, elapsed_s: float, time_s: float) -> None:
+        """Count what a process has used since it was read last.
+
+        What it took while it yielded to all others is a gauge of its own: it kept nobody waiting.
+        """
+        used_s = cpu.used_s(process.pids)
+        since_s, process.used_s = max(0.0, used_s - process.used_s), used_s
+        yielded, process.yielding = process.yielding, cpu.yields(process.pids[0])
+        name = f"{process.component}/{process.replica}"
+        self._used_s[name] = self._used_s.get(name, 0.0) + since_s
+        if elapsed_s > 0:
+            gauge = "boot_cpu_ratio" if yielded else "cpu_ratio"
+            self._add(time_s, process.component, process.replica, gauge, since_s / elapsed_s)
 
     def _sample_balancers(self, control: Path, time_s: float) -> None:
         """Take HAProxy's gauges; a sample that it is too busy to answer for is counted as missed, and no more."""
@@ -81,13 +113,10 @@ class Sampler:
         Raises:
             ValueError: fewer than two samples were taken.
         """
-        if self._first is None or self._last is None or self._host is None or self._first[0] == self._last[0]:
+        if self._first_s is None or self._host is None or self._first_s == self._last_s:
             raise ValueError("CPU ratios need at least two samples")
-        span_s = self._last[0] - self._first[0]
-        ratios = {
-            f"{process.component}/{process.replica}": round((after - before) / span_s, 4)
-            for process, before, after in zip(self._processes, self._first[1], self._last[1], strict=True)
-        }
+        span_s = self._last_s - self._first_s
+        ratios = {name: round(used_s / span_s, 4) for name, used_s in self._used_s.items()}
         busy_s, total_s = cpu.host_ratio_counters()
         ratios["host"] = round((busy_s - self._host[0]) / (total_s - self._host[1]), 4)
         return ratios

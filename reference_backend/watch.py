@@ -16,13 +16,19 @@ from reference_backend.processes import Child
 
 
 class Watch:
-    """The one place in which the supervisor waits."""
+    """The one place in which the supervisor waits.
+
+    Attributes:
+        children: the processes that must live.
+        duties: what to do, in the middle of any wait, when a file descriptor can be read.
+    """
 
     def __init__(self, *, lifeline: bool, events: Events) -> None:
         self._lifeline = sys.stdin.fileno() if lifeline else None
         self._events = events
         self._signal: int | None = None
         self.children: list[Child] = []
+        self.duties: dict[int, Callable[[], None]] = {}
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
 
@@ -64,10 +70,13 @@ class Watch:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            watched = [self._wake_read, *also] + ([self._lifeline] if self._lifeline is not None else [])
+            watched = [self._wake_read, *also, *self.duties]
+            watched += [self._lifeline] if self._lifeline is not None else []
             readable, _, _ = select.select(watched, [], [], min(left, 0.2))
             if self._wake_read in readable:
                 os.read(self._wake_read, 64)
+            for act in [act for fd, act in list(self.duties.items()) if fd in readable]:
+                act()
             if any(fd in readable for fd in also):
                 self.check()
                 return True

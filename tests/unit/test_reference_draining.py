@@ -88,7 +88,7 @@ def backend(port: int, control: Path | None = None) -> Backend:
     """Return what draining needs of a backend: one replica, and HAProxy's socket if there is one."""
     balancers = {} if control is None else {"edge": object()}
     stand_in = SimpleNamespace(
-        parts=SimpleNamespace(replica_ports={"api": [port]}, running=[]),
+        parts=SimpleNamespace(replica_ports={"api": {0: port}}, running=[]),
         deployment=SimpleNamespace(load_balancers=lambda: balancers),
         control=control,
     )

@@ -33,7 +33,7 @@ def rendered(**balancer: Any) -> str:
     )
     frontends = haproxy.Frontends(
         fd_of={"edge": 7},
-        replica_ports={"api": [8001, 8002]},
+        replica_ports={"api": {0: 8001, 1: 8002}},
         log_fd=9,
         control=Path("/run/h.sock"),
         connections=412,
