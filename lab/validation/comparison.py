@@ -105,23 +105,25 @@ class Comparison:
 
 def _texts(row: Row) -> dict[str, str]:
     return {
-        "figure": _figure_name(row),
+        "figure": figure_name(row),
         "predicted": figure_text(row.predicted, metric=row.metric, unit=row.unit),
         "measured": figure_text(row.measured, metric=row.metric, unit=row.unit),
-        "error": _error_text(row.error, row),
-        "noise floor": _error_text(row.noise, row, signed=False),
+        "error": scaled_text(row.error, row),
+        "noise floor": scaled_text(row.noise, row, signed=False),
         "95 % prediction": interval_text(row.low, row.high, metric=row.metric, unit=row.unit),
-        "margin": "" if row.margin is None else _error_text(row.margin.value, row, signed=False),
+        "margin": "" if row.margin is None else scaled_text(row.margin.value, row, signed=False),
         "verdict": "" if row.verdict is Verdict.SHOWN else str(row.verdict),
     }
 
 
-def _figure_name(row: Row) -> str:
+def figure_name(row: Row) -> str:
+    """Return the name of a row's figure for people."""
     words = row.metric.removesuffix("_per_s").replace("_s_", " ").replace("_", " ")
     return words if row.subject == "all" else f"{words} of {row.subject}"
 
 
-def _error_text(value: float, row: Row, *, signed: bool = True) -> str:
+def scaled_text(value: float, row: Row, *, signed: bool = True) -> str:
+    """Return an error, a noise or a margin on its row's scale: in percent, in milliseconds, or as a plain number."""
     sign = "+" if signed else ""
     if math.isnan(value):
         return "-"

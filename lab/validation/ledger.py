@@ -132,8 +132,8 @@ class CaseRecord:
         said = {load.verdict for load in self.loads}
         return next((each for each in (Verdict.MISS, Verdict.INCONCLUSIVE) if each in said), Verdict.PASS)
 
-    def save(self, folder: Path) -> Path:
-        """Write the record, whole or not at all, and return its file."""
+    def save(self, path: Path) -> None:
+        """Write the record to a file, whole or not at all."""
         document = {
             "schema_version": SCHEMA_VERSION,
             "case": self.case,
@@ -145,12 +145,10 @@ class CaseRecord:
             "measured_on": self.measured_on,
             "loads": [load.to_dict() for load in self.loads],
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.case}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".part")
         draft.write_text(json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n")
         draft.replace(path)
-        return path
 
     @classmethod
     def load(cls, path: Path) -> Self:
