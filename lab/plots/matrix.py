@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def plot_over_time(load: LoadRecord, *, ax: Axes | None = None) -> Axes:
     repeats = np.array(load.measured.series[name])
     times_s = np.arange(repeats.shape[1]) * step_s
     predicted = np.array(load.predicted.series[name][0])
-    where = "post" if FIGURES[name].agreement == "equal" else "mid"
+    where: Literal["post", "mid"] = "post" if FIGURES[name].agreement == "equal" else "mid"
     for number, row in enumerate(repeats):
         label = f"measured ({load.measured.repeats} repeats)" if number == 0 else None
         ax.plot(times_s, row, "o", ms=3, mfc="none", color=VERMILLION, alpha=0.6, label=label)
