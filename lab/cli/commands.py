@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from lab.cli.importing import import_
 from lab.cli.output import objective_rows, put, put_json, put_table, run_document, run_rows, say
 from lab.errors import UsageError
 from lab.runs.run import Run
@@ -162,6 +163,9 @@ def show(scenario: ScenarioFile, as_json: Json = False) -> None:
     put(figures.to_frame().to_string(index=False))
     for finding in figures.findings:
         put(f"{finding.severity}: {finding.sentence}")
+
+
+app.command("import")(import_)
 
 
 @app.command()
