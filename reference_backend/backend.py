@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
-from reference_backend import binaries, descriptors, haproxy, ports, postgres, valkey
+from reference_backend import binaries, descriptors, haproxy, ports, postgres, replica_command, valkey
 from reference_backend.binaries import Binary
 from reference_backend.deployment import Database, Deployment
 from reference_backend.events import Events
@@ -53,9 +52,8 @@ class Backend:
         return self._folder / "haproxy-requests.log"
 
     def span_files(self) -> list[Path]:
-        """Return the files that the replicas write their spans to."""
-        services = self.deployment.services().items()
-        return [self._folder / f"spans-{name}-{number}" for name, spec in services for number in range(spec.replicas)]
+        """Return the files that parts write their spans to, those of the past included."""
+        return replica_command.span_files(self._folder)
 
     def start(self) -> None:
         """Start everything and wait until it is ready.
@@ -116,9 +114,9 @@ class Backend:
         try:
             for name, service in self.deployment.services().items():
                 port = self._entry_port if name == self.deployment.entry else 0
-                mine = {f"{name}/{number}": ports.listening_socket(port) for number in range(service.replicas)}
-                sockets |= mine
-                self.parts.replica_ports[name] = [bound.getsockname()[1] for bound in mine.values()]
+                mine = {number: ports.listening_socket(port) for number in range(service.replicas)}
+                sockets |= {f"{name}/{number}": bound for number, bound in mine.items()}
+                self.parts.replica_ports[name] = {number: bound.getsockname()[1] for number, bound in mine.items()}
                 if service.replicas == 1:
                     self.parts.ports[name] = self.parts.replica_ports[name][0]
             for name in self.deployment.load_balancers():
@@ -169,19 +167,14 @@ class Backend:
         self._launcher.ready(name, child, port, binary)
 
     def _start_replicas(self, sockets: dict[str, socket.socket]) -> None:
-        span_files = iter(self.span_files())
         for name, service in self.deployment.services().items():
             for number in range(service.replicas):
                 part = f"{name}/{number}"
                 self._launcher.starting(part)
-                fd = sockets[part].fileno()
-                arguments: list[str | Path] = [
-                    sys.executable, "-m", "reference_backend.replica", "--deployment", self._folder / "deployment.json",
-                    "--ports", self._folder / "ports.json", "--service", name, "--replica", str(number),
-                    "--fd", str(fd), "--spans", next(span_files),
-                ]  # fmt: skip
-                log = self._folder / f"{name}-{number}.log"
-                self._launcher.start(name, number, Command(part=part, arguments=arguments, log=log, inherit=(fd,)))
+                command = replica_command.command(
+                    folder=self._folder, service=name, replica=number, fd=sockets[part].fileno()
+                )
+                self._launcher.start(name, number, command)
 
     def _start_haproxy(self, binary: Binary, sockets: dict[str, socket.socket], connections: int) -> None:
         balancers = list(self.deployment.load_balancers())

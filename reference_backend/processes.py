@@ -26,7 +26,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to run and under which circumstances."""
+    """What to run and under which circumstances; ``yielding``: it has only what CPU time all others leave over."""
 
     part: str
     arguments: Sequence[str | Path]
@@ -37,6 +37,7 @@ class Command:
     user: int | None = None
     cores: frozenset[int] | None = None
     ending: Ending = Ending()
+    yielding: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +93,22 @@ def spawn(command: Command) -> Child:
             user=command.user,
             group=command.user if command.user is not None else None,
             extra_groups=[] if command.user is not None else None,
-            preexec_fn=_before_exec(os.getpid(), command.ending.orphaned, command.cores),  # noqa: PLW1509 - single-threaded
+            preexec_fn=_before_exec(os.getpid(), command),  # noqa: PLW1509 - single-threaded
         )
     return Child(part=command.part, process=process, log=command.log, ending=command.ending)
 
 
-def _before_exec(supervisor: int, orphaned: signal.Signals, cores: frozenset[int] | None) -> Callable[[], None]:
+def _before_exec(supervisor: int, command: Command) -> Callable[[], None]:
     """Return what a new child does between fork and exec."""
 
     def prepare() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, int(orphaned), 0, 0, 0)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(command.ending.orphaned), 0, 0, 0)
         if os.getppid() != supervisor:  # the supervisor died before the request to be told of it was in place
             os._exit(70)
-        if cores is not None:
-            os.sched_setaffinity(0, cores)
+        if command.cores is not None:
+            os.sched_setaffinity(0, command.cores)
+        if command.yielding:
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
     return prepare
 

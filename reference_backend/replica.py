@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from reference_backend.app import build
+from reference_backend.booting import Booting
 from reference_backend.reading import read_deployment
 from reference_backend.spans import SpanWriter
 
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--service", required=True)
     parser.add_argument("--replica", type=int, required=True)
     parser.add_argument("--fd", type=int, required=True, help="the inherited listening socket")
+    parser.add_argument("--ready-at", type=float, help="the monotonic time before which it is not ready")
     parser.add_argument("--spans", type=Path, required=True)
     given = parser.parse_args()
     application = build(
@@ -35,7 +37,7 @@ def main() -> None:
         writer=SpanWriter(path=given.spans, component=given.service, replica=given.replica),
     )
     config = uvicorn.Config(
-        application,
+        application if given.ready_at is None else Booting(application, ready_at_s=given.ready_at),
         loop="uvloop",
         http="httptools",
         ws="none",
