@@ -18,6 +18,7 @@ _HOME = {
     "CachedStep": "lab.scenario.steps",
     "CallStep": "lab.scenario.steps",
     "Cdn": "lab.scenario.components",
+    "Calibration": "lab.scenario.calibration",
     "CellKeys": "lab.scenario.keys",
     "CircuitBreaker": "lab.scenario.client",
     "Client": "lab.scenario.client",
@@ -77,11 +78,13 @@ _HOME = {
     "WaitStep": "lab.scenario.steps",
     "ZipfKeys": "lab.scenario.keys",
     "arithmetic": "lab.scenario.arithmetic",
+    "calibrate": "lab.calibration.calibrate",
     "compare": "lab.validation.compare",
     "difference": "lab.experiment.paired",
     "measure": "lab.measurement.measure",
     "mermaid": "lab.scenario.topology",
     "parse_scenario": "lab.scenario.reader",
+    "read_calibration": "lab.scenario.calibration",
     "read_scenario": "lab.scenario.reader",
     "simulate": "lab.experiment.simulate",
     "to_yaml": "lab.scenario.writer",
@@ -94,6 +97,7 @@ __all__ = [*_HOME, *_MODULES, "__version__"]  # noqa: PLE0604  # names, all of t
 
 if TYPE_CHECKING:
     from lab import distributions, errors, plots, randomness, theory, units
+    from lab.calibration.calibrate import calibrate
     from lab.errors import LabError
     from lab.experiment.paired import difference
     from lab.experiment.simulate import simulate
@@ -111,6 +115,7 @@ if TYPE_CHECKING:
         StepsRate,
         SumRate,
     )
+    from lab.scenario.calibration import Calibration, read_calibration
     from lab.scenario.client import (
         CircuitBreaker,
         Client,

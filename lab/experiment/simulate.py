@@ -19,6 +19,7 @@ from lab.runs.gauges import gauges
 from lab.runs.run import Run
 from lab.runs.tables import SAMPLES, TABLES, Tables
 from lab.scenario.arithmetic import Arithmetic, arithmetic
+from lab.scenario.calibration import moved, told_of
 from lab.scenario.recording import recording_of
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
@@ -53,7 +54,8 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
 ) -> Run:
     """Return the predicted Run of a scenario.
 
-    Replication 0 has the very requests and demands that ``measure`` sends, so the two are paired.
+    Replication 0 has the very requests and demands that ``measure`` sends, so the two are paired. Of a calibrated
+    scenario the others move the calibrated values within what is known of them, so that intervals carry that too.
 
     Args:
         seed: where all chance comes from; if not given that of the replayed Run, else the scenario's own.
@@ -85,7 +87,10 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     _check_stability(figures, allow_unstable=allow_unstable)
     schedule = None if replay is None else schedule_of(replay)
     edges = _edges(scenario) if keep == "summary" else None
-    tasks = [(scenario, seed, number, components, schedule, edges) for number in range(count)]
+    tasks = [
+        (moved(scenario, seed=seed, replication=number), seed, number, components, schedule, edges)
+        for number in range(count)
+    ]
     silent: dict[str, Any] = {} if progress else {"disable": True}  # not given, TQDM_DISABLE decides
     requests_at_most = figures.rates_per_s["peak"] * scenario.run.duration * count
     done = list(tqdm(_run_all(tasks, n_jobs, requests_at_most), total=count, desc="predict", unit="run", **silent))
@@ -109,6 +114,7 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
             "own_components": sorted(components or {}),
             "replayed_schedule": None if replay is None else replay.schedule_fingerprint(),
             **_recording(scenario),
+            **told_of(scenario),
         },
     )
 

@@ -15,6 +15,7 @@ from lab.measurement.render import deployment, schedule_table
 from lab.measurement.session import Event, backend_session
 from lab.measurement.validity import validity
 from lab.runs.run import Run
+from lab.scenario.calibration import told_of
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import draw_schedule
 from lab.versions import versions
@@ -70,7 +71,12 @@ def measure(  # noqa: PLR0913  # the knobs of a measurement, all optional and by
         scenario=scenario.to_document(),
         tables=tables,
         seed=seed,
-        provenance={"versions": versions("locust", "fastapi", "uvicorn"), "validity": judged, "backend": manifest},
+        provenance={
+            "versions": versions("locust", "fastapi", "uvicorn"),
+            "validity": judged,
+            "backend": manifest,
+            **told_of(scenario),
+        },
         unobserved=UNOBSERVED,
     )
 

@@ -18,7 +18,7 @@ from lab.scenario.workload import OpenWorkload, ReplayWorkload
 
 # The keys that the reference backend and its load generator obey. Every other key must be left at its default.
 _OBEYED: dict[type[Spec], tuple[str, ...]] = {
-    Scenario: ("name", "question", "facts", "assumptions", "not_modelled", "entry", "objectives", "run"),
+    Scenario: ("name", "question", "facts", "assumptions", "not_modelled", "entry", "objectives", "calibration", "run"),
     OpenWorkload: ("kind", "arrival_rate", "endpoints", "keys"),
     ReplayWorkload: ("kind", "file"),
     Client: ("timeout", "round_trip"),

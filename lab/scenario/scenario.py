@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
+from lab.errors import ScenarioError
 from lab.quantities import Count, CountOrZero, Duration, PositiveDuration, Spec
+from lab.scenario.calibration import Calibration, GivenCalibration
 from lab.scenario.client import Client
 from lab.scenario.components import Component
 from lab.scenario.consistency import inconsistencies
@@ -16,7 +18,7 @@ from lab.scenario.faults import Fault
 from lab.scenario.names import Name
 from lab.scenario.objectives import Objective
 from lab.scenario.prices import Prices
-from lab.scenario.problems import scenario_error
+from lab.scenario.problems import Problem, scenario_error
 from lab.scenario.workload import Workload
 
 
@@ -63,6 +65,11 @@ class Scenario(Spec):
     faults: tuple[Fault, ...] = Field(default=(), description="What goes wrong, and when.")
     objectives: tuple[Objective, ...] = Field(default=(), description="What the backend should achieve.")
     prices: Prices | None = Field(default=None, description="What the parts cost. None: costs are no matter.")
+    calibration: GivenCalibration = Field(
+        default=None,
+        description="The file of a calibration (lab calibrate), relative to the folder of a scenario file: its values "
+        "replace those that are written here. None: nothing was calibrated.",
+    )
     run: RunSpec = Field(description="How long, how often, from which seed.")
 
     @model_validator(mode="wrap")
@@ -75,6 +82,9 @@ class Scenario(Spec):
         problems = inconsistencies(scenario)
         if problems:
             raise scenario_error(problems)
+        if isinstance(document, Mapping) and isinstance(document.get("calibration"), str):
+            assert scenario.calibration is not None  # it was read from that file
+            return _laid_over(scenario, scenario.calibration)
         return scenario
 
     def to_document(self) -> dict[str, Any]:
@@ -94,7 +104,22 @@ class Scenario(Spec):
 
         return vary(self, changes)
 
+    def with_calibration(self, calibration: Calibration) -> Scenario:
+        """Return the scenario with the values of a calibration, which it remembers.
+
+        Raises:
+            ScenarioError: the scenario lacks one of its paths, or a value does not fit there.
+        """
+        return calibration.apply(self)
+
     def _repr_markdown_(self) -> str:
         from lab.scenario.topology import mermaid  # here, because it reads Scenarios
 
         return f"**{self.name}**: {self.question}\n\n```mermaid\n{mermaid(self)}\n```"
+
+
+def _laid_over(scenario: Scenario, calibration: Calibration) -> Scenario:
+    try:
+        return calibration.apply(scenario)
+    except ScenarioError as error:
+        raise scenario_error([Problem(path=("calibration",), message=str(error))]) from error

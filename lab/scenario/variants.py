@@ -26,6 +26,18 @@ def vary(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
         raise ScenarioError(message, problems=error.problems, paths=error.paths) from error
 
 
+def value_at(document: Any, path: str) -> Any:
+    """Return what stands at a dotted path of a scenario document.
+
+    Raises:
+        ScenarioError: the path leads nowhere; the message says what is there.
+    """
+    parts = path.split(".")
+    for depth, name in enumerate(parts):
+        document = _descend(document, name, ".".join(parts[: depth + 1]))
+    return document
+
+
 def _replace(document: Any, path: str, value: Any) -> None:
     *parents, last = path.split(".")
     place = document

@@ -11,6 +11,7 @@ from lab.distributions import Constant
 from lab.errors import ScenarioError
 from lab.quantities import Spec
 from lab.scenario.arrivals import ConstantRate
+from lab.scenario.calibration import Calibration
 from lab.scenario.components import QuerySpec
 from lab.scenario.scalars import resolve, trap
 from lab.scenario.scenario import Scenario
@@ -82,6 +83,8 @@ def _plain(value: Any, text: Any, defaults: bool) -> Any:
             return text["rate"]
         case QuerySpec(statement="select", plan=None):
             return _plain(value.time, text["time"], defaults)
+        case Calibration():
+            return text  # every default written out, as it was hashed
         case Spec():
             return _mapping(value, defaults)
         case dict():

@@ -26,7 +26,7 @@ _OF_ALL = (
     "rejected_ratio",
     "attempts_mean",
 )
-_TEXTS = ("question", "facts", "assumptions", "not_modelled", "objectives")
+_TEXTS = ("question", "facts", "assumptions", "not_modelled", "objectives", "calibration")
 _OF_COMPONENTS = ("hit_ratio", "waiting_time_s_mean")
 
 
@@ -93,7 +93,7 @@ def _by_figure(run: Run) -> dict[tuple[str, str], pd.DataFrame]:
 
 
 def _what_matters(scenario: Mapping[str, Any]) -> dict[str, Any]:
-    """The scenario without how often and from which seed it is run, and without its texts.
+    """The scenario without how often and from which seed it is run, its texts, and where its values came from.
 
     Keys that the language has gained since a Run was recorded stand at their defaults, which mean what it meant then.
     """

@@ -1,0 +1,13 @@
+"""From a measured Run to parameter values with intervals, frozen and hashed.
+
+::
+
+    Run + parameters --> samples (per-path: which spans tell of it) --> fit (distribution, interval) --> Calibration
+                                                                            ^                              |
+                                                                            `-- self-check: simulate <-----'
+"""
+
+from lab.calibration.calibrate import calibrate
+from lab.scenario.calibration import CalibratedValue, Calibration, read_calibration
+
+__all__ = ["CalibratedValue", "Calibration", "calibrate", "read_calibration"]

@@ -1,0 +1,147 @@
+"""Times of a service itself: a step that does real work, and the CPU time of its framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lab.calibration.observed import ATTEMPT, Observed
+from lab.calibration.sample import Sample, sample_of
+from lab.calibration.steps import OwnStep, own_steps
+from lab.errors import NotEnoughData, UsageError
+from lab.scenario.service import Service
+from lab.scenario.steps import CpuStep, WaitStep
+
+
+def step_times(observed: Observed, path: str, service: str, endpoint: str) -> Sample:
+    """Return what a step took: the service's own time of each visit, less the steps whose demands are known.
+
+    A visit that had not ended with the run bounds it from below, unless it may have been waiting for others.
+
+    Raises:
+        UsageError: two steps of the endpoint are to be found, whose times the spans do not tell apart.
+        NotEnoughData: too few visits.
+    """
+    steps = own_steps(observed.scenario, service, endpoint)
+    step = next(each for each in steps if each.path == path)
+    wanted = [each.path for each in steps if each.path in observed.unknown]
+    if len(wanted) > 1:
+        raise UsageError(
+            f"{path}: {' and '.join(wanted)} are times of one visit, which the spans do not tell apart; calibrate one "
+            "of them, and give the other"
+        )
+    visits = observed.of(service, endpoint)
+    visits = visits[visits["admitted_s"].notna()]
+    if step.on_miss:
+        visits = visits[_missed(observed, visits)]
+    others = demands_s(observed, visits, service, endpoint, lambda each: each.path != path)
+    complete = np.asarray(visits["outcome"] == "ok")
+    held = observed.run.window.end_s - np.asarray(visits["admitted_s"]) - others
+    above = held[np.asarray(visits["departure_s"].isna())]
+    asks_others = not all(isinstance(each, CpuStep | WaitStep) for each in _steps(observed, service, endpoint))
+    return sample_of(
+        path,
+        (observed.own_s(visits, service) - others)[complete],
+        above_s=() if asks_others else above,
+        how=f"own time of {service}/{endpoint} less its other steps",
+    )
+
+
+def _steps(observed: Observed, service: str, endpoint: str) -> tuple[object, ...]:
+    component = observed.scenario.components[service]
+    assert isinstance(component, Service)  # the caller has looked it up
+    return component.endpoints[endpoint]
+
+
+def _missed(observed: Observed, visits: pd.DataFrame) -> NDArray[np.bool_]:
+    keys = pd.MultiIndex.from_frame(visits[ATTEMPT])
+    return np.asarray(observed.missed.reindex(keys, fill_value=False), dtype=bool)
+
+
+def demands_s(
+    observed: Observed, visits: pd.DataFrame, service: str, endpoint: str, counts: Callable[[OwnStep], bool]
+) -> NDArray[np.float64]:
+    """Return for each visit the sum of the known demands of some of its steps; NaN where they cannot be told.
+
+    Args:
+        counts: which of the endpoint's own steps.
+    """
+    steps = own_steps(observed.scenario, service, endpoint)
+    found = np.zeros(len(visits))
+    if not any(counts(step) for step in steps):
+        return found
+    missed = _missed(observed, visits) if any(step.on_miss for step in steps) else np.zeros(len(visits), dtype=bool)
+    rows = zip(visits["replication"], visits["request"], visits["attempt"], visits["endpoint"], strict=True)
+    for place, (replication, request, attempt, asked) in enumerate(rows):
+        own = [slot for slot in observed.demands.of(str(asked), service, endpoint) if slot.kind in ("cpu", "wait")]
+        if len(own) != len(steps):
+            found[place] = np.nan  # it is called several times, and nobody can tell which call this was
+            continue
+        for slot, step in zip(own, steps, strict=True):
+            if counts(step) and (missed[place] or not step.on_miss):
+                found[place] += observed.demands.time_s(slot, replication=replication, request=request, attempt=attempt)
+    return found
+
+
+def cpu_of_steps_s(observed: Observed, service: str) -> pd.Series[float]:
+    """Return the CPU time that each visit to a service spent in its ``cpu`` steps, indexed like the visits.
+
+    Its known demands; where one of them does real work, the visit's own time less its waits.
+    """
+    parts = []
+    for operation, visits in observed.of(service).groupby("operation", observed=True):
+        endpoint = str(operation)
+        steps = own_steps(observed.scenario, service, endpoint)
+        real = any(_is_cpu(step) and step.path in observed.unknown for step in steps)
+        known = demands_s(observed, visits, service, endpoint, _is_wait if real else _is_cpu)
+        spent = np.maximum(observed.own_s(visits, service) - known, 0.0) if real else known
+        parts.append(pd.Series(np.nan_to_num(spent), index=visits.index))
+    return pd.concat(parts) if parts else pd.Series(dtype=float)
+
+
+def _is_cpu(step: OwnStep) -> bool:
+    return isinstance(step.spec, CpuStep)
+
+
+def _is_wait(step: OwnStep) -> bool:
+    return isinstance(step.spec, WaitStep)
+
+
+def cpu_per_request(observed: Observed, path: str, component: str, asked_s: pd.Series[float]) -> Sample:
+    """Return the CPU time per request of a part's processes, beside what its steps ask for.
+
+    One value a second of the run: the CPU time used in it less what the visits that came in it asked for, by the number
+    of visits that come in a second on average (so that the values' mean is the ratio of the sums).
+
+    Args:
+        asked_s: CPU time that each of its visits asks for, indexed like the visits.
+
+    Raises:
+        NotEnoughData: no CPU time was sampled while it had visits.
+    """
+    visits = observed.of(component)
+    samples = observed.run.samples
+    samples = samples[(samples["gauge"] == "cpu_ratio") & (samples["component"] == component)]
+    window = observed.run.window
+    used, came = [], []
+    for replication, own in samples.groupby("replication"):
+        ratios = own.groupby("time_s")["value"].sum()
+        times, values = ratios.index.to_numpy(), ratios.to_numpy()
+        arrivals = visits[visits["replication"] == replication]
+        at_s = np.asarray(arrivals["arrival_s"])
+        spent_s = np.asarray(asked_s.reindex(arrivals.index).fillna(0.0))
+        for since_s, until_s, ratio in zip(times[:-1], times[1:], values[1:], strict=True):
+            if since_s >= window.start_s and until_s <= window.end_s:
+                within = (at_s >= since_s) & (at_s < until_s)
+                used.append(ratio * (until_s - since_s) - spent_s[within].sum())
+                came.append(int(within.sum()))
+    if sum(came) == 0:
+        raise NotEnoughData(
+            f"{path}: no CPU time of {component!r} was sampled while it had requests; calibrate with a measured run of "
+            "a few seconds or more"
+        )
+    per_request = np.array(used) * len(came) / sum(came)
+    return Sample(values_s=per_request, how=f"CPU time of {component} per request, less that of its steps")

@@ -1,0 +1,167 @@
+"""Which observations tell of a parameter: dispatch by what its key path points at."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import numpy as np
+import pandas as pd
+
+from lab.calibration.fit import fit, fit_mean
+from lab.calibration.observed import Observed
+from lab.calibration.own_time import cpu_of_steps_s, cpu_per_request, step_times
+from lab.calibration.sample import Sample, sample_of
+from lab.calibration.steps import own_steps
+from lab.distributions import mean_s
+from lab.errors import NotEnoughData, Unsupported
+from lab.scenario.calibration import CalibratedValue
+from lab.scenario.components import (
+    Cache,
+    Cdn,
+    Component,
+    Database,
+    Envoy,
+    Host,
+    LoadBalancer,
+    Mailbox,
+    Nginx,
+    NodePool,
+    Queue,
+    RateLimiter,
+    Service,
+    Stream,
+    WaitingRoom,
+)
+from lab.scenario.scenario import Scenario
+
+CALIBRATED = (
+    "client.round_trip, workload.keys.exponent and .count; of a balancer forward_time; of a service overhead, "
+    "boot_time and the time of a cpu or wait step; of a cache access_time; of a database round_trip and the time of a "
+    "query; of a queue, stream or mailbox publish_time"
+)
+Found = dict[str, CalibratedValue]
+
+
+def canonical(path: str, scenario: Scenario) -> str:
+    """Return a path as the scenario's document has it: a query that is written as a bare time means its time."""
+    match path.split("."):
+        case ["components", name, "queries", _] if isinstance(scenario.components.get(name), Database):
+            return f"{path}.time"
+        case _:
+            return path
+
+
+def estimate(observed: Observed, path: str, found: Found) -> CalibratedValue:
+    """Return the value of one parameter of a component.
+
+    Args:
+        observed: what was observed.
+        path: its canonical key path.
+        found: the values found before, which others may have to be freed of.
+
+    Raises:
+        Unsupported: nothing that is recorded tells of what the path points at.
+        NotEnoughData: too little was recorded.
+    """
+    match path.split("."):
+        case ["components", name, *rest] if name in observed.scenario.components:
+            return _of_component(observed, path, observed.scenario.components[name], rest, found)
+        case _:
+            raise _unknown(path)
+
+
+def _unknown(path: str) -> Unsupported:
+    return Unsupported(f"{path}: no record tells of it, so it cannot be calibrated; what can: {CALIBRATED}")
+
+
+def _of_component(observed: Observed, path: str, part: Component, rest: list[str], found: Found) -> CalibratedValue:
+    name = path.split(".")[1]
+    match part:
+        case LoadBalancer() | Nginx() | Envoy():
+            if rest == ["forward_time"]:
+                return _forward_time(observed, path, name)
+        case Service():
+            return _of_service(observed, path, name, rest)
+        case Cache():
+            if rest == ["access_time"]:
+                visits = observed.of(name)
+                return fit(path, sample_of(path, visits["service_time_s"], how=f"exchanges with {name}"))
+        case Database():
+            return _of_database(observed, path, part, rest, found)
+        case Queue() | Stream() | Mailbox():
+            if rest == ["publish_time"]:
+                visits = observed.of(f"{name}.publish")
+                return fit(path, sample_of(path, visits["service_time_s"], how=f"publishings to {name}"))
+        case Cdn() | RateLimiter() | WaitingRoom() | Host() | NodePool():
+            pass
+        case _:
+            assert_never(part)
+    raise _unknown(path)
+
+
+def _forward_time(observed: Observed, path: str, name: str) -> CalibratedValue:
+    """A balancer's own time where it is recorded, else its CPU time per request: HAProxy logs whole milliseconds."""
+    visits = observed.of(name)
+    if visits["service_time_s"].notna().any():
+        return fit(path, sample_of(path, visits["service_time_s"], how=f"own time of {name}"))
+    return fit_mean(path, cpu_per_request(observed, path, name, visits["service_time_s"].fillna(0.0)))
+
+
+def _of_service(observed: Observed, path: str, name: str, rest: list[str]) -> CalibratedValue:
+    match rest:
+        case ["overhead"]:
+            turns = observed.of(f"{name}.event_loop", "overhead")
+            if len(turns):
+                return fit(path, sample_of(path, turns["service_time_s"], how=f"stretches of {name}'s event loop"))
+            return fit_mean(path, cpu_per_request(observed, path, name, cpu_of_steps_s(observed, name)))
+        case ["boot_time"]:
+            return fit(path, boot_times(observed, path, name))
+        case ["endpoints", endpoint, *_, "time"] if _is_step(observed, path, name, endpoint):
+            return fit(path, step_times(observed, path, name, endpoint))
+        case _:
+            raise _unknown(path)
+
+
+def _is_step(observed: Observed, path: str, service: str, endpoint: str) -> bool:
+    return any(step.path == path for step in own_steps(observed.scenario, service, endpoint))
+
+
+def boot_times(observed: Observed, path: str, service: str) -> Sample:
+    """Return the times from the start of a process to when it took requests, from the run's events."""
+    raise NotEnoughData(f"{path}: the run's events tell of no start of a process of {service}")
+
+
+def _of_database(observed: Observed, path: str, part: Database, rest: list[str], found: Found) -> CalibratedValue:
+    name = path.split(".")[1]
+    match rest:
+        case ["round_trip"]:
+            return fit(path, _round_trips(observed, path, name, part))
+        case ["queries", query, "time"] if query in part.queries:
+            visits = _answered(observed, name, query)
+            trip = found.get(f"components.{name}.round_trip")
+            trip_s = mean_s(part.round_trip) if trip is None else trip.mean
+            how = f"statements {query} less the round trip of {trip_s * 1e6:.0f} us"
+            return fit(path, sample_of(path, np.asarray(visits["service_time_s"]) - trip_s, how=how))
+        case _:
+            raise _unknown(path)
+
+
+def _answered(observed: Observed, name: str, query: str) -> pd.DataFrame:
+    visits = observed.of(name, query)
+    return visits[visits["outcome"] == "ok"]
+
+
+def _round_trips(observed: Observed, path: str, name: str, part: Database) -> Sample:
+    """What statements took beyond the demands that they were sent; those that do real work tell nothing of it."""
+    beyond = []
+    for query in part.queries:
+        if f"components.{name}.queries.{query}.time" not in observed.unknown:
+            visits = _answered(observed, name, query)
+            beyond.append(np.asarray(visits["service_time_s"]) - observed.known_s(visits, name, query))
+    if not beyond:
+        raise NotEnoughData(
+            f"{path}: the times of all queries of {name} are to be found too, and what a statement takes does not say "
+            "how much of it was the way; leave round_trip out (it is then part of what the scenario gives), or run a "
+            "query of known time beside them"
+        )
+    return sample_of(path, np.concatenate(beyond), how=f"statements of {name} less their known times")

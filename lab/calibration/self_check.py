@@ -1,0 +1,89 @@
+"""The self-check: does the simulator with the calibrated values reproduce the run that they were fitted to?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from lab.calibration.fit import constant
+from lab.distributions import Distribution, mean_s, scaled
+from lab.errors import NotEnoughData
+from lab.experiment.simulate import simulate
+from lab.runs.run import Run
+from lab.scenario.calibration import CalibratedValue, Residual
+from lab.scenario.scenario import Scenario
+from lab.scenario.workload import OpenWorkload, ReplayWorkload
+
+_UNPAIRED = 10  # replications, where the clients' answers decide when they ask
+
+
+def bias_s(run: Run, scenario: Scenario, found: Mapping[str, CalibratedValue]) -> float:
+    """Return how much longer the measured requests took on average than the simulator makes them.
+
+    Every calibrated time stands at its mean here, so that the draws of the simulation add no noise: what the fits took
+    from the same requests cancels out.
+    """
+    changes = {
+        path: constant(each.mean).model_dump(mode="json")
+        for path, each in found.items()
+        if not isinstance(each.value, int | float)
+    }
+    predicted = replayed(run, scenario.with_(changes))
+    measured, simulated = _answered(run), _answered(predicted)
+    if not _is_paired(run, scenario):
+        return float(measured["sojourn_time_s"].mean() - simulated["sojourn_time_s"].mean())
+    both = measured.merge(simulated[["request", "sojourn_time_s"]], on="request", suffixes=("", "_simulated"))
+    if both.empty:
+        raise NotEnoughData("no request was answered at its first attempt in both worlds; calibrate at a lower rate")
+    return float((both["sojourn_time_s"] - both["sojourn_time_s_simulated"]).mean())
+
+
+def shifted(value: Distribution, by_s: float) -> Distribution:
+    """Return a distribution whose mean is ``by_s`` longer, in its own shape; 0 s where nothing is left of it."""
+    mean = mean_s(value)
+    if mean + by_s <= 0:
+        return constant(0.0)
+    if mean == 0:
+        return constant(by_s)
+    return scaled(value, (mean + by_s) / mean)
+
+
+def residuals(run: Run, scenario: Scenario) -> tuple[Residual, ...]:
+    """Return mean, median and p95 of the sojourn time in both worlds, over all requests and by endpoint."""
+    predicted = replayed(run, scenario)
+    measured, simulated = _answered(run), _answered(predicted)
+    endpoints = sorted(measured["endpoint"].astype(str).unique())
+    found = []
+    for subject in ["all", *(endpoints if len(endpoints) > 1 else [])]:
+        ours, theirs = (_of(frame, subject) for frame in (simulated, measured))
+        if ours.empty or theirs.empty:
+            continue
+        for name, figure in (("mean", ours.mean()), ("p50", ours.quantile(0.5)), ("p95", ours.quantile(0.95))):
+            there = theirs.mean() if name == "mean" else theirs.quantile(float(name[1:]) / 100)
+            label = name if subject == "all" else f"{name}@{subject}"
+            found.append(Residual(figure=label, predicted_s=float(figure), measured_s=float(there)))
+    return tuple(found)
+
+
+def _of(frame: pd.DataFrame, endpoint: str) -> pd.Series[float]:
+    return frame["sojourn_time_s"] if endpoint == "all" else frame["sojourn_time_s"][frame["endpoint"] == endpoint]
+
+
+def replayed(run: Run, scenario: Scenario) -> Run:
+    """Return the prediction of the requests of a Run's first replication, or of others where answers decide when."""
+    options: dict[str, Any] = {"n_jobs": 1, "progress": False, "allow_unstable": True}
+    if _is_paired(run, scenario):
+        return simulate(scenario, seed=run.seed or scenario.run.seed, replay=run.only(run.replications[0]), **options)
+    return simulate(scenario, seed=run.seed or scenario.run.seed, replications=_UNPAIRED, **options)
+
+
+def _is_paired(run: Run, scenario: Scenario) -> bool:
+    return isinstance(scenario.workload, OpenWorkload | ReplayWorkload)
+
+
+def _answered(run: Run) -> pd.DataFrame:
+    requests = run.requests
+    kept = run.window.holds(requests["intended_start_s"].to_numpy()) & (requests["outcome"] == "ok")
+    return requests[kept & (requests["attempts"] == 1)]
