@@ -36,6 +36,7 @@ EVENTS = pa.schema(
     [("time_s", pa.float64()), ("component", pa.string()), ("kind", pa.string()), ("detail", pa.string())]
 )
 NO_REPLICA = -1  # HAProxy chose no server: the request waited in the backend's queue until it was refused
+_GIVEN_UP = ("timeout", "cancelled")  # how attempts end that their client does not wait for any more
 _MILLISECOND_S = 0.001
 _ARRIVAL = 3  # the place of the arrival in a row of a replica's line
 
@@ -143,7 +144,7 @@ def balancer_outcome(status: int) -> str:
 def mark_abandoned(spans: list[Span], attempts: list[dict[str, object]]) -> None:
     """Say of each span whether its client had given up before it ended; null where the attempt is not known."""
     gave_up = {
-        (attempt["request"], attempt["attempt"]): attempt["end_s"] if attempt["outcome"] == "timeout" else math.inf
+        (attempt["request"], attempt["attempt"]): attempt["end_s"] if attempt["outcome"] in _GIVEN_UP else math.inf
         for attempt in attempts
     }
     for span in spans:
@@ -164,10 +165,7 @@ def add_unfinished(
     seen = {(span["request"], span["attempt"]) for span in spans if span["component"] == balancer}
     for attempt in attempts:
         # An attempt that ended in an error may never have reached the load balancer.
-        if (attempt["request"], attempt["attempt"]) in seen or attempt["outcome"] not in (
-            "timeout",
-            "in_flight",
-        ):
+        if (attempt["request"], attempt["attempt"]) in seen or attempt["outcome"] not in (*_GIVEN_UP, "in_flight"):
             continue
         unknown = dict.fromkeys(("admitted_s", "departure_s", "waiting_time_s", "service_time_s"), math.nan)
         spans.append(

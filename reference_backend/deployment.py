@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reference_backend import references
+from reference_backend.client import Client
 from reference_backend.faults import Fault
 from reference_backend.spec import Index, Name, Seconds, Spec
 
@@ -128,13 +129,6 @@ class Database(Spec):
 
 
 Part = Annotated[LoadBalancer | Service | Cache | Database, Field(discriminator="kind")]
-
-
-class Client(Spec):
-    """How the load generator behaves: a timeout for each attempt, and how many attempts a request may take."""
-
-    timeout_s: Seconds = 10.0
-    attempts: Annotated[int, Field(ge=1, le=20)] = 1
 
 
 class Deployment(Spec):

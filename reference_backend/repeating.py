@@ -21,6 +21,7 @@ from reference_backend.draining import Drained, drain, patience_s
 from reference_backend.events import Events
 from reference_backend.injection import Happening, Injection
 from reference_backend.load.plan import Plan
+from reference_backend.load.records import EVENTS_FILE
 from reference_backend.load.schedule import Schedule
 from reference_backend.placement import Cores
 from reference_backend.sampling import Sampler
@@ -66,7 +67,7 @@ class Repeats:
         entry = deployment.entry if deployment.entry in deployment.load_balancers() else None
         spans = trails.collect(folder, clock, entry)
         course = _course(drained, ended_s=ended_s, drained_s=drained_s, missed=sampler.missed)
-        _write_events(folder, [*injection.happenings, *course])
+        _write_events(folder, [*injection.happenings, *_of_client(folder), *course])
         left = drained.left_in_flight
         self.events.emit("repeat_done", repeat=number, of=self.count, spans=spans, left_in_flight=left)
         return {"repeat": number, "cpu_ratio": sampler.cpu_ratios(), "left_in_flight": left, "spans": spans}
@@ -90,11 +91,10 @@ class Repeats:
             base_url=self.backend.entry_url,
             methods={name: spec.method for name, spec in endpoints.items()},
             demands_of={name: spec.demands for name, spec in endpoints.items()},
-            timeout_s=client.timeout_s,
-            attempts=client.attempts,
+            client=client,
         )
         backoff_s = max((wait for planned in self.schedule.requests for wait in planned.backoffs_s), default=0.0)
-        longest_s = self.schedule.duration_s + client.attempts * (client.timeout_s + backoff_s) + 1.0
+        longest_s = self.schedule.duration_s + client.longest_s(backoff_s) + 1.0
         return generator.Sending(
             plan=plan,
             folder=folder,
@@ -122,6 +122,13 @@ def _course(drained: Drained, *, ended_s: float, drained_s: float, missed: int) 
     if missed:
         why = f"the load balancer was too busy {missed} times"
         yield Happening(time_s=drained_s, component="supervisor", kind="gauges_missed", detail=why)
+
+
+def _of_client(folder: Path) -> Iterator[Happening]:
+    """Yield what happened to the client that the generator plays."""
+    for time_s, kind, detail in json.loads((folder / EVENTS_FILE).read_text()):
+        words = json.dumps(detail, sort_keys=True, separators=(",", ":"))
+        yield Happening(time_s=time_s, component="client", kind=kind, detail=words)
 
 
 def _write_events(folder: Path, happened: list[Happening]) -> None:

@@ -140,6 +140,7 @@ def _schedule(path: Path, deployment: Deployment) -> Schedule:
             path,
             demands_of={name: spec.demands for name, spec in endpoints.items()},
             attempts=deployment.client.attempts,
+            coins=deployment.client.throttle is not None,
         )
     except BadSchedule as error:
         raise BadInput(

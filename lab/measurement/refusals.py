@@ -7,10 +7,20 @@ from collections.abc import Iterator, Mapping
 from lab.errors import Unsupported
 from lab.quantities import Spec, default_of
 from lab.scenario.cache import Cache
-from lab.scenario.client import Client, ConstantBackoff, DecorrelatedBackoff, ExponentialBackoff, Retry
+from lab.scenario.client import (
+    CircuitBreaker,
+    Client,
+    ConstantBackoff,
+    DecorrelatedBackoff,
+    ExponentialBackoff,
+    Retry,
+)
+from lab.scenario.client_throttle import Throttle
 from lab.scenario.database import Database, Pool, QuerySpec
 from lab.scenario.faults import FlushFault
+from lab.scenario.hedge import Hedge, HedgeThrottle
 from lab.scenario.load_balancer import LoadBalancer
+from lab.scenario.retry_budget import RetryBudget
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import Service
 from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
@@ -21,8 +31,13 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     Scenario: ("name", "question", "facts", "assumptions", "not_modelled", "entry", "objectives", "calibration", "run"),
     OpenWorkload: ("kind", "arrival_rate", "endpoints", "keys"),
     ReplayWorkload: ("kind", "file"),
-    Client: ("timeout", "round_trip"),
-    Retry: ("attempts",),
+    Client: ("timeout", "deadline", "round_trip"),
+    Retry: ("attempts", "retry_on"),
+    RetryBudget: ("ratio", "burst"),
+    CircuitBreaker: ("window", "minimum", "failure_ratio", "open_for", "half_open"),
+    Throttle: ("multiplier", "window"),
+    Hedge: ("after", "attempts"),
+    HedgeThrottle: ("tokens", "ratio"),
     ConstantBackoff: ("kind", "delay", "jitter"),
     ExponentialBackoff: ("kind", "base", "cap", "factor", "jitter"),
     DecorrelatedBackoff: ("kind", "base", "cap"),

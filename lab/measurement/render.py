@@ -9,6 +9,7 @@ import pyarrow as pa
 from lab.errors import Unsupported
 from lab.measurement.faults import fault_document
 from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
+from lab.measurement.render_client import client_section, coins
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Component, Database, LoadBalancer, Service
 from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
@@ -22,7 +23,6 @@ from lab.simulation.variate import Variate
 
 _FEWEST_ROWS = 1000
 _FINEST_TIMEOUT_S = 1e-3
-_PATIENT_S = 300.0  # a client without a timeout; the generator needs some bound to end by itself
 
 
 def deployment(scenario: Scenario) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def deployment(scenario: Scenario) -> dict[str, Any]:
         "schema_version": 1,
         "name": scenario.name,
         "entry": scenario.entry,
-        "client": {"timeout_s": scenario.client.timeout or _PATIENT_S, "attempts": scenario.client.attempts},
+        "client": client_section(scenario.client),
         "parts": {name: _part(scenario, name, spec) for name, spec in scenario.components.items()},
         "faults": [fault_document(fault, f"faults.{number}") for number, fault in enumerate(scenario.faults)],
     }
@@ -135,7 +135,7 @@ def schedule_table(scenario: Scenario, schedule: Schedule, *, seed: int, replica
 
     Returns:
         Columns request, endpoint, key, intended_start_s, demands (attempts x slots, flattened), backoffs
-        (attempts - 1); metadata ``duration_s``.
+        (attempts - 1), coins (attempts, if the client has a throttle); metadata ``duration_s``.
     """
     attempts = scenario.client.attempts
     if attempts * len(schedule) > 5_000_000:  # noqa: PLR2004  # rows that the generator can hold
@@ -172,6 +172,9 @@ def schedule_table(scenario: Scenario, schedule: Schedule, *, seed: int, replica
                 [demands(number, endpoint) for number, endpoint in enumerate(schedule.endpoint)], pa.list_(pa.float64())
             ),
             "backoffs": pa.array(delays, pa.list_(pa.float64())),
+            "coins": pa.array(
+                coins(scenario.client, stream("client/throttle"), requests=len(schedule)), pa.list_(pa.float64())
+            ),
         }
     )
     return table.replace_schema_metadata({"duration_s": repr(scenario.run.duration)})

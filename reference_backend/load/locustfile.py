@@ -16,7 +16,12 @@ from reference_backend.load.plan import VARIABLE, Plan
 from reference_backend.load.schedule import read_schedule
 
 _PLAN = Plan.read(Path(os.environ[VARIABLE]))
-_SCHEDULE = read_schedule(Path(_PLAN.schedule), demands_of=_PLAN.demands_of, attempts=_PLAN.attempts)
+_SCHEDULE = read_schedule(
+    Path(_PLAN.schedule),
+    demands_of=_PLAN.demands_of,
+    attempts=_PLAN.client.attempts,
+    coins=_PLAN.client.throttle is not None,
+)
 
 
 class Dispatcher(FastHttpUser):

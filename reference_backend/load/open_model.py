@@ -11,7 +11,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 
 import gevent  # type: ignore[import-untyped]  # it ships no types
@@ -19,31 +18,18 @@ from gevent.hub import get_hub  # type: ignore[import-untyped]  # as above
 from geventhttpclient.client import HTTPClient
 
 from reference_backend.load import records
+from reference_backend.load.exchange import Exchange, Report
+from reference_backend.load.guard import Guard
+from reference_backend.load.hedging import Hedging
 from reference_backend.load.plan import Plan
-from reference_backend.load.records import Attempt, Outcome, Sent
+from reference_backend.load.records import Sent
+from reference_backend.load.retrying import Retrying
 from reference_backend.load.schedule import Planned, Schedule
 from reference_backend.timerfd import TimerFd
 
 # From the announcement of the schedule's zero to that zero: by then nothing is still being set up.
 _LEAD_S = 0.5
 _PATIENCE_S = 1.0
-# Called with method, endpoint, response time, bytes, exception: what Locust counts in its own statistics.
-Report = Callable[[str, str, float, int, Exception | None], None]
-
-
-class AttemptFailed(Exception):
-    """How an attempt ended, for Locust's own statistics."""
-
-
-def send_once(http: HTTPClient) -> HTTPClient:
-    """Keep a client from sending a request again by itself when its connection breaks; return it.
-
-    geventhttpclient does so for GET and PUT, unasked, as often as its pool has places. Such an attempt would be in no
-    table, and the backend would be sent more than the schedule holds. The pool's ``size`` has no other use once the
-    pool is made.
-    """
-    http._connection_pool.size = -1  # it allows itself ``size + 1`` more attempts
-    return http
 
 
 class OpenModel:
@@ -52,11 +38,19 @@ class OpenModel:
     def __init__(self, *, plan: Plan, schedule: Schedule, http: HTTPClient, report: Report) -> None:
         self._plan = plan
         self._schedule = schedule
-        self._http = send_once(http)
-        self._report = report
+        self._ask = self._behaviour(Exchange(plan=plan, http=http, now=self._now, report=report))
         self._sent: list[Sent] = []
+        self._happened: list[tuple[float, str, dict[str, object]]] = []
         self._broken = 0
         self._zero_s = 0.0
+
+    def _behaviour(self, exchange: Exchange) -> Callable[[Sent], None]:
+        """Return what sends a request as the deployment's client does."""
+        spec = self._plan.client
+        guard = Guard(spec, now=self._now, tell=self._note)
+        if spec.hedge is not None:
+            return Hedging(spec=spec, hedge=spec.hedge, guard=guard, exchange=exchange, now=self._now).ask
+        return Retrying(spec=spec, guard=guard, exchange=exchange, now=self._now).ask
 
     def run(self) -> None:
         """Send everything, wait for what is under way, write the results."""
@@ -70,9 +64,7 @@ class OpenModel:
         longest_backoff_s = max(
             (wait for planned in self._schedule.requests for wait in planned.backoffs_s), default=0.0
         )
-        gevent.joinall(
-            greenlets, timeout=self._plan.attempts * (self._plan.timeout_s + longest_backoff_s) + _PATIENCE_S
-        )
+        gevent.joinall(greenlets, timeout=self._plan.client.longest_s(longest_backoff_s) + _PATIENCE_S)
         gevent.killall(greenlets)
         self._broken = sum(greenlet.exception is not None for greenlet in greenlets)
         teller.kill()
@@ -101,57 +93,12 @@ class OpenModel:
         return greenlets
 
     def _request(self, planned: Planned) -> None:
-        """Send one request, attempt after attempt, until one succeeds or none is left."""
         sent = Sent(planned=planned, start_s=self._now())
         self._sent.append(sent)
-        for number in range(self._plan.attempts):
-            attempt = Attempt(start_s=self._now())
-            sent.attempts.append(attempt)
-            self._attempt(planned, number, attempt)
-            if attempt.outcome == "ok":
-                break
-            if number < self._plan.attempts - 1:
-                gevent.sleep(planned.backoffs_s[number])
-        sent.outcome = sent.attempts[-1].outcome
-        sent.end_s = sent.attempts[-1].end_s
+        self._ask(sent)
 
-    def _attempt(self, planned: Planned, number: int, attempt: Attempt) -> None:
-        """Make one attempt; on a timeout the connection is closed, as a client that has lost patience does."""
-        method = self._plan.methods[planned.endpoint]
-        size = 0
-        problem: Exception | None = None
-        patience = gevent.Timeout(self._plan.timeout_s)
-        patience.start()
-        try:
-            answer = self._http.request(
-                method, f"/{planned.endpoint}?key={planned.key}", headers=self._headers(planned, number)
-            )
-            size = len(answer.read())
-            attempt.status = answer.status_code
-            outcome = outcome_of(answer.status_code)
-        except gevent.Timeout as passed:
-            if passed is not patience:
-                raise
-            outcome = "timeout"
-        except Exception as error:
-            # Whatever it was (no descriptor left, a reset, a fault of ours): it has no status, and counts as a fault.
-            outcome, problem = "error", error
-        finally:
-            patience.close()
-        attempt.end_s = self._now()
-        attempt.outcome = outcome
-        if outcome != "ok" and problem is None:
-            problem = AttemptFailed(outcome if attempt.status is None else f"{outcome} ({attempt.status})")
-        self._report(method, planned.endpoint, attempt.end_s - attempt.start_s, size, problem)
-
-    def _headers(self, planned: Planned, number: int) -> dict[str, str]:
-        count = self._plan.demands_of[planned.endpoint]
-        demands = planned.demands_s[number * count : (number + 1) * count]
-        return {
-            "X-Request": str(planned.request),
-            "X-Attempt": str(number),
-            "X-Demands": ",".join(map(repr, demands)),
-        }
+    def _note(self, kind: str, detail: dict[str, object]) -> None:
+        self._happened.append((self._now(), kind, detail))
 
     def _now(self) -> float:
         return time.monotonic() - self._zero_s
@@ -160,6 +107,7 @@ class OpenModel:
         folder = Path(self._plan.output)
         self._sent.sort(key=lambda sent: sent.planned.intended_start_s)
         records.write(folder, self._sent)
+        records.write_events(folder, self._happened)
         records.write_quality(
             folder,
             self._sent,
@@ -176,10 +124,3 @@ class OpenModel:
 
     def _tell(self, **fields: float) -> None:
         os.write(self._plan.progress_fd, json.dumps(fields).encode() + b"\n")
-
-
-def outcome_of(status: int) -> Outcome:
-    """Return what an answer's status means to the client."""
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return "ok"
-    return "rejected" if status == HTTPStatus.SERVICE_UNAVAILABLE else "error"

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from reference_backend.load.schedule import Planned
 
-Outcome = Literal["ok", "timeout", "rejected", "error", "in_flight"]
+# ``cancelled`` is a copy that was given up since another was quicker: an outcome of attempts, never of requests.
+Outcome = Literal["ok", "timeout", "rejected", "error", "in_flight", "cancelled"]
+EVENTS_FILE = "client_events.json"
 
 _ATTEMPTS = pa.schema(
     [
@@ -59,6 +61,10 @@ class Sent:
     outcome: Outcome = "in_flight"
     attempts: list[Attempt] = field(default_factory=list)
 
+    def end(self, outcome: Outcome, end_s: float) -> None:
+        """Note how the request ended, and when."""
+        self.outcome, self.end_s = outcome, end_s
+
 
 def write(folder: Path, sent: list[Sent]) -> None:
     """Write ``requests.parquet`` and ``attempts.parquet``; all times are already relative to the schedule's zero."""
@@ -89,6 +95,11 @@ def write(folder: Path, sent: list[Sent]) -> None:
     ]
     pq.write_table(pa.Table.from_pylist(requests, schema=_REQUESTS), folder / "requests.parquet")
     pq.write_table(pa.Table.from_pylist(attempts, schema=_ATTEMPTS), folder / "attempts.parquet")
+
+
+def write_events(folder: Path, happened: list[tuple[float, str, dict[str, object]]]) -> None:
+    """Write what happened to the client itself: times relative to the schedule's zero, kinds, details."""
+    (folder / EVENTS_FILE).write_text(json.dumps(happened) + "\n")
 
 
 def faults(sent: list[Sent]) -> int:

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 COLUMNS = ("request", "endpoint", "key", "intended_start_s", "demands", "backoffs")
+# A drawn number in (0, 1) for each attempt: whether a client's throttle lets it through. Only there if one does.
+COINS = "coins"
 
 
 class BadSchedule(ValueError):
@@ -18,7 +20,10 @@ class BadSchedule(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One request of the schedule; ``demands_s`` holds those of all its attempts, one attempt after another."""
+    """One request of the schedule; ``demands_s`` holds those of all its attempts, one attempt after another.
+
+    ``coins`` holds one drawn number for each attempt where the client has a throttle, and nothing elsewhere.
+    """
 
     request: int
     endpoint: str
@@ -26,6 +31,7 @@ class Planned:
     intended_start_s: float
     demands_s: tuple[float, ...]
     backoffs_s: tuple[float, ...]
+    coins: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +42,14 @@ class Schedule:
     requests: tuple[Planned, ...]
 
 
-def read_schedule(path: Path, *, demands_of: dict[str, int], attempts: int) -> Schedule:
+def read_schedule(path: Path, *, demands_of: dict[str, int], attempts: int, coins: bool = False) -> Schedule:
     """Return the schedule in a Parquet file, in the order in which it is to be sent.
 
     Args:
         path: the file; its metadata must give ``duration_s``.
         demands_of: the number of demands an attempt at each endpoint carries.
         attempts: how many attempts a request may take.
+        coins: whether the client has a throttle, which needs a coin for each of them.
 
     Raises:
         BadSchedule: it cannot be read, or does not fit the deployment.
@@ -51,7 +58,8 @@ def read_schedule(path: Path, *, demands_of: dict[str, int], attempts: int) -> S
         table = pq.read_table(path, use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise BadSchedule(f"it cannot be read as Parquet ({error})") from error
-    missing = [column for column in COLUMNS if column not in table.column_names]
+    wanted = (*COLUMNS, COINS) if coins else COLUMNS
+    missing = [column for column in wanted if column not in table.column_names]
     if missing:
         raise BadSchedule(f"it lacks the columns {', '.join(missing)}")
     written = (table.schema.metadata or {}).get(b"duration_s")
@@ -59,6 +67,7 @@ def read_schedule(path: Path, *, demands_of: dict[str, int], attempts: int) -> S
     if not 0.0 < duration_s < math.inf:
         raise BadSchedule("its metadata has no duration_s above zero")
     columns = [table.column(name).to_pylist() for name in COLUMNS]
+    columns.append(table.column(COINS).to_pylist() if coins else [()] * len(table))
     requests = [
         Planned(
             request=request,
@@ -67,10 +76,14 @@ def read_schedule(path: Path, *, demands_of: dict[str, int], attempts: int) -> S
             intended_start_s=start,
             demands_s=tuple(demands),
             backoffs_s=tuple(backoffs),
+            coins=tuple(coin),
         )
-        for request, endpoint, key, start, demands, backoffs in zip(*columns, strict=True)
+        for request, endpoint, key, start, demands, backoffs, coin in zip(*columns, strict=True)
     ]
     _check(requests, demands_of=demands_of, attempts=attempts, duration_s=duration_s)
+    short = next((planned for planned in requests if coins and len(planned.coins) != attempts), None)
+    if short is not None:
+        raise BadSchedule(f"request {short.request}: it has {len(short.coins)} coins for {attempts} attempts")
     return Schedule(
         duration_s=duration_s, requests=tuple(sorted(requests, key=lambda planned: planned.intended_start_s))
     )
@@ -86,6 +99,7 @@ def write_schedule(path: Path, schedule: Schedule) -> None:
             "intended_start_s": planned.intended_start_s,
             "demands": list(planned.demands_s),
             "backoffs": list(planned.backoffs_s),
+            COINS: list(planned.coins),
         }
         for planned in schedule.requests
     ]
@@ -96,6 +110,7 @@ def write_schedule(path: Path, schedule: Schedule) -> None:
         ("intended_start_s", pa.float64()),
         ("demands", pa.list_(pa.float64())),
         ("backoffs", pa.list_(pa.float64())),
+        (COINS, pa.list_(pa.float64())),
     ]
     pq.write_table(
         pa.Table.from_pylist(rows, schema=pa.schema(fields, metadata={"duration_s": repr(schedule.duration_s)})),

@@ -18,6 +18,7 @@ import pytest
 
 from reference_backend import generator
 from reference_backend.agenda import Agenda
+from reference_backend.client import Client
 from reference_backend.events import Events
 from reference_backend.generator import Progress, Sending
 from reference_backend.load.plan import Plan
@@ -38,8 +39,7 @@ def plan(folder: Path, base_url: str = "http://127.0.0.1:1") -> Plan:
         base_url=base_url,
         methods={"read": "GET"},
         demands_of={"read": 0},
-        timeout_s=1.0,
-        attempts=1,
+        client=Client(timeout_s=1.0, attempts=1),
     )
 
 
