@@ -11,7 +11,9 @@ from lab.simulation.build import Context
 from lab.simulation.request import Handling, Outcome, Request
 from lab.validation.laws import broken_laws
 
-SHIPPED = sorted((Path(__file__).parents[2] / "scenarios").rglob("*.yaml"))
+SHIPPED = sorted(
+    path for path in (Path(__file__).parents[2] / "scenarios").rglob("*.yaml") if path.parent.name != "cases"
+)
 
 
 def _short(path: Path) -> lab.Scenario:
