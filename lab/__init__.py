@@ -81,6 +81,7 @@ _HOME = {
     "calibrate": "lab.calibration.calibrate",
     "compare": "lab.validation.compare",
     "difference": "lab.experiment.paired",
+    "extrapolation": "lab.scenario.extrapolation",
     "measure": "lab.measurement.measure",
     "mermaid": "lab.scenario.topology",
     "parse_scenario": "lab.scenario.reader",
@@ -141,6 +142,7 @@ if TYPE_CHECKING:
         Stream,
         WaitingRoom,
     )
+    from lab.scenario.extrapolation import extrapolation
     from lab.scenario.hedge import Hedge
     from lab.scenario.keys import CellKeys, HotCell, HotKey, UniformKeys, ZipfKeys
     from lab.scenario.objectives import RateObjective, RatioObjective, SojournTimeObjective

@@ -9,5 +9,6 @@
 
 from lab.calibration.calibrate import calibrate
 from lab.scenario.calibration import CalibratedValue, Calibration, read_calibration
+from lab.scenario.extrapolation import extrapolation
 
-__all__ = ["CalibratedValue", "Calibration", "calibrate", "read_calibration"]
+__all__ = ["CalibratedValue", "Calibration", "calibrate", "extrapolation", "read_calibration"]

@@ -18,6 +18,7 @@ from lab.errors import NotEnoughData, UsageError
 from lab.runs.run import Run
 from lab.scenario.arithmetic import arithmetic
 from lab.scenario.calibration import CalibratedRange, CalibratedValue, Calibration, scenario_fingerprint
+from lab.scenario.extrapolation import places_busy
 from lab.scenario.fronts import leads_to
 from lab.scenario.scenario import Scenario
 from lab.scenario.variants import value_at
@@ -134,11 +135,6 @@ def frozen(
         told: residuals and notes.
     """
     figures = arithmetic(scenario)
-    busy = {
-        "/".join(filter(None, (row.component, row.resource, row.caller))): row.utilisation
-        for row in figures.rows
-        if (row.level, row.cache) == ("peak", "warm") and row.utilisation is not None
-    }
     backend = run.provenance.get("backend", {})
     return Calibration.model_validate(
         {
@@ -150,7 +146,7 @@ def frozen(
             "range": CalibratedRange(
                 arrival_rate_per_s=figures.rates_per_s["peak"],
                 endpoints=tuple(sorted(run.requests["endpoint"].astype(str).unique())),
-                utilisation=busy,
+                utilisation=places_busy(figures),
             ),
             "host": {key: backend[key] for key in _HOST if key in backend},
             "versions": {**run.provenance.get("versions", {}), **versions("numpy", "scipy")},

@@ -43,10 +43,16 @@ class Observed:
         keys = self.requests[["replication", "request", "endpoint"]]
         return self.run.visits.merge(keys, on=["replication", "request"], how="inner")
 
-    def of(self, component: str, operation: str | None = None) -> pd.DataFrame:
-        """Return the visits to a component (and its replicas and shards), perhaps of one operation alone."""
+    def of(self, component: str, operation: str | None = None, *, part: str = "") -> pd.DataFrame:
+        """Return the visits to a component (and its replicas and shards), perhaps of one operation alone.
+
+        Args:
+            component: its name.
+            operation: one of its operations.
+            part: what follows the name in the rows of one of its parts, such as ``.server``.
+        """
         names = self.visits["component"].cat.categories
-        same = re.compile(re.escape(component) + r"(\.(replica|shard)_\d+)*$")
+        same = re.compile(re.escape(component) + r"(\.(replica|shard)_\d+)*" + re.escape(part) + "$")
         wanted = self.visits["component"].isin([name for name in names if same.match(name)])
         if operation is not None:
             wanted &= self.visits["operation"] == operation

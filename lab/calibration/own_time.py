@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from lab.calibration.observed import ATTEMPT, Observed
 from lab.calibration.sample import Sample, sample_of
 from lab.calibration.steps import OwnStep, own_steps
-from lab.errors import NotEnoughData, UsageError
+from lab.distributions import mean_s
+from lab.errors import NotEnoughData
 from lab.scenario.service import Service
 from lab.scenario.steps import CpuStep, WaitStep
 
@@ -19,35 +20,41 @@ from lab.scenario.steps import CpuStep, WaitStep
 def step_times(observed: Observed, path: str, service: str, endpoint: str) -> Sample:
     """Return what a step took: the service's own time of each visit, less the steps whose demands are known.
 
-    A visit that had not ended with the run bounds it from below, unless it may have been waiting for others.
+    A visit that had not ended with the run bounds it from below, unless it may have been waiting for others. Where
+    several steps of the endpoint are to be found, the spans do not tell them apart: each has its share by the means
+    that the scenario gives.
 
     Raises:
-        UsageError: two steps of the endpoint are to be found, whose times the spans do not tell apart.
         NotEnoughData: too few visits.
     """
     steps = own_steps(observed.scenario, service, endpoint)
     step = next(each for each in steps if each.path == path)
-    wanted = [each.path for each in steps if each.path in observed.unknown]
-    if len(wanted) > 1:
-        raise UsageError(
-            f"{path}: {' and '.join(wanted)} are times of one visit, which the spans do not tell apart; calibrate one "
-            "of them, and give the other"
-        )
+    wanted = [each for each in steps if each.path in observed.unknown]
     visits = observed.of(service, endpoint)
     visits = visits[visits["admitted_s"].notna()]
-    if step.on_miss:
+    if any(each.on_miss for each in wanted):
         visits = visits[_missed(observed, visits)]
-    others = demands_s(observed, visits, service, endpoint, lambda each: each.path != path)
+    others = demands_s(observed, visits, service, endpoint, lambda each: each.path not in observed.unknown)
     complete = np.asarray(visits["outcome"] == "ok")
     held = observed.run.window.end_s - np.asarray(visits["admitted_s"]) - others
     above = held[np.asarray(visits["departure_s"].isna())]
     asks_others = not all(isinstance(each, CpuStep | WaitStep) for each in _steps(observed, service, endpoint))
+    share, said = _share(step, wanted)
     return sample_of(
         path,
-        (observed.own_s(visits, service) - others)[complete],
-        above_s=() if asks_others else above,
-        how=f"own time of {service}/{endpoint} less its other steps",
+        (observed.own_s(visits, service) - others)[complete] * share,
+        above_s=() if asks_others else above * share,
+        how=f"own time of {service}/{endpoint} less its other steps{said}",
     )
+
+
+def _share(step: OwnStep, wanted: list[OwnStep]) -> tuple[float, str]:
+    """Return which part of what several steps took together one of them is taken to have had, and say so."""
+    whole_s = sum(mean_s(each.spec.time) for each in wanted)
+    if len(wanted) == 1 or whole_s == 0:
+        return 1 / len(wanted), ""
+    share = mean_s(step.spec.time) / whole_s
+    return share, f" (of {len(wanted)} together, by convention {share:.1%} as in the scenario's means)"
 
 
 def _steps(observed: Observed, service: str, endpoint: str) -> tuple[object, ...]:
@@ -95,7 +102,7 @@ def cpu_of_steps_s(observed: Observed, service: str) -> pd.Series[float]:
     for operation, visits in observed.of(service).groupby("operation", observed=True):
         endpoint = str(operation)
         steps = own_steps(observed.scenario, service, endpoint)
-        real = any(_is_cpu(step) and step.path in observed.unknown for step in steps)
+        real = any(_is_cpu(step) and (step.path in observed.unknown or step.is_real) for step in steps)
         known = demands_s(observed, visits, service, endpoint, _is_wait if real else _is_cpu)
         spent = np.maximum(observed.own_s(visits, service) - known, 0.0) if real else known
         parts.append(pd.Series(np.nan_to_num(spent), index=visits.index))

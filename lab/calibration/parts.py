@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
-import numpy as np
-import pandas as pd
-
 from lab.calibration.fit import fit, fit_mean
 from lab.calibration.observed import Observed
 from lab.calibration.own_time import cpu_of_steps_s, cpu_per_request, step_times
 from lab.calibration.sample import Sample, sample_of
+from lab.calibration.statements import query_time, round_trip
 from lab.calibration.steps import own_steps
-from lab.distributions import mean_s
 from lab.errors import NotEnoughData, Unsupported
 from lab.scenario.calibration import CalibratedValue
 from lab.scenario.components import (
@@ -36,8 +33,8 @@ from lab.scenario.scenario import Scenario
 
 CALIBRATED = (
     "client.round_trip, workload.keys.exponent and .count; of a balancer forward_time; of a service overhead, "
-    "boot_time and the time of a cpu or wait step; of a cache access_time; of a database round_trip and the time of a "
-    "query; of a queue, stream or mailbox publish_time"
+    "rejection_overhead, boot_time and the time of a cpu or wait step; of a cache access_time; of a rate limiter "
+    "check_time; of a database round_trip and the time of a query; of a queue, stream or mailbox publish_time"
 )
 Found = dict[str, CalibratedValue]
 
@@ -92,7 +89,11 @@ def _of_component(observed: Observed, path: str, part: Component, rest: list[str
             if rest == ["publish_time"]:
                 visits = observed.of(f"{name}.publish")
                 return fit(path, sample_of(path, visits["service_time_s"], how=f"publishings to {name}"))
-        case Cdn() | RateLimiter() | WaitingRoom() | Host() | NodePool():
+        case RateLimiter():
+            if rest == ["check_time"]:
+                visits = observed.of(name)
+                return fit(path, sample_of(path, visits["service_time_s"], how=f"checks of {name}"))
+        case Cdn() | WaitingRoom() | Host() | NodePool():
             pass
         case _:
             assert_never(part)
@@ -114,6 +115,9 @@ def _of_service(observed: Observed, path: str, name: str, rest: list[str]) -> Ca
             if len(turns):
                 return fit(path, sample_of(path, turns["service_time_s"], how=f"stretches of {name}'s event loop"))
             return fit_mean(path, cpu_per_request(observed, path, name, cpu_of_steps_s(observed, name)))
+        case ["rejection_overhead"]:
+            turns = observed.of(f"{name}.event_loop", "rejection")
+            return fit(path, sample_of(path, turns["service_time_s"], how=f"stretches of {name}'s event loop"))
         case ["boot_time"]:
             return fit(path, boot_times(observed, path, name))
         case ["endpoints", endpoint, *_, "time"] if _is_step(observed, path, name, endpoint):
@@ -132,36 +136,11 @@ def boot_times(observed: Observed, path: str, service: str) -> Sample:
 
 
 def _of_database(observed: Observed, path: str, part: Database, rest: list[str], found: Found) -> CalibratedValue:
-    name = path.split(".")[1]
     match rest:
         case ["round_trip"]:
-            return fit(path, _round_trips(observed, path, name, part))
+            return round_trip(observed, path, part)
         case ["queries", query, "time"] if query in part.queries:
-            visits = _answered(observed, name, query)
-            trip = found.get(f"components.{name}.round_trip")
-            trip_s = mean_s(part.round_trip) if trip is None else trip.mean
-            how = f"statements {query} less the round trip of {trip_s * 1e6:.0f} us"
-            return fit(path, sample_of(path, np.asarray(visits["service_time_s"]) - trip_s, how=how))
+            trip = found.get(f"components.{path.split('.')[1]}.round_trip")
+            return query_time(observed, path, part, query, trip)
         case _:
             raise _unknown(path)
-
-
-def _answered(observed: Observed, name: str, query: str) -> pd.DataFrame:
-    visits = observed.of(name, query)
-    return visits[visits["outcome"] == "ok"]
-
-
-def _round_trips(observed: Observed, path: str, name: str, part: Database) -> Sample:
-    """What statements took beyond the demands that they were sent; those that do real work tell nothing of it."""
-    beyond = []
-    for query in part.queries:
-        if f"components.{name}.queries.{query}.time" not in observed.unknown:
-            visits = _answered(observed, name, query)
-            beyond.append(np.asarray(visits["service_time_s"]) - observed.known_s(visits, name, query))
-    if not beyond:
-        raise NotEnoughData(
-            f"{path}: the times of all queries of {name} are to be found too, and what a statement takes does not say "
-            "how much of it was the way; leave round_trip out (it is then part of what the scenario gives), or run a "
-            "query of known time beside them"
-        )
-    return sample_of(path, np.concatenate(beyond), how=f"statements of {name} less their known times")

@@ -28,6 +28,11 @@ class OwnStep:
     spec: CpuStep | WaitStep
     on_miss: bool
 
+    @property
+    def is_real(self) -> bool:
+        """Whether a real backend does there what takes its own time, whatever it was sent."""
+        return getattr(self.spec, "work", None) is not None
+
 
 def own_steps(scenario: Scenario, service: str, endpoint: str) -> tuple[OwnStep, ...]:
     """Return the steps in which a service spends its own time for a visit, in the order in which they are drawn."""

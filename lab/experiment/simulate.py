@@ -20,6 +20,7 @@ from lab.runs.run import Run
 from lab.runs.tables import SAMPLES, TABLES, Tables
 from lab.scenario.arithmetic import Arithmetic, arithmetic
 from lab.scenario.calibration import moved, told_of
+from lab.scenario.extrapolation import extrapolation
 from lab.scenario.recording import recording_of
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
@@ -115,6 +116,7 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
             "replayed_schedule": None if replay is None else replay.schedule_fingerprint(),
             **_recording(scenario),
             **told_of(scenario),
+            **_beyond(scenario),
         },
     )
 
@@ -124,6 +126,13 @@ def _recording(scenario: Scenario) -> dict[str, Any]:
     if not isinstance(scenario.workload, ReplayWorkload):
         return {}
     return {"recording_sha256": recording_of(scenario).sha256}
+
+
+def _beyond(scenario: Scenario) -> dict[str, Any]:
+    """Where the prediction leaves the range that its values were calibrated in."""
+    if scenario.calibration is None:
+        return {}
+    return {"extrapolation": list(extrapolation(scenario, scenario.calibration))}
 
 
 def schedule_of(run: Run) -> Schedule:

@@ -100,6 +100,11 @@ class Calibration(Spec):
                 f"the calibration of {self.scenario!r} ({self.sha256[:12]}) does not fit {scenario.name!r}: {error}"
             ) from error
 
+    @classmethod
+    def load(cls, path: Path | str) -> Calibration:
+        """Return the calibration in a file; see :func:`read_calibration`."""
+        return read_calibration(path)
+
     def save(self, path: Path | str) -> Path:
         """Write it as JSON and return the path.
 

@@ -13,7 +13,7 @@ import lab
 from lab.calibration.censoring import kaplan_meier, mean_s
 from lab.calibration.fit import fit
 from lab.calibration.sample import Sample
-from lab.errors import NotEnoughData, ScenarioError, Unsupported, UsageError
+from lab.errors import ScenarioError, Unsupported, UsageError
 from lab.runs.tables import Tables
 from lab.scenario.calibration import moved
 
@@ -126,17 +126,24 @@ def test_the_round_trip_is_the_rest_of_the_sojourn_time(run: lab.Run, scenario: 
 
 
 def test_what_nothing_tells_of_is_refused(run: lab.Run, scenario: lab.Scenario) -> None:
-    """Paths without records, paths that lead nowhere, and times that cannot be told apart are errors."""
+    """Paths without records, paths that lead nowhere, and no paths at all are errors."""
     with pytest.raises(Unsupported, match="no record tells of it"):
-        lab.calibrate(run, scenario, ["components.api.rejection_overhead"])
+        lab.calibrate(run, scenario, ["components.main.connect_time"])
     with pytest.raises(ScenarioError, match="there is no 'apu'"):
         lab.calibrate(run, scenario, ["components.apu.overhead"])
-    with pytest.raises(UsageError, match="do not tell apart"):
-        lab.calibrate(run, scenario, [f"components.api.endpoints.login.{step}.time" for step in (0, 1)])
-    with pytest.raises(NotEnoughData, match=r"leave round_trip out"):
-        lab.calibrate(
-            run, scenario, [f"components.main.{each}" for each in ("round_trip", "queries.item", "queries.feed")]
-        )
+    with pytest.raises(UsageError, match="no parameters"):
+        lab.calibrate(run, scenario, [])
+
+
+def test_what_cannot_be_told_apart_is_split_by_convention(run: lab.Run, scenario: lab.Scenario) -> None:
+    """Of two steps, and of a way and what is done at its end, only the sum is observed, and kept."""
+    steps = [f"components.api.endpoints.login.{step}.time" for step in (0, 1)]
+    queries = [f"components.main.queries.{query}.time" for query in ("item", "feed")]
+    paths = [*steps, "components.main.round_trip", *queries]
+    found = lab.calibrate(run, scenario, paths).parameters
+    assert sum(found[path].mean for path in steps) == pytest.approx(11e-3, rel=0.05)
+    assert found["components.main.round_trip"].mean + found[queries[0]].mean == pytest.approx(24.9e-3, rel=0.15)
+    assert all("by convention" in found[path].method for path in paths[:3])
 
 
 def test_censored_times_are_counted_and_not_dropped() -> None:
@@ -232,3 +239,17 @@ def test_a_prediction_says_which_calibration_it_used(calibration: lab.Calibratio
     run = lab.simulate(short, replications=2, n_jobs=1, progress=False)
     assert run.provenance["calibration_sha256"] == calibration.sha256
     assert run.scenario["calibration"]["sha256"] == calibration.sha256
+    said = " ".join(run.provenance["extrapolation"])
+    assert said == ""
+
+
+def test_a_prediction_beyond_the_calibrated_range_says_so(calibration: lab.Calibration, scenario: lab.Scenario) -> None:
+    """Higher rates, busier places and endpoints that were never measured."""
+    scenario = calibration.apply(scenario)
+    assert lab.extrapolation(scenario, calibration) == ()
+    wild = scenario.with_({"workload.arrival_rate": "60/s"})
+    rate, busy = lab.extrapolation(wild, calibration)
+    assert "3 times the 20 requests/s" in rate
+    assert "api/event_loop" in busy or "main/connections/api" in busy
+    only = calibration.model_copy(update={"range": calibration.range.model_copy(update={"endpoints": ("read",)})})
+    assert any("not seen: login" in each for each in lab.extrapolation(scenario, only))
