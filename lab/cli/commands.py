@@ -10,6 +10,7 @@ import typer
 
 from lab.cli.importing import import_
 from lab.cli.output import objective_rows, put, put_json, put_table, run_document, run_rows, say
+from lab.cli.validating import validate
 from lab.errors import UsageError
 from lab.runs.run import Run
 from lab.runs.storage import check_replaceable
@@ -166,6 +167,7 @@ def show(scenario: ScenarioFile, as_json: Json = False) -> None:
 
 
 app.command("import")(import_)
+app.command()(validate)
 
 
 @app.command()

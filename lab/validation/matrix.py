@@ -1,0 +1,248 @@
+"""The matrix: each case calibrated, its loads predicted, stored, then measured and judged.
+
+::
+
+    calibrate at low load --> freeze, hash --> predict every load --> store --> measure, in shuffled order --> judge
+         |                                          |                              |
+         `------------------- each stage is kept in the session's folder, so an interrupted matrix goes on ----'
+
+Source: the validation protocol, section 3.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from lab.calibration import Calibration, calibrate, read_calibration
+from lab.errors import MeasurementFailed
+from lab.measurement.measure import measure
+from lab.randomness import Stream
+from lab.runs.run import Run
+from lab.scenario.scenario import Scenario
+from lab.validation.case import Case
+from lab.validation.demands import demands_known
+from lab.validation.environment import environment_of
+from lab.validation.judge import Verdict
+from lab.validation.ledger import CaseRecord, LoadRecord, append, digest
+from lab.validation.observation import Observation, observe
+from lab.validation.predicting import Prediction, predict
+from lab.validation.triangle import error_triangle
+from lab.validation.verdicts import rows_of, verdict_of
+
+FULL_REPEATS, QUICK_REPEATS = 5, 2
+_ROUNDS = 3
+"""How often the repeats that may not judge are measured again before the load is called inconclusive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Where a matrix is kept and how thoroughly it is measured.
+
+    Attributes:
+        folder: of what was done so far: a matrix that was interrupted goes on there.
+        records: folder of the records (``measurements/matrix``).
+        ledger: file of all verdicts; None: nothing is added.
+        quick: fewer loads and repeats.
+        rounds: how often invalid repeats are measured anew.
+    """
+
+    folder: Path
+    records: Path
+    ledger: Path | None
+    quick: bool = False
+    rounds: int = _ROUNDS
+
+    @property
+    def repeats(self) -> int:
+        """Valid repeats that each load needs."""
+        return QUICK_REPEATS if self.quick else FULL_REPEATS
+
+
+def run_matrix(cases: Sequence[Case], session: Session, *, progress: bool = True) -> Iterator[CaseRecord]:
+    """Yield the record of each case as it is finished; what the session's folder holds is not done again.
+
+    Raises:
+        LabError: a scenario is refused, or its calibration cannot be measured.
+    """
+    total_s = sum(_seconds(case, session) for case in cases)
+    silent: dict[str, Any] = {} if progress else {"disable": True}
+    with tqdm(total=round(total_s), desc="validate", unit="s", **silent) as bar:
+        for case in cases:
+            bar.set_postfix_str(case.name)
+            finished = _folder_of(case, session) / "finished.json"
+            if finished.exists():
+                bar.update(round(_seconds(case, session)))
+                yield CaseRecord.load(finished)
+                continue
+            record = _run_case(case, session, bar)
+            record.save(session.records / f"{case.name}.json")
+            if session.ledger is not None:
+                for load in record.loads:
+                    append(session.ledger, record, load)
+            record.save(finished)  # last: only what is in the ledger is finished
+            yield record
+
+
+def _seconds(case: Case, session: Session) -> float:
+    """Return how much schedule time a case takes if every repeat is valid."""
+    base = case.base()
+    calibration_s = base.with_(case.calibration.changes).run.duration
+    loads_s = [base.with_(load.changes).run.duration for load in case.chosen(quick=session.quick).values()]
+    return calibration_s + session.repeats * sum(loads_s)
+
+
+def _run_case(case: Case, session: Session, bar: Any) -> CaseRecord:
+    folder = _folder_of(case, session)
+    base = case.base()
+    calibration = _calibration(case, base, folder)
+    bar.update(round(base.with_(case.calibration.changes).run.duration))
+    calibrated = base.with_calibration(calibration)
+    chosen = case.chosen(quick=session.quick)
+    predictions = {name: predict(case, load, calibrated) for name, load in chosen.items()}
+    stored_at = _now()
+    for name, prediction in predictions.items():
+        (folder / f"predicted {_slug(name)}.json").write_text(json.dumps(prediction.observation.to_dict()))
+    loads: dict[str, LoadRecord] = {}
+    environment: Mapping[str, Any] = {}
+    for name in _shuffled(case.name, list(chosen)):
+        kept = folder / f"measured {_slug(name)}.json"
+        if kept.exists():
+            document = json.loads(kept.read_text())
+            loads[name], environment = LoadRecord.from_dict(document["load"]), document["environment"]
+            bar.update(round(session.repeats * predictions[name].scenario.run.duration))
+            continue
+        measured = _measured(case, predictions[name].scenario, session, bar)
+        environment = environment_of(measured.run) if measured.run else environment
+        loads[name] = _judged(name, predictions[name], measured, calibration, session=session, predicted_at=stored_at)
+        kept.write_text(json.dumps({"load": loads[name].to_dict(), "environment": environment}))
+    return CaseRecord(
+        case=case.name,
+        row=case.row,
+        model=case.model,
+        counterpart=case.counterpart,
+        calibration=calibration.to_document(),
+        environment=environment,
+        measured_on=datetime.now(UTC).date().isoformat(),
+        loads=tuple(loads[name] for name in chosen),
+    )
+
+
+def _folder_of(case: Case, session: Session) -> Path:
+    """Return the case's folder in the session, empty if it held another version of the case."""
+    folder = session.folder / case.name
+    version = digest({"case": case.model_dump(mode="json", exclude={"folder"}), "scenario": case.base().to_document()})
+    mark = folder / "version"
+    if folder.exists() and (not mark.exists() or mark.read_text() != version):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(version)
+    return folder
+
+
+def _calibration(case: Case, base: Scenario, folder: Path) -> Calibration:
+    """Return the case's frozen calibration: of this session if there is one, else measured now."""
+    kept = folder / "calibration.json"
+    if kept.exists():
+        return read_calibration(kept)
+    scenario = base.with_(case.calibration.changes)
+    run = measure(scenario, about_the_host=case.host, progress=False)
+    for _ in range(_ROUNDS - 1):
+        if run.provenance["validity"]["valid"]:
+            break
+        run = measure(scenario, about_the_host=case.host, progress=False)
+    if not run.provenance["validity"]["valid"]:
+        raise MeasurementFailed(
+            f"{case.name}: its calibration may not be used: {'; '.join(run.provenance['validity']['problems'])}; run "
+            "it on a quiet machine"
+        )
+    calibration = calibrate(run, scenario, case.calibration.parameters)
+    calibration.save(kept)
+    return calibration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """What came of measuring one load: the valid repeats, the last Run that holds one, and why others were not."""
+
+    observation: Observation | None
+    run: Run | None
+    invalid: tuple[str, ...]
+    at: str
+
+
+def _measured(case: Case, scenario: Scenario, session: Session, bar: Any) -> _Measured:
+    """Measure a load until enough repeats are valid, or give up after some rounds."""
+    observation: Observation | None = None
+    last: Run | None = None
+    invalid: list[str] = []
+    for number in range(session.rounds):
+        have = observation.repeats if observation else 0
+        try:
+            run = measure(scenario, repeats=session.repeats - have, about_the_host=case.host, progress=False)
+        except MeasurementFailed as error:
+            invalid.append(f"round {number + 1}: {error}")
+            continue
+        problems = run.provenance["validity"]["by_repeat"]
+        valid = [repeat for repeat, found in enumerate(problems) if not found]
+        invalid += [
+            f"round {number + 1}, repeat {repeat}: {'; '.join(found)}" for repeat, found in enumerate(problems) if found
+        ]
+        if valid:
+            seen = observe(run, case.figures, only=valid)
+            observation = seen if observation is None else observation.joined(seen)
+            last = run.only(valid[0])
+        bar.update(round(scenario.run.duration * len(valid)))
+        if observation is not None and observation.repeats >= session.repeats:
+            return _Measured(observation=observation, run=last, invalid=tuple(invalid), at=_now())
+    return _Measured(observation=None, run=last, invalid=tuple(invalid), at=_now())
+
+
+def _judged(  # what a record holds
+    name: str,
+    prediction: Prediction,
+    measured: _Measured,
+    calibration: Calibration,
+    *,
+    session: Session,
+    predicted_at: str,
+) -> LoadRecord:
+    seen = measured.observation
+    rows = tuple(rows_of(prediction.observation, seen, prediction.regime)) if seen else ()
+    return LoadRecord(
+        load=name,
+        quick=session.quick,
+        scenario=prediction.scenario.to_document(),
+        regime=prediction.regime,
+        demands="drawn" if demands_known(prediction.scenario) else "calibrated",
+        predicted_at=predicted_at,
+        predicted=prediction.observation,
+        measured_at=measured.at,
+        measured=seen,
+        invalid=measured.invalid,
+        rows=rows,
+        verdict=verdict_of(rows) if seen else Verdict.INCONCLUSIVE,
+        triangle=error_triangle(prediction.scenario, calibration, measured.run) if seen and measured.run else {},
+        warnings=(),
+    )
+
+
+def _shuffled(case: str, names: list[str]) -> list[str]:
+    """Return the loads in an order that hangs on nothing but the names: no load is always the first."""
+    keys = Stream(seed=0, replication=0, name=f"validation/{case}").uniforms(len(names)).tolist()
+    return [name for _, name in sorted(zip(keys, names, strict=True))]
+
+
+def _slug(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
