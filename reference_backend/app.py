@@ -10,13 +10,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from reference_backend.cache_client import CacheClient
+from reference_backend.cached import Cached
 from reference_backend.calls import Caller, CallFailed
 from reference_backend.deployment import Deployment, Endpoint
+from reference_backend.draws import Draws
 from reference_backend.limit import DISOWN_PATH, HEALTH_PATH, Application, ConcurrencyLimit
 from reference_backend.references import walk
 from reference_backend.spans import SpanWriter
 from reference_backend.steps import BadDemands, Steps, Visit, read_demands
-from reference_backend.stores import CacheClient, DatabaseClient, StoreFailed
+from reference_backend.stores import DatabaseClient, StoreFailed
 from reference_backend.work import PreciseSleep
 
 # With no concurrency limit there is no number of connections to open ahead; this many are, and more when needed.
@@ -29,11 +32,11 @@ def build(
     """Return the ASGI application of one replica of a service."""
     service = deployment.services()[service_name]
     used = [step for endpoint in service.endpoints.values() for _, step in walk(endpoint.steps, "")]
-    wanted = {step.cache for step in used if step.kind == "cached"} | {
+    wanted = {step.cache for step in used if step.kind in ("cached", "invalidate")} | {
         step.database for step in used if step.kind == "query"
     }
     caches = {
-        name: CacheClient(name=name, spec=spec, port=ports[name])
+        name: CacheClient(name=name, spec=spec, port=ports[name], draws=Draws(f"{name} {service_name}/{replica}"))
         for name, spec in deployment.caches().items()
         if name in wanted
     }
@@ -52,7 +55,8 @@ def build(
             await cache.open(min(service.concurrency or _CONNECTIONS_WITHOUT_LIMIT, 64))
         for database in databases.values():
             await database.open()
-        running["steps"] = Steps(sleep=sleep, caches=caches, databases=databases, caller=caller)
+        look_ups = {name: Cached(client=client, sleep=sleep) for name, client in caches.items()}
+        running["steps"] = Steps(sleep=sleep, caches=look_ups, databases=databases, caller=caller)
         # What exists now lives as long as the process: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()

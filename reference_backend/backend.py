@@ -13,6 +13,7 @@ import httpx
 
 from reference_backend import binaries, descriptors, haproxy, ports, postgres, replica_command, valkey
 from reference_backend.binaries import Binary
+from reference_backend.caching import Cache
 from reference_backend.deployment import Database, Deployment
 from reference_backend.events import Events
 from reference_backend.launching import READY_S, Launcher
@@ -71,8 +72,8 @@ class Backend:
         with self._listening() as sockets:
             for name, database in self.deployment.databases().items():
                 self._start_database(name, database, found["postgres"])
-            for name in self.deployment.caches():
-                self._start_cache(name, found["valkey"])
+            for name, cache in self.deployment.caches().items():
+                self._start_cache(name, cache, found["valkey"])
             (self._folder / "deployment.json").write_text(self.deployment.model_dump_json())
             (self._folder / "ports.json").write_text(json.dumps(self.parts.ports))
             self._start_replicas(sockets)
@@ -127,7 +128,7 @@ class Backend:
             for bound in sockets.values():
                 bound.close()
 
-    def _start_cache(self, name: str, binary: Binary) -> None:
+    def _start_cache(self, name: str, spec: Cache, binary: Binary) -> None:
         self._launcher.starting(name)
         folder = self._parts_folder / name
 
@@ -135,7 +136,7 @@ class Backend:
             return valkey.command(part=name, binary=binary, port=port, folder=folder)
 
         def answers(port: int, pid: int) -> bool:
-            self.parts.caches[name] = valkey.CacheControl(part=name, port=port)
+            self.parts.caches[name] = valkey.CacheControl(part=name, port=port, spec=spec)
             return self.parts.caches[name].answers_as(pid)
 
         port, child = self._launcher.start_on_free_port(name, build, answers)

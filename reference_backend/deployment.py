@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reference_backend import references
+from reference_backend.caching import Cache
 from reference_backend.client import Client
 from reference_backend.faults import Fault
 from reference_backend.spec import Index, Name, Seconds, Spec
@@ -36,6 +37,13 @@ class CachedStep(Spec):
     kind: Literal["cached"]
     cache: Name
     miss: tuple[Step, ...] = ()
+
+
+class InvalidateStep(Spec):
+    """A key that is taken out of a cache."""
+
+    kind: Literal["invalidate"]
+    cache: Name
 
 
 class QueryStep(Spec):
@@ -64,7 +72,9 @@ class ParallelStep(Spec):
     branches: Annotated[tuple[tuple[Step, ...], ...], Field(min_length=1, max_length=64)]
 
 
-Step = Annotated[CpuStep | WaitStep | CachedStep | QueryStep | CallStep | ParallelStep, Field(discriminator="kind")]
+Step = Annotated[
+    CpuStep | WaitStep | CachedStep | InvalidateStep | QueryStep | CallStep | ParallelStep, Field(discriminator="kind")
+]
 
 
 class Endpoint(Spec):
@@ -94,15 +104,6 @@ class Service(Spec):
     concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
     backlog: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1)]
-
-
-class Cache(Spec):
-    """A Valkey server of its own."""
-
-    kind: Literal["cache"]
-    capacity_entries: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    ttl_s: Seconds | None = None
-    value_bytes: Annotated[int, Field(ge=1, le=1_048_576)] = 256
 
 
 class Pool(Spec):

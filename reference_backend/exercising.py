@@ -57,19 +57,20 @@ def _unfit(part: str, url: str, answer: str) -> PartFailed:
     )
 
 
-def limit_caches(backend: Backend, watch: Watch) -> None:
-    """Give each cache that has a capacity the memory for it.
+def configure_caches(backend: Backend, watch: Watch) -> None:
+    """Give each cache its eviction and, if it has a capacity, the memory for it.
 
     The replicas' connections, which need memory of the server too, are open by now.
     """
-    for name, spec in backend.deployment.caches().items():
-        if spec.capacity_entries is not None:
-            backend.parts.cache_limits[name] = backend.parts.caches[name].limit_to(spec, watch.check)
+    for name, cache in backend.parts.caches.items():
+        limit = cache.configure(watch.pause)
+        if limit is not None:
+            backend.parts.cache_limits[name] = limit
 
 
-def reset(backend: Backend) -> None:
-    """Empty the caches and remove inserted rows: each repeat starts from the same state."""
+def reset(backend: Backend, watch: Watch) -> None:
+    """Have the caches hold what they begin with, and remove inserted rows: each repeat starts from the same state."""
     for cache in backend.parts.caches.values():
-        cache.empty()
+        cache.reset(watch.check)
     for database in backend.parts.databases.values():
         database.reset()

@@ -50,7 +50,7 @@ def walk(steps: tuple[Step, ...], where: str) -> Iterator[tuple[str, Step]]:
             case "parallel":
                 for number, branch in enumerate(step.branches):
                     yield from walk(branch, f"{here}.branches[{number}]")
-            case "cpu" | "wait" | "query" | "call":
+            case "cpu" | "wait" | "invalidate" | "query" | "call":
                 pass
             case _ as never:
                 assert_never(never)
@@ -73,7 +73,7 @@ def _step(deployment: Deployment, endpoint: Endpoint, step: Step) -> list[str]:
     match step.kind:
         case "cpu" | "wait":
             return _demand(endpoint, step.demand)
-        case "cached":
+        case "cached" | "invalidate":
             known = step.cache in deployment.caches()
             return [] if known else [f"cache {step.cache!r} is not a cache of this deployment"]
         case "query":

@@ -43,7 +43,7 @@ class Repeats:
     def run(self, number: int, folder: Path) -> dict[str, object]:
         """Run one repeat; leave its tables in the folder and return what the manifest says of it."""
         folder.mkdir()
-        exercising.reset(self.backend)
+        exercising.reset(self.backend, self.watch)
         deployment = self.backend.deployment
         log = self.backend.haproxy_log if deployment.load_balancers() else None
         trails = Trails(span_files=self.backend.span_files, haproxy_log=log)
@@ -120,7 +120,7 @@ def _course(drained: Drained, *, ended_s: float, drained_s: float, missed: int) 
         why = "its event loop was too busy to say what it held"
         yield Happening(time_s=drained_s, component=part, kind="silent", detail=why)
     if missed:
-        why = f"the load balancer was too busy {missed} times"
+        why = f"a load balancer or cache did not answer {missed} times"
         yield Happening(time_s=drained_s, component="supervisor", kind="gauges_missed", detail=why)
 
 

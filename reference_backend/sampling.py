@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import redis
 
 from reference_backend import cpu, haproxy
 from reference_backend.backend import Backend
@@ -67,6 +68,7 @@ class Sampler:
             living[pid] = process
             self._account(process, elapsed_s, now_s - zero_s)
         self._processes = living
+        self._sample_caches(now_s - zero_s)
         if self._control is not None:
             self._sample_balancers(self._control, now_s - zero_s)
 
@@ -95,6 +97,14 @@ class Sampler:
         if elapsed_s > 0:
             gauge = "boot_cpu_ratio" if yielded else "cpu_ratio"
             self._add(time_s, process.component, process.replica, gauge, since_s / elapsed_s)
+
+    def _sample_caches(self, time_s: float) -> None:
+        """Take the number of entries of each cache; one that is down, by a fault, has none to tell of."""
+        for name, cache in self._backend.parts.caches.items():
+            try:
+                self._add(time_s, name, 0, "entries", cache.entries())
+            except redis.RedisError:
+                self.missed += 1
 
     def _sample_balancers(self, control: Path, time_s: float) -> None:
         """Take HAProxy's gauges; a sample that it is too busy to answer for is counted as missed, and no more."""

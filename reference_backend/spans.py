@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 Outcome = Literal["ok", "rejected", "error", "timeout", "in_flight"]
+CacheOperation = Literal["get", "set", "delete", "check", "lock", "unlock"]
 # A span as it is written: component, replica, operation, arrival, admitted, departure, waiting time, service time,
 # outcome, hit.
 Row = tuple[str, int, str, float, float | None, float | None, float | None, float | None, Outcome, bool | None]
@@ -36,7 +37,7 @@ class Trace:
     def add_cache(
         self,
         component: str,
-        operation: Literal["get", "set"],
+        operation: CacheOperation,
         *,
         since_s: float,
         outcome: Outcome,
@@ -45,6 +46,13 @@ class Trace:
         """Record one exchange with a cache: nothing is waited for before it is sent."""
         now = time.monotonic()
         self.rows.append((component, 0, operation, since_s, since_s, now, 0.0, now - since_s, outcome, hit))
+
+    def add_waiting(
+        self, component: str, operation: Literal["flight", "poll"], *, since_s: float, outcome: Outcome
+    ) -> None:
+        """Record a wait of this replica for what another request does for a cache."""
+        now = time.monotonic()
+        self.rows.append((component, self.replica, operation, since_s, now, now, now - since_s, 0.0, outcome, None))
 
     def add_query(
         self, component: str, operation: str, *, since_s: float, connected_s: float | None, outcome: Outcome

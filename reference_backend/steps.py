@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
+from reference_backend.cached import Cached
 from reference_backend.calls import Caller
 from reference_backend.deployment import Step
 from reference_backend.spans import Trace
-from reference_backend.stores import CacheClient, DatabaseClient
+from reference_backend.stores import DatabaseClient
 from reference_backend.work import PreciseSleep, burn
 
 _DAY_S = 86_400.0
@@ -61,7 +63,7 @@ class Steps:
         self,
         *,
         sleep: PreciseSleep,
-        caches: Mapping[str, CacheClient],
+        caches: Mapping[str, Cached],
         databases: Mapping[str, DatabaseClient],
         caller: Caller,
     ) -> None:
@@ -74,7 +76,7 @@ class Steps:
         """Run steps one after another.
 
         Raises:
-            StoreFailed: a cache or database failed (or the pool's timeout passed).
+            StoreFailed: a database failed (or the pool's timeout passed).
             CallFailed: another service did not answer with success.
         """
         for step in steps:
@@ -88,10 +90,9 @@ class Steps:
                     await self._sleep.sleep(visit.demands_s[step.demand])
                     visit.trace.worked(since_s)
                 case "cached":
-                    cache = self._caches[step.cache]
-                    if not await cache.get(visit.key, visit.trace):
-                        await self.run(step.miss, visit)
-                        await cache.put(visit.key, visit.trace)
+                    await self._caches[step.cache].run(visit.key, visit.trace, partial(self.run, step.miss, visit))
+                case "invalidate":
+                    await self._caches[step.cache].invalidate(visit.key, visit.trace)
                 case "query":
                     await self._databases[step.database].run(
                         step.query, visit.key, visit.demands_s[step.demand], visit.trace

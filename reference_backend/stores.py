@@ -1,19 +1,17 @@
-"""A replica's connections to the caches and databases: opened at start, then reused."""
+"""A replica's connections to the databases: opened at start, then reused."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from sqlalchemy import TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from reference_backend import tables
-from reference_backend.deployment import Cache, Database
+from reference_backend.deployment import Database
 from reference_backend.ports import LOOPBACK
 from reference_backend.spans import Trace
 
@@ -22,51 +20,7 @@ _DATABASE_ERRORS = (SQLAlchemyError, OSError)
 
 
 class StoreFailed(Exception):
-    """A cache or database did not do what it was asked; the request answers 500."""
-
-
-class CacheClient:
-    """One cache, as a replica uses it."""
-
-    def __init__(self, *, name: str, spec: Cache, port: int) -> None:
-        self._name = name
-        self._ttl_ms = None if spec.ttl_s is None else max(1, round(spec.ttl_s * 1000))
-        self._value = b"v" * spec.value_bytes
-        self._redis = Redis(
-            host=LOOPBACK, port=port, max_connections=100_000, socket_timeout=None, socket_connect_timeout=5.0
-        )
-
-    async def open(self, connections: int) -> None:
-        """Open connections ahead, so that no request pays for one and the server's memory is settled."""
-        pool = self._redis.connection_pool
-        opened = [await pool.get_connection() for _ in range(connections)]  # type: ignore[no-untyped-call]  # redis-py's own
-        for connection in opened:
-            await pool.release(connection)
-
-    async def get(self, key: int, trace: Trace) -> bool:
-        """Look a key up; return whether it was there."""
-        since_s = time.monotonic()
-        try:
-            value = await self._redis.get(f"item:{key}")
-        except (RedisError, OSError) as error:
-            trace.add_cache(self._name, "get", since_s=since_s, outcome="error", hit=None)
-            raise StoreFailed(str(error)) from error
-        trace.add_cache(self._name, "get", since_s=since_s, outcome="ok", hit=value is not None)
-        return value is not None
-
-    async def put(self, key: int, trace: Trace) -> None:
-        """Store a key's value for the cache's time to live."""
-        since_s = time.monotonic()
-        try:
-            await self._redis.set(f"item:{key}", self._value, px=self._ttl_ms)
-        except (RedisError, OSError) as error:
-            trace.add_cache(self._name, "set", since_s=since_s, outcome="error", hit=None)
-            raise StoreFailed(str(error)) from error
-        trace.add_cache(self._name, "set", since_s=since_s, outcome="ok", hit=None)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
+    """A database did not do what it was asked; the request answers 500."""
 
 
 class DatabaseClient:

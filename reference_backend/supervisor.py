@@ -106,8 +106,8 @@ def _work(options: Options, folder: Path, watch: Watch, events: Events) -> None:
     try:
         backend.start()
         exercising.warm_up(backend, watch)
-        exercising.limit_caches(backend, watch)
-        exercising.reset(backend)
+        exercising.configure_caches(backend, watch)
+        exercising.reset(backend, watch)
         if schedule is None:
             _serve(backend, watch, events)
             return

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from lab.errors import Unsupported
 from lab.quantities import Spec, default_of
+from lab.scenario import stampede
 from lab.scenario.cache import Cache
 from lab.scenario.client import (
     CircuitBreaker,
@@ -23,7 +24,7 @@ from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.retry_budget import RetryBudget
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import Service
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, WaitStep
+from lab.scenario.steps import CachedStep, CallStep, CpuStep, InvalidateStep, ParallelStep, QueryStep, WaitStep
 from lab.scenario.workload import OpenWorkload, ReplayWorkload
 
 # The keys that the reference backend and its load generator obey. Every other key must be left at its default.
@@ -46,13 +47,18 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
         "forward_time",
     ),
     Service: ("kind", "replicas", "concurrency", "backlog", "overhead"),
-    Cache: ("kind", "capacity", "eviction", "ttl", "entry_size", "access_time"),
+    Cache: ("kind", "capacity", "eviction", "samples", "ttl", "ttl_jitter", "entry_size", "warm", "access_time"),
+    stampede.NoProtection: ("kind",),
+    stampede.SingleFlight: ("kind",),
+    stampede.Lock: ("kind", "poll", "lock_timeout"),
+    stampede.EarlyRefresh: ("kind", "beta"),
     Database: ("kind", "round_trip"),
     Pool: ("size", "overflow", "timeout"),
     QuerySpec: ("time", "statement"),
     CpuStep: ("kind", "time"),
     WaitStep: ("kind", "time"),
     CachedStep: ("kind", "cache"),
+    InvalidateStep: ("kind", "cache"),
     QueryStep: ("kind", "database", "query"),
     CallStep: ("kind", "target", "endpoint"),
     ParallelStep: ("kind",),

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from lab.errors import Unsupported
+from lab.measurement.caches import cache_document
 from lab.measurement.faults import fault_document
 from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
 from lab.measurement.render_client import client_section, coins
@@ -64,12 +65,7 @@ def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
                 "endpoints": {endpoint: _endpoint(scenario, name, endpoint) for endpoint in spec.endpoints},
             }
         case Cache():
-            return {
-                "kind": "cache",
-                "capacity_entries": spec.capacity,
-                "ttl_s": spec.ttl,
-                "value_bytes": int(spec.entry_size),
-            }
+            return cache_document(spec, f"components.{name}")
         case Database():
             pool = spec.pool
             return {
@@ -120,7 +116,7 @@ def _step(scenario: Scenario, bound: BoundStep) -> dict[str, Any]:
                 "demands": endpoint_demands(scenario, spec.target, spec.endpoint),
             }
         case InvalidateStep():
-            raise AssertionError("refuse_unmeasurable has refused it")
+            return {"kind": "invalidate", "cache": spec.cache}
         case ParallelStep():
             branches = [[_step(scenario, each) for each in branch] for branch in bound.nested]
             return {"kind": "parallel", "branches": branches}
