@@ -45,7 +45,7 @@ class CacheClient:
         worked, value = await self._asked("get", self._redis.get(entry_name(key)), trace)
         if not worked:
             return False
-        hit = value is not None and not self._due(value)
+        hit = value is not None and not self.due(value)
         trace.add_cache(self.name, "get", since_s=since_s, outcome="ok", hit=hit)
         return hit
 
@@ -63,7 +63,7 @@ class CacheClient:
             recomputed_s: how long the work for it took, in seconds.
         """
         life = life_ms(self.spec, self._draws.uniform())
-        expiry_s = math.inf if life is None else time.monotonic() + life / 1000
+        expiry_s = math.inf if life is None else self.now_s() + life / 1000
         value = self._values.made(expiry_s=expiry_s, recomputed_s=recomputed_s)
         await self._told("set", self._redis.set(entry_name(key), value, px=life), trace)
 
@@ -85,13 +85,18 @@ class CacheClient:
         """Close the connections."""
         await self._redis.aclose()
 
-    def _due(self, value: bytes) -> bool:
-        """Return whether this look-up should recompute an entry that is there."""
+    @staticmethod
+    def now_s() -> float:
+        """Return the clock that expiries are counted on: it is the same for all processes of this machine."""
+        return time.monotonic()
+
+    def due(self, value: bytes) -> bool:
+        """Return whether this look-up should recompute an entry that is there; a matter of chance."""
         protection = self.spec.stampede_protection
         if not isinstance(protection, EarlyRefresh):
             return False
         expiry_s, recomputed_s = self._values.read(value)
-        return time.monotonic() - recomputed_s * protection.beta * math.log(self._draws.uniform()) >= expiry_s
+        return self.now_s() - recomputed_s * protection.beta * math.log(self._draws.uniform()) >= expiry_s
 
     async def _told(self, operation: CacheOperation, answer: Awaitable[Any], trace: Trace) -> tuple[bool, Any]:
         """Do as :meth:`_asked` does, and record an exchange that worked too."""

@@ -52,6 +52,7 @@ class Aggregates:
                 return float(self._within(replication, component, quantity, window)[:, 2].sum())
 
             looked_up, admitted, served = (sum_of(each) for each in ("looked_up", "admitted", "served"))
+            yield "visits_per_s", component, sum_of("visits") / window.length_s
             if looked_up:
                 yield *share_of_hits(component), sum_of("hits") / looked_up
             if read := sum_of("read"):

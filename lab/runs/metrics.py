@@ -35,6 +35,7 @@ UNITS = {
     "rejected_ratio": "",
     "attempts_mean": "",
     "in_flight": "",
+    "visits_per_s": "1/s",
     "hit_ratio": "",
     "full_answer_ratio": "",
     "stale_ratio": "",
@@ -65,7 +66,8 @@ def metrics_frame(*, requests: pd.DataFrame, visits: pd.DataFrame | Aggregates, 
         (not ok / finished), timeout_ratio, rejected_ratio, attempts_mean (per finished request), in_flight
         (count).
     Per component:
-        hit_ratio (visits that looked a key up; of a platform for functions: that found a warm process),
+        visits_per_s (of the requests that were meant to start in the window: queries of a database, fetches from an
+        origin), hit_ratio (visits that looked a key up; of a platform for functions: that found a warm process),
         full_answer_ratio (of a service: its parallel steps that do not simply wait for all), invocations
         (of a serverless service: requests that were given a process), stale_ratio (reads of a database with replicas,
         answers from a cdn that may serve stale ones),
@@ -140,6 +142,7 @@ def _all_components(requests: pd.DataFrame, visits: pd.DataFrame, window: Window
     visits = visits[_NEEDED]
     for component in (str(name) for name in components.cat.categories):
         own = np.asarray(components == component)
+        yield "visits_per_s", component, float((own & counts).sum() / window.length_s)
         yield from _of_visits(visits[own & counts], component)
         yield from _numbers_present(visits[own], component, window)
 
