@@ -13,13 +13,14 @@ from fastapi.responses import JSONResponse
 from reference_backend.cache_client import CacheClient
 from reference_backend.cached import Cached
 from reference_backend.calls import Caller, CallFailed
+from reference_backend.databases import DatabaseClient
 from reference_backend.deployment import Deployment, Endpoint
 from reference_backend.draws import Draws
 from reference_backend.limit import DISOWN_PATH, HEALTH_PATH, Application, ConcurrencyLimit
 from reference_backend.references import walk
 from reference_backend.spans import SpanWriter
 from reference_backend.steps import BadDemands, Steps, Visit, read_demands
-from reference_backend.stores import DatabaseClient, StoreFailed
+from reference_backend.stores import StoreFailed
 from reference_backend.work import PreciseSleep
 
 # With no concurrency limit there is no number of connections to open ahead; this many are, and more when needed.
@@ -41,7 +42,7 @@ def build(
         if name in wanted
     }
     databases = {
-        name: DatabaseClient(name=name, spec=spec, port=ports[name])
+        name: DatabaseClient(name=name, spec=spec, ports=ports)
         for name, spec in deployment.databases().items()
         if name in wanted
     }

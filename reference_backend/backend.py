@@ -11,17 +11,18 @@ from pathlib import Path
 
 import httpx
 
-from reference_backend import binaries, descriptors, haproxy, ports, postgres, replica_command, valkey
+from reference_backend import binaries, database_servers, descriptors, haproxy, ports, postgres, replica_command, valkey
 from reference_backend.binaries import Binary
 from reference_backend.caching import Cache
-from reference_backend.deployment import Database, Deployment
+from reference_backend.database_servers import DatabaseServers
+from reference_backend.deployment import Deployment
 from reference_backend.events import Events
 from reference_backend.launching import READY_S, Launcher
 from reference_backend.limit import HEALTH_PATH
 from reference_backend.parts import Parts
 from reference_backend.ports import LOOPBACK
 from reference_backend.processes import Child, Command, stop
-from reference_backend.references import walk
+from reference_backend.tables import replica_names
 from reference_backend.watch import Watch
 
 
@@ -70,8 +71,8 @@ class Backend:
         self._parts_folder.mkdir()
         self._parts_folder.chmod(0o755)  # PostgreSQL's own user passes through here on the way to its data
         with self._listening() as sockets:
-            for name, database in self.deployment.databases().items():
-                self._start_database(name, database, found["postgres"])
+            for name in self.deployment.databases():
+                self._databases(found["postgres"]).start(name)
             for name, cache in self.deployment.caches().items():
                 self._start_cache(name, cache, found["valkey"])
             (self._folder / "deployment.json").write_text(self.deployment.model_dump_json())
@@ -88,11 +89,17 @@ class Backend:
             control.close()
         killed = stop(self._launcher.everything())
         self.parts.running.clear()
-        for name in self.deployment.databases():
-            segment = postgres.shared_memory_segment(self._parts_folder / name / "data")
-            if segment is not None:
-                postgres.remove_segment(segment)
+        for name, database in self.deployment.databases().items():
+            for server in (name, *replica_names(name, database)):
+                segment = postgres.shared_memory_segment(self._parts_folder / server / "data")
+                if segment is not None:
+                    postgres.remove_segment(segment)
         return killed
+
+    def reset_databases(self) -> None:
+        """Bring the databases back to how they were at the start."""
+        for name, spec in self.deployment.databases().items():
+            database_servers.reset(self.parts, self._watch, name, spec)
 
     def _binaries(self) -> dict[str, Binary]:
         """Find every server that the deployment needs, before anything is started."""
@@ -143,29 +150,15 @@ class Backend:
         self.parts.ports[name] = port
         self._launcher.ready(name, child, port, binary)
 
-    def _start_database(self, name: str, spec: Database, binary: Binary) -> None:
-        self._launcher.starting(name)
-        folder = self._parts_folder / name
-        user = postgres.user_to_run_as()
-        server = postgres.reachable(binary, user, self._parts_folder)
-        folder.mkdir()
-        folder.chmod(0o755)
-        self._launcher.run_to_end(postgres.initialisation(part=name, postgres=server, user=user, folder=folder))
-        connections = connections_to(self.deployment, name)
-
-        def build(port: int) -> Command:
-            return postgres.command(
-                part=name, postgres=server, user=user, folder=folder, port=port, connections=connections
-            )
-
-        def answers(port: int, pid: int) -> bool:
-            self.parts.databases[name] = postgres.DatabaseControl(port=port)
-            return self.parts.databases[name].answers_from(folder / "data")
-
-        port, child = self._launcher.start_on_free_port(name, build, answers)
-        self.parts.ports[name] = port
-        self.parts.databases[name].fill(spec.rows)
-        self._launcher.ready(name, child, port, binary)
+    def _databases(self, binary: Binary) -> DatabaseServers:
+        return DatabaseServers(
+            deployment=self.deployment,
+            binary=binary,
+            folder=self._parts_folder,
+            launcher=self._launcher,
+            parts=self.parts,
+            watch=self._watch,
+        )
 
     def _start_replicas(self, sockets: dict[str, socket.socket]) -> None:
         for name, service in self.deployment.services().items():
@@ -229,14 +222,3 @@ class Backend:
             return answer.is_success and (pid is None or answer.json()["pid"] == pid)
 
         self._watch.until(answers, part=child.part, what=f"a good answer of {part}", within_s=READY_S)
-
-
-def connections_to(deployment: Deployment, database: str) -> int:
-    """Return how many connections all pools together may open to a database."""
-    pool = deployment.databases()[database].pool
-    users = 0
-    for service in deployment.services().values():
-        steps = (step for endpoint in service.endpoints.values() for _, step in walk(endpoint.steps, ""))
-        if any(step.kind == "query" and step.database == database for step in steps):
-            users += service.replicas
-    return users * (pool.size + pool.overflow)

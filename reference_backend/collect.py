@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from reference_backend import haproxy
 from reference_backend.clock import Clock
 from reference_backend.problems import PartFailed
+from reference_backend.staleness import server_spans
 
 SPANS = pa.schema(
     [
@@ -29,6 +30,7 @@ SPANS = pa.schema(
         ("service_time_s", pa.float64()),
         ("outcome", pa.string()),
         ("hit", pa.bool_()),
+        ("stale", pa.bool_()),
         ("abandoned", pa.bool_()),
     ]
 )
@@ -51,7 +53,7 @@ def replica_spans(text: str, clock: Clock) -> list[Span]:
     """
     spans = []
     for line in text.splitlines():
-        request, attempt, rows = json.loads(line)
+        request, attempt, rows, *_ = json.loads(line)
         if request < 0 or not clock.is_of_this_repeat(rows[0][_ARRIVAL] - clock.zero_s):
             continue
         for (
@@ -207,7 +209,9 @@ class Trails:
         Raises:
             PartFailed: there is not a single span.
         """
-        spans = [span for path in self._span_files() for span in replica_spans(self._rest(path), clock)]
+        texts = [self._rest(path) for path in self._span_files()]
+        spans = [span for text in texts for span in replica_spans(text, clock)]
+        spans += server_spans(texts, clock)  # of all replicas together: one reads what another has written
         if self._haproxy_log is not None:
             spans += balancer_spans(self._rest(self._haproxy_log), clock)
         attempts = pq.read_table(folder / "attempts.parquet").to_pylist()

@@ -47,12 +47,30 @@ class InvalidateStep(Spec):
 
 
 class QueryStep(Spec):
-    """One round trip to a database on a pooled connection."""
+    """A round trip to a database on a pooled connection, or several one after the other, each on a connection anew.
+
+    Each use runs a demand of its own, the first ``demand`` and the others those after it. Inside a transaction of the
+    same database they run on its connection.
+    """
 
     kind: Literal["query"]
     database: Name
     query: Name
     demand: Index
+    repeat: Annotated[int, Field(ge=1, le=500)] = 1
+
+
+class TransactionStep(Spec):
+    """Steps that hold one connection of a database, between BEGIN and COMMIT; rolled back if one of them fails.
+
+    After a conflict with another transaction (SQLSTATE 40001) it is done again, as often as there are ``backoffs_s``,
+    after so many seconds each, in which it holds no connection.
+    """
+
+    kind: Literal["transaction"]
+    database: Name
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+    backoffs_s: Annotated[tuple[Annotated[float, Field(ge=0, le=60)], ...], Field(max_length=100)] = ()
 
 
 class CallStep(Spec):
@@ -73,7 +91,8 @@ class ParallelStep(Spec):
 
 
 Step = Annotated[
-    CpuStep | WaitStep | CachedStep | InvalidateStep | QueryStep | CallStep | ParallelStep, Field(discriminator="kind")
+    CpuStep | WaitStep | CachedStep | InvalidateStep | QueryStep | TransactionStep | CallStep | ParallelStep,
+    Field(discriminator="kind"),
 ]
 
 
@@ -114,18 +133,41 @@ class Pool(Spec):
     timeout_s: Seconds = 30.0
 
 
-class Query(Spec):
-    """A statement that really runs: ``select`` reads a row by primary key, ``insert`` writes one."""
+FeedStatement = Literal["feed_page", "feed_page_unindexed", "feed_ids", "feed_author"]
+LedgerStatement = Literal["ledger_balance", "ledger_debit", "ledger_credit", "ledger_book"]
 
-    statement: Literal["select", "insert"]
+
+class Query(Spec):
+    """A statement that really runs.
+
+    By its ``statement`` it reads the row of the request's key, inserts one, updates it, or reads and locks it; it lasts
+    as long as the demand says (``pg_sleep``). A ``real`` one is what an application would send, of that kind, and
+    lasts as long as it does.
+    """
+
+    statement: Literal["select", "insert", "update", "select_for_update"]
+    real: FeedStatement | LedgerStatement | None = None
 
 
 class Database(Spec):
-    """A PostgreSQL server of its own, with a table of ``rows`` rows."""
+    """A PostgreSQL server of its own, with tables of ``rows`` rows (and ``posts`` posts, where the feed is read).
+
+    ``replicas`` are streaming replicas of it, hot standbys that apply what was committed ``replication_lag_s`` later
+    (``recovery_min_apply_delay``). Selects go where ``read_policy`` says: to the primary, to one of the replicas, or to
+    any of them all, at random; everything else goes to the primary. Each process has a pool for each server. With
+    ``synchronous_replicas`` a commit is answered when so many of them have applied it.
+    """
 
     kind: Literal["database"]
     pool: Pool
     rows: Annotated[int, Field(ge=1, le=5_000_000)] = 10_000
+    posts: Annotated[int, Field(ge=100, le=5_000_000)] = 50_000
+    isolation: Literal["read_committed", "repeatable_read", "serializable"] = "read_committed"
+    lock_timeout_s: Seconds | None = None
+    replicas: Annotated[int, Field(ge=0, le=8)] = 0
+    replication_lag_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    read_policy: Literal["primary", "replicas", "any"] = "primary"
+    synchronous_replicas: Annotated[int, Field(ge=0, le=8)] = 0
     queries: Annotated[dict[Name, Query], Field(min_length=1)]
 
 

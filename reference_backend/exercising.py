@@ -69,8 +69,7 @@ def configure_caches(backend: Backend, watch: Watch) -> None:
 
 
 def reset(backend: Backend, watch: Watch) -> None:
-    """Have the caches hold what they begin with, and remove inserted rows: each repeat starts from the same state."""
+    """Have caches and databases hold what they begin with: each repeat starts from the same state."""
     for cache in backend.parts.caches.values():
         cache.reset(watch.check)
-    for database in backend.parts.databases.values():
-        database.reset()
+    backend.reset_databases()

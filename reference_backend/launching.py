@@ -59,7 +59,12 @@ class Launcher:
             raise _did_not_start(child)
 
     def start_on_free_port(
-        self, component: str, build: Callable[[int], Command], answers: Callable[[int, int], bool]
+        self,
+        component: str,
+        build: Callable[[int], Command],
+        answers: Callable[[int, int], bool],
+        *,
+        replica: int = 0,
     ) -> tuple[int, Child]:
         """Start a server that cannot inherit a socket, on another port if the first was taken in the meantime.
 
@@ -67,6 +72,7 @@ class Launcher:
             component: the part's name.
             build: gives the command for a port.
             answers: whether the server on this port is ready and is this process.
+            replica: its number, where it is one of several.
         """
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             port = ports.free_port()
@@ -77,7 +83,7 @@ class Launcher:
             while child.is_alive():
                 if answers(port, child.pid):
                     self._unadopted.remove(child)
-                    self._adopt(component, 0, child)
+                    self._adopt(component, replica, child)
                     return port, child
                 if time.monotonic() > deadline:
                     raise _did_not_start(child)

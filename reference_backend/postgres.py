@@ -7,12 +7,15 @@ import ctypes
 import os
 import shutil
 import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from reference_backend import tables
 from reference_backend.binaries import Binary
+from reference_backend.deployment import Database
 from reference_backend.ports import LOOPBACK
 from reference_backend.problems import BadInput
 from reference_backend.processes import Command, Ending
@@ -110,23 +113,68 @@ def initialisation(*, part: str, postgres: Path, user: int | None, folder: Path)
     )
 
 
-def command(*, part: str, postgres: Path, user: int | None, folder: Path, port: int, connections: int) -> Command:
-    """Return how to start the server of an initialised cluster, for so many connections."""
-    settings = {**SETTINGS, "max_connections": str(connections + 10)}
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+def copying(*, part: str, postgres: Path, user: int | None, folder: Path, primary_port: int) -> Command:
+    """Return how to make a replica's cluster in ``folder``: a copy of the primary as it is, and where to follow it."""
+    data = folder / "data"
+    data.mkdir(mode=0o700, parents=True)
+    if user is not None:
+        os.chown(data, user, user)
+    arguments: list[str | Path] = [
+        postgres.parent / "pg_basebackup", "-D", data, "-h", LOOPBACK, "-p", str(primary_port), "-U", tables.USER,
+        "--no-password", "--wal-method=stream", "--checkpoint=fast", "--no-sync", "--write-recovery-conf",
+    ]  # fmt: skip
     return Command(
         part=part,
-        arguments=[postgres, "-D", folder / "data", "-p", str(port), *options],
-        log=folder / "log",
+        arguments=arguments,
+        log=folder / "basebackup.log",
         user=user,
-        ending=ENDING,
         environment=library_path(folder.parent),
         folder=folder,
     )
 
 
+def replication_settings(spec: Database) -> dict[str, str]:
+    """Return the settings that a database with replicas needs beside the usual ones."""
+    if not spec.replicas:
+        return {}
+    settings = {
+        # An asynchronous commit is sent to the replicas only when the log is flushed, up to 0.6 s later.
+        "synchronous_commit": "remote_apply" if spec.synchronous_replicas else "local",
+        # What a replica's readers still see must not be pruned, or it would hold up what it applies.
+        "hot_standby_feedback": "on",
+        "recovery_min_apply_delay": f"{round(spec.replication_lag_s * 1000)}ms",  # obeyed by the replicas alone
+    }
+    if spec.synchronous_replicas:
+        settings["synchronous_standby_names"] = f"ANY {spec.synchronous_replicas} (*)"
+    return settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server of a cluster that is there: which binary, whose, and with what settings beside the usual ones."""
+
+    part: str
+    postgres: Path
+    user: int | None
+    folder: Path
+    settings: Mapping[str, str]
+
+    def command(self, port: int) -> Command:
+        """Return how to start it."""
+        options = [word for name, value in {**SETTINGS, **self.settings}.items() for word in ("-c", f"{name}={value}")]
+        return Command(
+            part=self.part,
+            arguments=[self.postgres, "-D", self.folder / "data", "-p", str(port), *options],
+            log=self.folder / "log",
+            user=self.user,
+            ending=ENDING,
+            environment=library_path(self.folder.parent),
+            folder=self.folder,
+        )
+
+
 class DatabaseControl:
-    """The supervisor's own way to a database. A connection for each act: none stays open during a run."""
+    """The supervisor's own way to a database server. A connection for each act: none stays open during a run."""
 
     def __init__(self, *, port: int) -> None:
         self._port = port
@@ -138,22 +186,26 @@ class DatabaseControl:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False  # not up yet: the caller asks again until its deadline
 
-    def fill(self, rows: int) -> None:
-        """Make the tables, with so many rows."""
+    def execute(self, statements: Sequence[str]) -> None:
+        """Run statements one after the other, each of which commits by itself."""
 
         async def act() -> None:
             connection = await self._connect()
-            await connection.execute(tables.CREATE)
-            await connection.execute(tables.FILL, rows)
-            await connection.execute("VACUUM ANALYZE items")
-            await connection.execute("CHECKPOINT")
-            await connection.close()
+            try:
+                for statement in statements:
+                    await connection.execute(statement)
+            finally:
+                await connection.close()
 
         asyncio.run(act())
 
-    def reset(self) -> None:
-        """Remove the rows that requests have inserted."""
-        self._ask(tables.RESET)
+    def log_position(self) -> str:
+        """Return how far the primary has written its log."""
+        return str(self._ask("SELECT pg_current_wal_lsn()::text"))
+
+    def has_applied(self, position: str) -> bool:
+        """Return whether a replica has applied the primary's log up to a position."""
+        return bool(self._ask(f"SELECT pg_last_wal_replay_lsn() >= '{position}'::pg_lsn"))
 
     def _ask(self, statement: str) -> object:
         async def act() -> object:
@@ -174,6 +226,7 @@ class DatabaseControl:
             timeout=2.0,
             command_timeout=60.0,
             ssl=False,
+            server_settings={"synchronous_commit": "local"},  # there may be no replica yet to wait for
         )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
+from reference_backend.tables import REAL
+
 if TYPE_CHECKING:
-    from reference_backend.deployment import CallStep, Deployment, Endpoint, Step
+    from reference_backend.deployment import CallStep, Deployment, Endpoint, Step, TransactionStep
 
 # Words that stand for processes in the traces, and could be mistaken for a part.
 RESERVED = frozenset({"generator", "supervisor", "haproxy"})
@@ -16,6 +18,7 @@ def problems_of(deployment: Deployment) -> list[str]:
     """Return one sentence for each thing that is wrong with the names and indices of a deployment."""
     problems = [f"parts.{name}: the name is reserved, choose another" for name in deployment.parts if name in RESERVED]
     problems += _entrance(deployment, "entry", deployment.entry)
+    problems += _database_problems(deployment)
     for name, balancer in deployment.load_balancers().items():
         if balancer.targets not in deployment.services():
             problems.append(f"parts.{name}.targets: {balancer.targets!r} is not a service of this deployment")
@@ -47,6 +50,8 @@ def walk(steps: tuple[Step, ...], where: str) -> Iterator[tuple[str, Step]]:
         match step.kind:
             case "cached":
                 yield from walk(step.miss, f"{here}.miss")
+            case "transaction":
+                yield from walk(step.steps, f"{here}.steps")
             case "parallel":
                 for number, branch in enumerate(step.branches):
                     yield from walk(branch, f"{here}.branches[{number}]")
@@ -82,13 +87,45 @@ def _step(deployment: Deployment, endpoint: Endpoint, step: Step) -> list[str]:
                 return [f"database {step.database!r} is not a database of this deployment"]
             if step.query not in database.queries:
                 return [f"query {step.query!r} is not a query of database {step.database!r}"]
-            return _demand(endpoint, step.demand)
+            return _demand(endpoint, step.demand + step.repeat - 1)
+        case "transaction":
+            return _transaction(deployment, step)
         case "call":
             return _entrance(deployment, "target", step.target) or _call(deployment, endpoint, step)
         case "parallel":
             return []
         case _ as never:
             assert_never(never)
+
+
+def _transaction(deployment: Deployment, step: TransactionStep) -> list[str]:
+    """Return what one connection cannot do of what a transaction holds."""
+    database = deployment.databases().get(step.database)
+    if database is None:
+        return [f"database {step.database!r} is not a database of this deployment"]
+    if database.replicas:
+        return [f"database {step.database!r} has replicas, and its statements are told apart one by one"]
+    inside = [each for _, each in walk(step.steps, "")]
+    if any(each.kind == "transaction" and each.database == step.database for each in inside):
+        return [f"it holds another transaction of {step.database!r}, and a connection can be in one at a time"]
+    if not any(each.kind == "query" and each.database == step.database for each in inside):
+        return [f"it has no query of {step.database!r}, so it would hold a connection for nothing"]
+    return []
+
+
+def _database_problems(deployment: Deployment) -> list[str]:
+    """Return what is wrong with the databases by themselves: another kind of statement, replicas that lack."""
+    problems = []
+    for name, database in deployment.databases().items():
+        for query, shape in database.queries.items():
+            if shape.real is not None and REAL[shape.real].kind != shape.statement:
+                kind = REAL[shape.real].kind
+                problems.append(f"parts.{name}.queries.{query}: {shape.real} is of kind {kind}, not {shape.statement}")
+        if database.synchronous_replicas > database.replicas:
+            problems.append(f"parts.{name}.synchronous_replicas: there are only {database.replicas} replicas")
+        if database.read_policy != "primary" and not database.replicas:
+            problems.append(f"parts.{name}.read_policy: there are no replicas to read from")
+    return problems
 
 
 def _demand(endpoint: Endpoint, index: int) -> list[str]:

@@ -13,12 +13,18 @@ CacheOperation = Literal["get", "set", "delete", "check", "lock", "unlock"]
 # A span as it is written: component, replica, operation, arrival, admitted, departure, waiting time, service time,
 # outcome, hit.
 Row = tuple[str, int, str, float, float | None, float | None, float | None, float | None, Outcome, bool | None]
+# What a statement found or left in a database with replicas: the database, the query, the key, when it was sent, when
+# answered, how many changes of the key it found (None: it made one), and the number of its server.
+Version = tuple[str, str, int, float, float, int | None, int]
 
 
 class Trace:
     """The spans of one request at one replica, while it is there."""
 
-    __slots__ = ("admitted_s", "arrival_s", "attempt", "operation", "own_time_s", "replica", "request", "rows")
+    __slots__ = (
+        *("admitted_s", "arrival_s", "attempt", "operation", "own_time_s", "replica", "request", "rows"),
+        "versions",
+    )
 
     def __init__(self, *, request: int, attempt: int, operation: str, arrival_s: float, replica: int) -> None:
         self.request = request
@@ -29,6 +35,7 @@ class Trace:
         self.admitted_s: float | None = None
         self.own_time_s = 0.0
         self.rows: list[Row] = []
+        self.versions: list[Version] = []
 
     def worked(self, since_s: float) -> None:
         """Count the time since then as the service's own work."""
@@ -70,6 +77,12 @@ class Trace:
                 (component, self.replica, operation, since_s, connected_s, now, wait, now - connected_s, outcome, None)
             )
 
+    def add_statement(self, component: str, operation: str, *, since_s: float, outcome: Outcome) -> None:
+        """Record one statement of a transaction, way there and back included, so that its own time is not known."""
+        now = time.monotonic()
+        row: Row = (f"{component}.server", 0, operation, since_s, since_s, now, 0.0, None, outcome, None)
+        self.rows.append(row)
+
 
 class SpanWriter:
     """Appends finished requests to a file of this replica."""
@@ -87,5 +100,6 @@ class SpanWriter:
             self._component, self.replica, trace.operation, trace.arrival_s, trace.admitted_s,
             departure_s, waited, own, outcome, None,
         )  # fmt: skip
-        line = json.dumps([trace.request, trace.attempt, [mine, *trace.rows]], separators=(",", ":")) + "\n"
+        said = [trace.request, trace.attempt, [mine, *trace.rows], *([trace.versions] if trace.versions else [])]
+        line = json.dumps(said, separators=(",", ":")) + "\n"
         os.write(self._fd, line.encode())

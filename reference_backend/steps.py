@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import assert_never
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from reference_backend.cached import Cached
 from reference_backend.calls import Caller
-from reference_backend.deployment import Step
+from reference_backend.databases import Asked, Conflict, DatabaseClient
+from reference_backend.deployment import QueryStep, Step, TransactionStep
 from reference_backend.spans import Trace
-from reference_backend.stores import DatabaseClient
 from reference_backend.work import PreciseSleep, burn
 
 _DAY_S = 86_400.0
@@ -26,6 +28,7 @@ class Visit:
     key: int
     demands_s: Sequence[float]
     trace: Trace
+    held: Mapping[str, AsyncConnection] = field(default_factory=dict)  # by database, that of the transaction around
 
 
 class BadDemands(ValueError):
@@ -94,9 +97,9 @@ class Steps:
                 case "invalidate":
                     await self._caches[step.cache].invalidate(visit.key, visit.trace)
                 case "query":
-                    await self._databases[step.database].run(
-                        step.query, visit.key, visit.demands_s[step.demand], visit.trace
-                    )
+                    await self._query(step, visit)
+                case "transaction":
+                    await self._transaction(step, visit)
                 case "call":
                     handed_on = visit.demands_s[step.demands_from : step.demands_from + step.demands]
                     await self._caller.call(
@@ -106,6 +109,29 @@ class Steps:
                     await self._branches(step.branches, visit)
                 case _ as never:
                     assert_never(never)
+
+    async def _query(self, step: QueryStep, visit: Visit) -> None:
+        """Run a query as often as it is repeated."""
+        database, held = self._databases[step.database], visit.held.get(step.database)
+        for use in range(step.repeat):
+            asked = Asked(query=step.query, key=visit.key, demand_s=visit.demands_s[step.demand + use], use=use)
+            await (database.run(asked, visit.trace) if held is None else database.run_on(held, asked, visit.trace))
+
+    async def _transaction(self, step: TransactionStep, visit: Visit) -> None:
+        """Run steps in a transaction, again after each conflict for which a retry is left."""
+        database = self._databases[step.database]
+        for backoff_s in (*step.backoffs_s, None):
+            try:
+                async with database.transaction(visit.trace) as connection:
+                    await self.run(step.steps, replace(visit, held={**visit.held, step.database: connection}))
+            except Conflict:
+                if backoff_s is None:
+                    raise
+            else:
+                return
+            since_s = time.monotonic()
+            await self._sleep.sleep(backoff_s)
+            visit.trace.worked(since_s)
 
     async def _branches(self, branches: Sequence[Sequence[Step]], visit: Visit) -> None:
         """Run branches at once; when all have ended, a failed one fails the whole."""

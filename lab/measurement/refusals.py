@@ -24,7 +24,16 @@ from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.retry_budget import RetryBudget
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import Service
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, InvalidateStep, ParallelStep, QueryStep, WaitStep
+from lab.scenario.steps import (
+    CachedStep,
+    CallStep,
+    CpuStep,
+    InvalidateStep,
+    ParallelStep,
+    QueryStep,
+    TransactionStep,
+    WaitStep,
+)
 from lab.scenario.workload import OpenWorkload, ReplayWorkload
 
 # The keys that the reference backend and its load generator obey. Every other key must be left at its default.
@@ -52,21 +61,27 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     stampede.SingleFlight: ("kind",),
     stampede.Lock: ("kind", "poll", "lock_timeout"),
     stampede.EarlyRefresh: ("kind", "beta"),
-    Database: ("kind", "round_trip"),
-    Pool: ("size", "overflow", "timeout"),
-    QuerySpec: ("time", "statement"),
+    Database: (
+        *("kind", "round_trip", "connect_time", "cores", "rows", "isolation", "lock_timeout"),
+        *("replicas", "replication_lag", "read_policy", "synchronous_replicas"),
+    ),
+    Pool: ("size", "overflow", "timeout", "prefill"),
+    QuerySpec: ("time", "plan", "statement", "measured_as"),
     CpuStep: ("kind", "time"),
     WaitStep: ("kind", "time"),
     CachedStep: ("kind", "cache"),
     InvalidateStep: ("kind", "cache"),
-    QueryStep: ("kind", "database", "query"),
+    QueryStep: ("kind", "database", "query", "repeat"),
+    TransactionStep: ("kind", "database", "retries"),
     CallStep: ("kind", "target", "endpoint"),
     ParallelStep: ("kind",),
     FlushFault: ("kind", "at", "component"),
 }
 
 # Of some keys that it obeys, the only values that it knows.
-_KNOWN: dict[tuple[type[Spec], str], tuple[str, ...]] = {(QuerySpec, "statement"): ("select", "insert")}
+_KNOWN: dict[tuple[type[Spec], str], tuple[str, ...]] = {
+    (Database, "read_policy"): ("primary", "replicas", "any"),
+}
 
 
 def refuse_unmeasurable(scenario: Scenario) -> None:
@@ -76,15 +91,16 @@ def refuse_unmeasurable(scenario: Scenario) -> None:
         Unsupported: with the path in the scenario and what to do.
     """
     for path, what in _unmeasurable(scenario, ""):
-        raise _refusal(path, what)
+        raise refusal(path, what)
 
 
 def no_counterpart(where: str, kind: str) -> Unsupported:
     """Return the error for a kind that the reference backend does not have."""
-    return _refusal(where, f"is of kind {kind!r}")
+    return refusal(where, f"is of kind {kind!r}")
 
 
-def _refusal(path: str, what: str) -> Unsupported:
+def refusal(path: str, what: str) -> Unsupported:
+    """Return the error for what is at a key path of the scenario; ``what`` goes on from there."""
     return Unsupported(
         f"{path}: {what}, which the lab can predict but the reference backend cannot do yet, so there is nothing to "
         "measure; leave it out of a scenario that is measured"

@@ -8,21 +8,29 @@ import pyarrow as pa
 
 from lab.errors import Unsupported
 from lab.measurement.caches import cache_document
+from lab.measurement.databases import database_part, transaction_backoffs_s
 from lab.measurement.faults import fault_document
 from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
 from lab.measurement.render_client import client_section, coins
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Component, Database, LoadBalancer, Service
 from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
-from lab.scenario.mix import key_count
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
-from lab.scenario.steps import CachedStep, CallStep, CpuStep, InvalidateStep, ParallelStep, QueryStep, WaitStep
+from lab.scenario.steps import (
+    CachedStep,
+    CallStep,
+    CpuStep,
+    InvalidateStep,
+    ParallelStep,
+    QueryStep,
+    TransactionStep,
+    WaitStep,
+)
 from lab.simulation.client import retry_delays_s
 from lab.simulation.request import Request
 from lab.simulation.variate import Variate
 
-_FEWEST_ROWS = 1000
 _FINEST_TIMEOUT_S = 1e-3
 
 
@@ -67,13 +75,7 @@ def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
         case Cache():
             return cache_document(spec, f"components.{name}")
         case Database():
-            pool = spec.pool
-            return {
-                "kind": "database",
-                "pool": {"size": pool.size, "overflow": pool.overflow, "timeout_s": pool.timeout},
-                "rows": max(_FEWEST_ROWS, key_count(scenario)),
-                "queries": {query: {"statement": each.statement} for query, each in spec.queries.items()},
-            }
+            return database_part(scenario, name, spec)
         case _:
             raise no_counterpart(f"components.{name}", spec.kind)
 
@@ -91,7 +93,7 @@ def _writes(scenario: Scenario, steps: tuple[BoundStep, ...]) -> bool:
     for step in steps:
         if isinstance(step.spec, QueryStep):
             database = scenario.components[step.spec.database]
-            if isinstance(database, Database) and database.queries[step.spec.query].statement == "insert":
+            if isinstance(database, Database) and database.queries[step.spec.query].writes:
                 return True
         if any(_writes(scenario, nested) for nested in step.nested):
             return True
@@ -106,7 +108,15 @@ def _step(scenario: Scenario, bound: BoundStep) -> dict[str, Any]:
         case CachedStep():
             return {"kind": "cached", "cache": spec.cache, "miss": [_step(scenario, each) for each in bound.nested[0]]}
         case QueryStep():
-            return {"kind": "query", "database": spec.database, "query": spec.query, "demand": bound.offset}
+            asked = {"kind": "query", "database": spec.database, "query": spec.query, "demand": bound.offset}
+            return asked if spec.repeat == 1 else asked | {"repeat": spec.repeat}
+        case TransactionStep():
+            return {
+                "kind": "transaction",
+                "database": spec.database,
+                "steps": [_step(scenario, each) for each in bound.nested[0]],
+                "backoffs_s": transaction_backoffs_s(spec),
+            }
         case CallStep():
             return {
                 "kind": "call",

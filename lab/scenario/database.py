@@ -38,6 +38,18 @@ class Pool(Spec):
     )
 
 
+Counterpart = Literal[
+    "feed_page",
+    "feed_page_unindexed",
+    "feed_ids",
+    "feed_author",
+    "ledger_balance",
+    "ledger_debit",
+    "ledger_credit",
+    "ledger_book",
+]
+
+
 def _query_from_time(value: object) -> object:
     if isinstance(value, str) or (isinstance(value, dict) and "time" not in value and "kind" in value):
         return {"time": value}
@@ -55,6 +67,12 @@ class QuerySpec(Spec):
         default="select",
         description="What is asked: a row, a new row, a change of the row of the request's key, or that row for a "
         "change to come. The last two lock the row until their transaction ends.",
+    )
+
+    measured_as: Counterpart | None = Field(
+        default=None,
+        description="In a measurement: which real statement of the reference backend is run, whose time is what it is, "
+        "so that ``time`` here is what a calibration says. None: a statement that sleeps for the drawn time.",
     )
 
     @property

@@ -81,7 +81,7 @@ def _plain(value: Any, text: Any, defaults: bool) -> Any:
             return text["mean"]
         case ConstantRate():
             return text["rate"]
-        case QuerySpec(statement="select", plan=None):
+        case QuerySpec(statement="select", plan=None, measured_as=None):
             return _plain(value.time, text["time"], defaults)
         case Calibration():
             return text  # every default written out, as it was hashed

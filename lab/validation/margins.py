@@ -44,6 +44,7 @@ _ABSOLUTE = {
     "error_ratio": (0.005, 0.01, 0.03),
     "rejected_ratio": (0.005, 0.01, 0.03),
     "hit_ratio": (0.01, 0.01, 0.02),
+    "stale_ratio": (0.01, 0.01, 0.02),  # a share of all reads, as hits are: the same margin
 }
 
 

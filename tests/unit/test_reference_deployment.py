@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reference_backend.backend import connections_to
+from reference_backend.database_servers import connections_to
 from reference_backend.deployment import Deployment
 from reference_backend.problems import BadInput
 from reference_backend.reading import read_deployment, schema
