@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -16,7 +17,7 @@ from reference_backend.calls import Caller, CallFailed
 from reference_backend.databases import DatabaseClient
 from reference_backend.deployment import Deployment, Endpoint
 from reference_backend.draws import Draws
-from reference_backend.limit import DISOWN_PATH, HEALTH_PATH, Application, ConcurrencyLimit
+from reference_backend.limit import DISOWN_PATH, HEALTH_PATH, SLOW_DOWN_PATH, Application, ConcurrencyLimit
 from reference_backend.references import walk
 from reference_backend.spans import SpanWriter
 from reference_backend.steps import BadDemands, Steps, Visit, read_demands
@@ -82,6 +83,11 @@ def build(
     @application.post(DISOWN_PATH)
     async def disown(before_s: float) -> JSONResponse:
         return JSONResponse({"disowned": limit.disown(before_s)})
+
+    @application.post(SLOW_DOWN_PATH)
+    async def slow_down(steps: Literal["cpu", "wait"], factor: float) -> JSONResponse:
+        running["steps"].slow_down(steps, factor)
+        return JSONResponse({steps: factor})
 
     return limit
 

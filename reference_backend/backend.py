@@ -22,6 +22,7 @@ from reference_backend.limit import HEALTH_PATH
 from reference_backend.parts import Parts
 from reference_backend.ports import LOOPBACK
 from reference_backend.processes import Child, Command, stop
+from reference_backend.replicas import Replicas
 from reference_backend.tables import replica_names
 from reference_backend.watch import Watch
 
@@ -37,6 +38,7 @@ class Backend:
         self._watch = watch
         self._entry_port = entry_port
         self._launcher = Launcher(parts=self.parts, watch=watch, events=events)
+        self.replicas = Replicas(deployment=deployment, folder=folder, parts=self.parts, launcher=self._launcher)
 
     @property
     def entry_url(self) -> str:
@@ -52,6 +54,11 @@ class Backend:
     def haproxy_log(self) -> Path:
         """Return the file with a line for each request through HAProxy."""
         return self._folder / "haproxy-requests.log"
+
+    @property
+    def haproxy_notices(self) -> Path:
+        """Return the file with a line for each thing that happened to a server of HAProxy's, with its time."""
+        return self._folder / "haproxy-notices.log"
 
     def span_files(self) -> list[Path]:
         """Return the files that parts write their spans to, those of the past included."""
@@ -87,6 +94,7 @@ class Backend:
         self._watch.children.clear()
         for control in self.parts.caches.values():
             control.close()
+        self.replicas.close()
         killed = stop(self._launcher.everything())
         self.parts.running.clear()
         for name, database in self.deployment.databases().items():
@@ -174,7 +182,10 @@ class Backend:
         balancers = list(self.deployment.load_balancers())
         for name in balancers:
             self._launcher.starting(name)
-        log_fd = os.open(self.haproxy_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        log_fd, notice_fd = (
+            os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            for path in (self.haproxy_log, self.haproxy_notices)
+        )
         fds = {name: sockets[name].fileno() for name in balancers}
         text = haproxy.render(
             self.deployment,
@@ -182,6 +193,7 @@ class Backend:
                 fd_of=fds,
                 replica_ports=self.parts.replica_ports,
                 log_fd=log_fd,
+                notice_fd=notice_fd,
                 control=self.control,
                 connections=connections,
             ),
@@ -193,12 +205,13 @@ class Backend:
             part=component,
             arguments=[binary.path, "-db", "-f", configuration],
             log=self._folder / "haproxy.log",
-            inherit=(*fds.values(), log_fd),
+            inherit=(*fds.values(), log_fd, notice_fd),
         )
         try:
             self._launcher.start(component, 0, command)
         finally:
             os.close(log_fd)
+            os.close(notice_fd)
 
     def _wait_until_ready(self, found: dict[str, Binary]) -> None:
         """Wait for real answers: from each replica by itself, then through each load balancer."""

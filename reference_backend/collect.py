@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reference_backend import haproxy
+from reference_backend.aftermath import Aftermath
 from reference_backend.clock import Clock
 from reference_backend.problems import PartFailed
 from reference_backend.staleness import server_spans
@@ -108,9 +109,11 @@ def balancer_spans(text: str, clock: Clock) -> list[Span]:
         arrival_s = int(entry["start_us"]) / 1e6 - clock.wall_ahead_s - clock.zero_s
         if not clock.is_of_this_repeat(arrival_s):
             continue  # it was left over from a repeat before
-        waited_ms = int(entry["Tw"])
+        # While a server refuses the connection, the request waits just as it does in the queue.
+        queued_ms, connecting_ms = int(entry["Tw"]), int(entry["Tc"])
+        waited_ms = queued_ms + connecting_ms
         replica = haproxy.replica_of(entry["server"])
-        admitted = waited_ms >= 0 and replica is not None
+        admitted = queued_ms >= 0 and connecting_ms >= 0 and replica is not None
         spans.append(
             {
                 "request": int(entry["request"]),
@@ -198,13 +201,14 @@ class Trails:
         for path in (*self._span_files(), *([self._haproxy_log] if self._haproxy_log else [])):
             self._rest(path)
 
-    def collect(self, folder: Path, clock: Clock, entry: str | None) -> int:
+    def collect(self, folder: Path, clock: Clock, entry: str | None, aftermath: Aftermath) -> int:
         """Write ``spans.parquet`` of what was written since; return the number of spans.
 
         Args:
             folder: where ``requests.parquet`` and ``attempts.parquet`` lie.
             clock: the clock of this repeat.
             entry: the load balancer through which the requests entered, if they did.
+            aftermath: of faults, which the parts could not know of when they wrote their spans.
 
         Raises:
             PartFailed: there is not a single span.
@@ -215,9 +219,10 @@ class Trails:
         if self._haproxy_log is not None:
             spans += balancer_spans(self._rest(self._haproxy_log), clock)
         attempts = pq.read_table(folder / "attempts.parquet").to_pylist()
+        requests = pq.read_table(folder / "requests.parquet", columns=["request", "endpoint"]).to_pylist()
+        endpoint_of = {row["request"]: row["endpoint"] for row in requests}
         if entry is not None:
-            requests = pq.read_table(folder / "requests.parquet", columns=["request", "endpoint"]).to_pylist()
-            add_unfinished(spans, attempts, entry, {row["request"]: row["endpoint"] for row in requests})
+            add_unfinished(spans, attempts, entry, endpoint_of)
         if not spans:
             raise PartFailed(
                 "collector",
@@ -225,6 +230,7 @@ class Trails:
                 why="without them nothing is known of what happened inside the backend",
                 do="look whether the requests reached it: attempts.parquet says how they ended",
             )
+        aftermath.revise(spans, attempts, endpoint_of)
         mark_abandoned(spans, attempts)
         spans.sort(key=lambda span: (span["arrival_s"], span["request"], span["attempt"], span["component"]))
         pq.write_table(pa.Table.from_pylist(spans, schema=SPANS), folder / "spans.parquet")

@@ -14,6 +14,7 @@ from reference_backend import references
 from reference_backend.caching import Cache
 from reference_backend.client import Client
 from reference_backend.faults import Fault
+from reference_backend.load_balancer import LoadBalancer
 from reference_backend.spec import Index, Name, Seconds, Spec
 
 
@@ -104,17 +105,6 @@ class Endpoint(Spec):
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
 
 
-class LoadBalancer(Spec):
-    """A frontend and a backend of HAProxy."""
-
-    kind: Literal["load_balancer"]
-    algorithm: Literal["roundrobin", "leastconn", "random"]
-    targets: Name
-    max_connections_per_server: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    queue_timeout_s: Seconds = 1.0
-    server_timeout_s: Seconds | None = 30.0
-
-
 class Service(Spec):
     """Replicas of a FastAPI application, a uvicorn process each."""
 
@@ -122,6 +112,7 @@ class Service(Spec):
     replicas: Annotated[int, Field(ge=1, le=64)] = 1
     concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
     backlog: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    boot_times_s: Annotated[tuple[Annotated[float, Field(ge=0, le=3600)], ...], Field(max_length=10_000)] = ()
     endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1)]
 
 

@@ -20,20 +20,29 @@ def warm_up(backend: Backend, watch: Watch) -> None:
     Raises:
         PartFailed: one of them was not answered with success.
     """
-    with httpx.Client(trust_env=False, timeout=10.0) as client:
-        for service_name, service in backend.deployment.services().items():
-            for replica, port in backend.parts.replica_ports[service_name].items():
-                for endpoint, spec in service.endpoints.items():
-                    _exercise(
-                        client,
-                        watch,
-                        f"{service_name}/{replica}",
-                        f"http://{LOOPBACK}:{port}/{endpoint}",
-                        spec.method,
-                    )
-        entry = backend.deployment.service_behind(backend.deployment.entry)
+    for service_name in backend.deployment.services():
+        for replica in backend.parts.replica_ports[service_name]:
+            warm_up_replica(backend, watch, service_name, replica)
+    entry = backend.deployment.service_behind(backend.deployment.entry)
+    with _client() as client:
         for endpoint, spec in entry.endpoints.items():
             _exercise(client, watch, backend.deployment.entry, f"{backend.entry_url}/{endpoint}", spec.method)
+
+
+def warm_up_replica(backend: Backend, watch: Watch, service: str, replica: int) -> None:
+    """Send one replica some requests of each endpoint.
+
+    Raises:
+        PartFailed: one of them was not answered with success.
+    """
+    url = f"http://{LOOPBACK}:{backend.parts.replica_ports[service][replica]}"
+    with _client() as client:
+        for endpoint, spec in backend.deployment.services()[service].endpoints.items():
+            _exercise(client, watch, f"{service}/{replica}", f"{url}/{endpoint}", spec.method)
+
+
+def _client() -> httpx.Client:
+    return httpx.Client(trust_env=False, timeout=10.0)
 
 
 def _exercise(client: httpx.Client, watch: Watch, part: str, url: str, method: str) -> None:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from reference_backend.spec import Name, Spec
+from reference_backend.spec import Index, Name, Seconds, Spec
 
 
 class _Fault(Spec):
     at_s: Annotated[float, Field(ge=0, le=86_400)]
     component: Name
+
+
+class OfReplicas(_Fault):
+    """A fault of some replicas of a service: one by its number, or so many of those ready for longest; else all."""
+
+    replicas: Annotated[int, Field(ge=1, le=64)] | None = None
+    replica: Index | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.replicas is not None and self.replica is not None:
+            raise ValueError("replicas says how many and replica says which one; give one of them")
+        return self
 
 
 class FlushFault(_Fault):
@@ -20,4 +33,27 @@ class FlushFault(_Fault):
     kind: Literal["flush"]
 
 
-Fault = FlushFault
+class CrashFault(OfReplicas):
+    """Replicas are killed: SIGKILL. They are started again at their addresses after ``restart_after_s``, if at all."""
+
+    kind: Literal["crash"]
+    restart_after_s: Annotated[float, Field(ge=0, le=86_400)] | None = None
+
+
+class HangFault(OfReplicas):
+    """Replicas stand still: SIGSTOP, and after ``duration_s`` SIGCONT."""
+
+    kind: Literal["hang"]
+    duration_s: Seconds
+
+
+class SlowDownFault(OfReplicas):
+    """The demands of the ``cpu`` or ``wait`` steps that begin meanwhile take ``factor`` times as long."""
+
+    kind: Literal["slow_down"]
+    factor: Annotated[float, Field(gt=1, le=1000)]
+    steps: Literal["cpu", "wait"] = "cpu"
+    duration_s: Seconds
+
+
+Fault = Annotated[FlushFault | CrashFault | HangFault | SlowDownFault, Field(discriminator="kind")]

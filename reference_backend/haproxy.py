@@ -8,9 +8,9 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import assert_never
 
-from reference_backend.deployment import Deployment, LoadBalancer
+from reference_backend import balancing
+from reference_backend.deployment import Deployment
 from reference_backend.limit import HEALTH_PATH
 from reference_backend.ports import LOOPBACK
 
@@ -32,14 +32,13 @@ LOG_FIELDS = (
 _LOG_FORMAT = (
     "%f %[capture.req.hdr(0)] %[capture.req.hdr(1)] %[capture.req.uri] %[var(txn.start)] %Tw %Tc %Tr %Ta %ST %tsc %s"
 )
-# HAProxy counts milliseconds in 31 bits, so no timeout is longer than 24 days; left out, it would warn.
-_LONGEST = "24d"
 
 _GLOBAL = """\
 global
     nbthread 1
     maxconn {connections}
     log fd@{log_fd} format raw local0
+    log fd@{notice_fd} format iso local0 notice
     stats socket {socket} mode 600 level admin
     stats timeout 1h
 
@@ -47,12 +46,9 @@ defaults
     mode http
     log global
     maxconn {connections}
-    retries 3
-    timeout connect 1s
     timeout client 1h
     timeout http-request 10s
     timeout http-keep-alive 1h
-    timeout check 5s
 """
 
 _FRONTEND = """\
@@ -71,9 +67,7 @@ frontend {name}
 _BACKEND = """\
 
 backend {name}
-    balance {balance}
-    timeout queue {queue_ms}ms
-    timeout server {server_timeout}
+    {options}
     option httpchk
     http-check send meth GET uri {health} hdr Host replica
     default-server {settings}
@@ -82,56 +76,42 @@ backend {name}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frontends:
-    """What a configuration needs beyond the deployment: sockets, replica ports, where to log, how many fit."""
+    """What a configuration needs beyond the deployment: sockets, replica ports, where to log, how many fit.
+
+    Attributes:
+        log_fd: for a line each request.
+        notice_fd: for what happens to servers, with its time.
+    """
 
     fd_of: Mapping[str, int]
     replica_ports: Mapping[str, Mapping[int, int]]
     log_fd: int
+    notice_fd: int
     control: Path
     connections: int
 
 
 def render(deployment: Deployment, frontends: Frontends) -> str:
-    """Return HAProxy's configuration for every load balancer of a deployment.
-
-    ``option abortonclose`` is left off, as it is by default: a request whose client went away is still served. A weight
-    of 256 gives ``random`` its finest ring.
-    """
-    text = _GLOBAL.format(log_fd=frontends.log_fd, socket=frontends.control, connections=frontends.connections)
+    """Return HAProxy's configuration for every load balancer of a deployment."""
+    text = _GLOBAL.format(
+        log_fd=frontends.log_fd,
+        notice_fd=frontends.notice_fd,
+        socket=frontends.control,
+        connections=frontends.connections,
+    )
+    faulty = bool(deployment.faults)
     for name, balancer in deployment.load_balancers().items():
         text += _FRONTEND.format(name=name, fd=frontends.fd_of[name], log_format=_LOG_FORMAT)
-        server_s = balancer.server_timeout_s
         text += _BACKEND.format(
             name=name,
-            balance=_balance(balancer),
-            queue_ms=round(balancer.queue_timeout_s * 1000),
-            server_timeout=_LONGEST if server_s is None else f"{round(server_s * 1000)}ms",
+            options="\n    ".join(balancing.options(balancer, faulty=faulty)),
             health=HEALTH_PATH,
-            settings=server_settings(balancer),
+            settings=balancing.server_settings(balancer, faulty=faulty),
         )
         for replica, port in frontends.replica_ports[balancer.targets].items():
-            text += f"    server {server_name(replica)} {LOOPBACK}:{port}\n"
+            weight = balancing.own_weight(balancer, replica)
+            text += f"    server {server_name(replica)} {LOOPBACK}:{port}{weight}\n"
     return text
-
-
-def server_settings(balancer: LoadBalancer) -> str:
-    """Return what is said of each server, those included that are added while HAProxy runs."""
-    limit = balancer.max_connections_per_server
-    maxconn = "" if limit is None else f" maxconn {limit}"
-    return f"check inter 2s weight {256 if balancer.algorithm == 'random' else 1}{maxconn}"
-
-
-def _balance(balancer: LoadBalancer) -> str:
-    """Return HAProxy's word for an algorithm."""
-    match balancer.algorithm:
-        case "roundrobin":
-            return "roundrobin"
-        case "leastconn":
-            return "leastconn"
-        case "random":
-            return "random(2)"
-        case _ as never:
-            assert_never(never)
 
 
 def server_name(replica: int) -> str:
@@ -164,6 +144,16 @@ def ask(control: Path, command: str, *, timeout_s: float = 1.0) -> str:
     return b"".join(parts).decode()
 
 
+def all_fully_up(control: Path) -> bool:
+    """Return whether every server is held for up, and none is on its way down; False too if HAProxy does not answer."""
+    try:
+        table = csv.DictReader(io.StringIO(ask(control, "show stat").removeprefix("# ")))
+    except OSError:
+        return False
+    servers = (row for row in table if replica_of(row["svname"]) is not None)
+    return all(row["status"] in ("UP", "no check") for row in servers)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
     """One number of ``show stat``: a server's, or (with no replica) the whole backend's."""
@@ -184,7 +174,7 @@ def gauges(control: Path) -> list[Gauge]:
         replica = replica_of(row["svname"])
         for column in ("scur", "qcur"):
             found.append(Gauge(load_balancer=row["pxname"], replica=replica, name=column, value=float(row[column])))
-        # Only what its checks say counts: a server that is drained, or in maintenance, was meant to be.
+        # Only what its checks say counts: a server that is drained, in maintenance or never checked was meant to be.
         up = float(not row["status"].startswith("DOWN"))
         found.append(Gauge(load_balancer=row["pxname"], replica=replica, name="up", value=up))
     return found

@@ -1,24 +1,21 @@
-"""Faults of a repeat: they happen at their times, and are told as events of the simulator's names."""
+"""Faults of a repeat: they happen at their times, are told as events of the simulator's names, and are mended."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from functools import partial
+from typing import assert_never
 
+from reference_backend import exercising, haproxy
 from reference_backend.agenda import Agenda
 from reference_backend.backend import Backend
-from reference_backend.faults import FlushFault
+from reference_backend.clock import Clock
+from reference_backend.faults import Fault, FlushFault
+from reference_backend.happenings import Happening, Happenings
+from reference_backend.launching import READY_S
+from reference_backend.strikes import Strikes
+from reference_backend.watch import Watch
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
-    """Something that happened to a part of the backend, and when (time since the schedule's zero)."""
-
-    time_s: float
-    component: str
-    kind: str
-    detail: str = ""
+_IN_ROTATION_S = 30.0
 
 
 class Injection:
@@ -26,16 +23,60 @@ class Injection:
 
     def __init__(self, *, backend: Backend, agenda: Agenda) -> None:
         self._backend = backend
-        self._agenda = agenda
-        self.happenings: list[Happening] = []
+        self._notices_from = len(self._notices())
+        self.happenings = Happenings(agenda=agenda)
+        self.strikes = Strikes(replicas=backend.replicas, agenda=agenda, happenings=self.happenings)
         for fault in backend.deployment.faults:
-            agenda.at(fault.at_s, partial(self._flush, fault))
+            agenda.at(fault.at_s, partial(self._happen, fault))
 
-    def note(self, component: str, kind: str, **detail: object) -> None:
-        """Note that something has just happened, with its inputs as the simulator writes them."""
-        text = json.dumps(detail, sort_keys=True, separators=(",", ":"))
-        self.happenings.append(Happening(time_s=self._agenda.time_s, component=component, kind=kind, detail=text))
+    def happened(self, clock: Clock) -> list[Happening]:
+        """Return the faults that happened, and what the load balancers noticed of them."""
+        text = self._notices()[self._notices_from :]
+        return [*self.happenings.all, *self.strikes.aftermath.notices(text, clock)]
+
+    def _notices(self) -> str:
+        return self._backend.haproxy_notices.read_text() if self._backend.deployment.load_balancers() else ""
+
+    def _happen(self, fault: Fault) -> None:
+        match fault.kind:
+            case "flush":
+                self._flush(fault)
+            case "crash":
+                self.strikes.crash(fault)
+            case "hang":
+                self.strikes.hang(fault)
+            case "slow_down":
+                self.strikes.slow_down(fault)
+            case _:
+                assert_never(fault.kind)
 
     def _flush(self, fault: FlushFault) -> None:
         self._backend.parts.caches[fault.component].empty()
-        self.note(fault.component, "flush")
+        self.happenings.note(fault.component, "flush")
+
+    def end(self) -> None:
+        """End the faults that last until now: the last request has been answered."""
+        self.strikes.end()
+
+    def make_whole(self, watch: Watch) -> None:
+        """Bring everything that was struck back to how it was at the start, for the next repeat.
+
+        Raises:
+            PartFailed: something did not come back.
+        """
+        replicas = self._backend.replicas
+        for service, number in self.strikes.make_whole():
+            watch.until(
+                partial(replicas.is_ready, service, number),
+                part=f"{service}/{number}",
+                what="its good answer",
+                within_s=READY_S,
+            )
+            exercising.warm_up_replica(self._backend, watch, service, number)
+        if self._backend.deployment.faults and self._backend.deployment.load_balancers():
+            watch.until(
+                lambda: haproxy.all_fully_up(self._backend.control),
+                part="haproxy",
+                what="that every server is held for up again",
+                within_s=_IN_ROTATION_S,
+            )

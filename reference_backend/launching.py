@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 
@@ -16,6 +18,7 @@ from reference_backend.processes import Child, Command, spawn
 from reference_backend.watch import Watch
 
 READY_S = 30.0
+_GONE_S = 10.0
 _PORT_ATTEMPTS = 5
 
 
@@ -48,6 +51,15 @@ class Launcher:
         self._watch.children.remove(child)
         child.process.send_signal(child.ending.ask)
         self._unadopted = [*(each for each in self._unadopted if each.is_alive()), child]
+
+    def kill(self, child: Child) -> None:
+        """End a process by SIGKILL, as planned: when this returns it is gone."""
+        self._parts.running[:] = [running for running in self._parts.running if running.child is not child]
+        self._watch.children.remove(child)
+        self._unadopted.append(child)  # until it has ended, it is not forgotten
+        os.killpg(child.pid, signal.SIGKILL)
+        child.process.wait(_GONE_S)
+        self._unadopted.remove(child)
 
     def run_to_end(self, command: Command) -> None:
         """Run a program that prepares something, and expect it to succeed."""

@@ -32,7 +32,8 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 # What the backend itself asks of a replica. No endpoint can have such a path: its name begins with a letter.
 HEALTH_PATH = "/-/health"
 DISOWN_PATH = "/-/control/disown"
-_OWN_PATHS = frozenset({HEALTH_PATH, DISOWN_PATH})
+SLOW_DOWN_PATH = "/-/control/slow-down"
+_OWN_PATHS = frozenset({HEALTH_PATH, DISOWN_PATH, SLOW_DOWN_PATH})
 
 
 class ConcurrencyLimit:

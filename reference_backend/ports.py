@@ -15,19 +15,32 @@ def listening_socket(port: int = 0) -> socket.socket:
     Raises:
         BadInput: the port is taken (or not allowed).
     """
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((LOOPBACK, port))
-        bound.listen(2048)
+        bound = bound_socket(port)
     except OSError as error:
-        bound.close()
         raise BadInput(
             f"port {port}",
             f"it cannot be listened on ({error.strerror})",
             why="the entry of the backend was asked to be there",
             do="end the program that holds it, or choose another with --entry-port (or none: a free one is taken)",
         ) from error
+    bound.listen(2048)
+    return bound
+
+
+def bound_socket(port: int) -> socket.socket:
+    """Return a socket that has a port on the loopback but does not listen: who connects is refused.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((LOOPBACK, port))
+    except OSError:
+        bound.close()
+        raise
     bound.setblocking(False)
     return bound
 

@@ -118,6 +118,7 @@ def stop(children: Sequence[Child], *, patience_s: float = 3.0) -> list[str]:
     for child in children:
         if child.is_alive():
             _signal_group(child, child.ending.ask)
+            _signal_group(child, signal.SIGCONT)  # one that a fault made stand still would not hear it
     deadline = time.monotonic() + patience_s
     while any(child.is_alive() for child in children) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -35,11 +35,14 @@ def problems_of(deployment: Deployment) -> list[str]:
 
 def _faults(deployment: Deployment) -> list[str]:
     """Return what keeps faults from happening to what they name."""
-    return [
-        f"faults[{number}].component: {fault.component!r} is not a cache of this deployment"
-        for number, fault in enumerate(deployment.faults)
-        if fault.component not in deployment.caches()
-    ]
+    problems = []
+    for number, fault in enumerate(deployment.faults):
+        where, kind = f"faults[{number}]", "cache" if fault.kind == "flush" else "service"
+        if fault.component not in (deployment.caches() if fault.kind == "flush" else deployment.services()):
+            problems.append(f"{where}.component: {fault.component!r} is not a {kind} of this deployment")
+        elif fault.kind != "flush" and (fault.replica or 0) >= deployment.services()[fault.component].replicas:
+            problems.append(f"{where}.replica: {fault.component!r} has no replica of that number (the first is 0)")
+    return problems
 
 
 def walk(steps: tuple[Step, ...], where: str) -> Iterator[tuple[str, Step]]:

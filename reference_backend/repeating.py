@@ -19,7 +19,8 @@ from reference_backend.clock import Clock, wall_ahead_s
 from reference_backend.collect import EVENTS, Trails
 from reference_backend.draining import Drained, drain, patience_s
 from reference_backend.events import Events
-from reference_backend.injection import Happening, Injection
+from reference_backend.happenings import Happening
+from reference_backend.injection import Injection
 from reference_backend.load.plan import Plan
 from reference_backend.load.records import EVENTS_FILE
 from reference_backend.load.schedule import Schedule
@@ -57,20 +58,25 @@ class Repeats:
             self._sending(folder), watch=self.watch, agenda=agenda, every_second=self._every_second(number, sampler)
         )
         ended_s = time.monotonic() - zero_s
+        injection.end()
         drained = drain(self.backend, self.watch, within_s=patience_s(deployment, self.schedule))
         drained_s = time.monotonic() - zero_s
         ahead_after_s = wall_ahead_s()
-        _add_to_quality(folder, clock_step_s=ahead_after_s - ahead_before_s)
+        struck = injection.strikes.aftermath.broken_off(pq.read_table(folder / "attempts.parquet").to_pylist())
+        _add_to_quality(folder, clock_step_s=ahead_after_s - ahead_before_s, planned_faults=len(list(struck)))
         # A wall clock that is being adjusted drifts evenly: in between, it was off by half of that at most.
         clock = Clock(zero_s=zero_s, wall_ahead_s=(ahead_before_s + ahead_after_s) / 2)
         sampler.write(folder)
         entry = deployment.entry if deployment.entry in deployment.load_balancers() else None
-        spans = trails.collect(folder, clock, entry)
+        spans = trails.collect(folder, clock, entry, injection.strikes.aftermath)
         course = _course(drained, ended_s=ended_s, drained_s=drained_s, missed=sampler.missed)
-        _write_events(folder, [*injection.happenings, *_of_client(folder), *course])
+        _write_events(folder, [*injection.happened(clock), *_of_client(folder), *course])
         left = drained.left_in_flight
+        described = {"repeat": number, "cpu_ratio": sampler.cpu_ratios(), "left_in_flight": left, "spans": spans}
         self.events.emit("repeat_done", repeat=number, of=self.count, spans=spans, left_in_flight=left)
-        return {"repeat": number, "cpu_ratio": sampler.cpu_ratios(), "left_in_flight": left, "spans": spans}
+        if number + 1 < self.count:
+            injection.make_whole(self.watch)
+        return described
 
     def _every_second(self, number: int, sampler: Sampler) -> Callable[[float, dict[str, float]], None]:
         def act(zero_s: float, latest: dict[str, float]) -> None:

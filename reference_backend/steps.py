@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import assert_never
+from typing import Literal, assert_never
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -74,6 +74,11 @@ class Steps:
         self._caches = caches
         self._databases = databases
         self._caller = caller
+        self._factors: dict[Literal["cpu", "wait"], float] = {"cpu": 1.0, "wait": 1.0}
+
+    def slow_down(self, steps: Literal["cpu", "wait"], factor: float) -> None:
+        """Let the steps of a kind that begin from now on take ``factor`` times their demand; 1 is full speed."""
+        self._factors[steps] = factor
 
     async def run(self, steps: Sequence[Step], visit: Visit) -> None:
         """Run steps one after another.
@@ -86,11 +91,11 @@ class Steps:
             match step.kind:
                 case "cpu":
                     since_s = time.monotonic()
-                    burn(visit.demands_s[step.demand])
+                    burn(visit.demands_s[step.demand] * self._factors["cpu"])
                     visit.trace.worked(since_s)
                 case "wait":
                     since_s = time.monotonic()
-                    await self._sleep.sleep(visit.demands_s[step.demand])
+                    await self._sleep.sleep(visit.demands_s[step.demand] * self._factors["wait"])
                     visit.trace.worked(since_s)
                 case "cached":
                     await self._caches[step.cache].run(visit.key, visit.trace, partial(self.run, step.miss, visit))

@@ -18,9 +18,9 @@ from lab.scenario.client import (
 )
 from lab.scenario.client_throttle import Throttle
 from lab.scenario.database import Database, Pool, QuerySpec
-from lab.scenario.faults import FlushFault
+from lab.scenario.faults import CrashFault, FlushFault, HangFault, SlowDownFault
 from lab.scenario.hedge import Hedge, HedgeThrottle
-from lab.scenario.load_balancer import LoadBalancer
+from lab.scenario.load_balancer import HealthCheck, LoadBalancer
 from lab.scenario.retry_budget import RetryBudget
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import Service
@@ -52,10 +52,12 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     ExponentialBackoff: ("kind", "base", "cap", "factor", "jitter"),
     DecorrelatedBackoff: ("kind", "base", "cap"),
     LoadBalancer: (
-        *("kind", "targets", "algorithm", "max_connections_per_server", "queue_timeout", "server_timeout"),
-        "forward_time",
+        *("kind", "targets", "algorithm", "draws", "hash_type", "hash_balance_factor", "weights", "forward_time"),
+        *("max_connections_per_server", "max_queue", "queue_timeout", "abort_on_close", "connect_timeout", "retries"),
+        *("redispatch", "server_timeout", "slow_start"),
     ),
-    Service: ("kind", "replicas", "concurrency", "backlog", "overhead"),
+    HealthCheck: ("interval", "fall", "rise", "fast_interval", "down_interval", "timeout", "on_marked_down"),
+    Service: ("kind", "replicas", "concurrency", "backlog", "overhead", "boot_time"),
     Cache: ("kind", "capacity", "eviction", "samples", "ttl", "ttl_jitter", "entry_size", "warm", "access_time"),
     stampede.NoProtection: ("kind",),
     stampede.SingleFlight: ("kind",),
@@ -76,6 +78,9 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     CallStep: ("kind", "target", "endpoint"),
     ParallelStep: ("kind",),
     FlushFault: ("kind", "at", "component"),
+    CrashFault: ("kind", "at", "component", "replicas", "replica", "restart_after"),
+    HangFault: ("kind", "at", "component", "replicas", "replica", "duration"),
+    SlowDownFault: ("kind", "at", "component", "replicas", "replica", "factor", "steps", "duration"),
 }
 
 # Of some keys that it obeys, the only values that it knows.

@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from lab.errors import Unsupported
+from lab.measurement.balancing import load_balancer_document
+from lab.measurement.boot_times import boot_times_s
 from lab.measurement.caches import cache_document
 from lab.measurement.databases import database_part, transaction_backoffs_s
 from lab.measurement.faults import fault_document
@@ -31,8 +33,6 @@ from lab.simulation.client import retry_delays_s
 from lab.simulation.request import Request
 from lab.simulation.variate import Variate
 
-_FINEST_TIMEOUT_S = 1e-3
-
 
 def deployment(scenario: Scenario) -> dict[str, Any]:
     """Return the deployment document of a scenario (JSON values, times in seconds).
@@ -54,22 +54,14 @@ def deployment(scenario: Scenario) -> dict[str, Any]:
 def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
     match spec:
         case LoadBalancer():
-            if min(spec.queue_timeout, spec.server_timeout or 1.0) < _FINEST_TIMEOUT_S:
-                raise Unsupported(f"components.{name}: HAProxy counts timeouts in whole milliseconds; give 1ms or more")
-            return {
-                "kind": "load_balancer",
-                "algorithm": spec.algorithm,
-                "targets": spec.targets,
-                "max_connections_per_server": spec.max_connections_per_server,
-                "queue_timeout_s": spec.queue_timeout,
-                "server_timeout_s": spec.server_timeout,
-            }
+            return load_balancer_document(spec, f"components.{name}")
         case Service():
             return {
                 "kind": "service",
                 "replicas": spec.replicas,
                 "concurrency": spec.concurrency,
                 "backlog": spec.backlog,
+                "boot_times_s": boot_times_s(scenario, name),
                 "endpoints": {endpoint: _endpoint(scenario, name, endpoint) for endpoint in spec.endpoints},
             }
         case Cache():

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from lab.errors import MeasurementFailed
+from lab.measurement.downtimes import unplanned_downs
 
 _LATEST_S = 2e-3
 _BUSIEST = 0.7
@@ -44,7 +45,9 @@ def validity(folder: Path, *, repeats: int, about_the_host: bool = False) -> dic
     general = [] if cores else ["generator and backend shared their cores (nothing was pinned)"]
     by_repeat = []
     for number, generator in enumerate(generators):
-        found = _generator_problems(generator) + _backend_problems(samples[number])
+        events = pd.read_parquet(folder / f"repeat-{number}" / "events.parquet")
+        parts = manifest["deployment"]["parts"]
+        found = _generator_problems(generator) + _backend_problems(samples[number], events, parts)
         if busy[number] > _BUSIEST_BACKEND and not about_the_host:
             found.append(
                 f"the backend used {busy[number]:.0%} of its cores in its busiest seconds (allowed: "
@@ -93,9 +96,8 @@ def _strangers(ratios: Mapping[str, float], generator: Mapping[str, Any], cores:
     return float(max(0.0, ratios["host"] * cores - ours))
 
 
-def _backend_problems(samples: pd.DataFrame) -> list[str]:
-    down = samples[(samples["gauge"] == "up") & (samples["value"] == 0)]
-    named = sorted({f"{row.component}/{row.replica}" for row in down.itertuples()})
+def _backend_problems(samples: pd.DataFrame, events: pd.DataFrame, parts: Mapping[str, Any]) -> list[str]:
+    named = unplanned_downs(samples, events, parts)
     return [f"the load balancer took {', '.join(named)} for dead for a while"] if named else []
 
 
@@ -106,8 +108,9 @@ def _generator_problems(generator: Mapping[str, Any]) -> list[str]:
         problems.append(f"the generator was late by {late_ms:.1f} ms at p99 (allowed: {_LATEST_S * 1e3:g} ms)")
     if generator["dropped"]:
         problems.append(f"the generator dropped {generator['dropped']} requests")
-    if generator["faults"]:
-        problems.append(f"{generator['faults']} requests failed on the generator's own side")
+    unplanned = generator["faults"] - generator.get("planned_faults", 0)  # without connections that a death broke off
+    if unplanned:
+        problems.append(f"{unplanned} requests failed on the generator's own side")
     if abs(generator["clock_step_s"]) > _LATEST_S:
         problems.append(
             f"the wall clock was set by {generator['clock_step_s']:.3f} s, so the load balancer's log is shifted"

@@ -31,7 +31,7 @@ from lab.scenario.network_consistency import network_fault_problems
 from lab.scenario.problems import Path, Problem, listed_names, shown
 from lab.scenario.replicas import hands_out, most_replicas
 from lab.scenario.service import every_step
-from lab.scenario.steps import CpuStep
+from lab.scenario.steps import CpuStep, WaitStep
 from lab.scenario.ways import ways
 from lab.scenario.zone_consistency import zone_problems
 
@@ -131,6 +131,9 @@ def _unfit_for_component(
     elif isinstance(component, Cache) and isinstance(fault, CrashFault):
         yield from _unfit_cache(fault, component, where)
     elif isinstance(fault, OfSomeReplicas):
+        if isinstance(fault, SlowDownFault) and fault.steps != "cpu":
+            message = f"only a service has steps; leave it out for {fault.component!r}, all of which is slow then"
+            yield Problem(path=(*where, "steps"), message=message)
         for key in ("replicas", "replica"):
             if getattr(fault, key) is not None:
                 message = f"only a service has replicas that fail one by one; leave it out for {fault.component!r}"
@@ -187,9 +190,8 @@ def _unfit_service(scenario: Scenario, fault: Fault, service: Service, where: Pa
     if isinstance(fault, ScaleFault):
         yield from _unfit_scale(fault, service, where)
         return
-    if isinstance(fault, SlowDownFault) and not _computes(service):
-        message = "has no effect: this service computes nothing (cpu steps, overhead); slow down what it calls"
-        yield Problem(path=(*where, "component"), message=message)
+    if isinstance(fault, SlowDownFault):
+        yield from _unfit_slow_down(fault, service, where)
     assert isinstance(fault, OfSomeReplicas)  # of the kinds that strike services
     most = max(service.replicas, most_replicas(scenario, name))
     if fault.replicas is not None and fault.replicas > most:
@@ -198,6 +200,15 @@ def _unfit_service(scenario: Scenario, fault: Fault, service: Service, where: Pa
     if fault.replica is not None and not scales and fault.replica >= service.replicas:
         message = f"replicas are numbered from 0 to {service.replicas - 1}"
         yield Problem(path=(*where, "replica"), message=message)
+
+
+def _unfit_slow_down(fault: SlowDownFault, service: Service, where: Path) -> Iterator[Problem]:
+    if fault.steps == "wait" and not any(isinstance(step, WaitStep) for step in every_step(service)):
+        message = "has no effect: this service has no wait steps; slow down what it computes, or calls"
+        yield Problem(path=(*where, "steps"), message=message)
+    elif fault.steps == "cpu" and not _computes(service):
+        message = "has no effect: this service computes nothing (cpu steps, overhead); slow down what it calls"
+        yield Problem(path=(*where, "component"), message=message)
 
 
 def _unfit_scale(fault: ScaleFault, service: Service, where: Path) -> Iterator[Problem]:

@@ -63,10 +63,15 @@ class HangFault(OfSomeReplicas):
 
 
 class SlowDownFault(OfSomeReplicas):
-    """Work takes longer: a service's computing, everything that a database does."""
+    """Work takes longer: a service's computing or its waits, everything that a database does."""
 
     kind: Literal["slow_down"] = "slow_down"
     factor: Annotated[Number, Field(gt=1, le=1000)] = Field(description="How many times as long.")
+    steps: Literal["cpu", "wait"] = Field(
+        default="cpu",
+        description="Of a service: cpu: what it computes, overheads included; wait: its wait steps, as when a disk "
+        "is slow. Those that have begun end as they would have.",
+    )
     duration: PositiveDuration = Field(description="For how long.")
 
 

@@ -94,6 +94,7 @@ class Replica:
         self._rejection_overhead = computing.rejection_overhead
         self.event_loop = computing.event_loop
         self.endpoints: Mapping[str, Runnable] = {}
+        self.wait_factor = 1.0  # how many times as long its wait steps take
         self._stops = 0
 
     def handle(self, request: Request) -> Handling:
@@ -149,9 +150,15 @@ class Replica:
         """Let each stretch of computing that begins from now on take ``factor`` times as long."""
         self._own_machine.slow_down(factor)
 
+    def stretch_waits(self, factor: float) -> None:
+        """Let each wait step that begins from now on take ``factor`` times as long."""
+        self.wait_factor = factor
+
     def recover(self) -> None:
-        """Compute at full speed again from the next stretch on."""
-        self._own_machine.slow_down(1.0)
+        """Compute and wait at full speed again from the next stretch on."""
+        self.wait_factor = 1.0
+        if self._machine is not None:
+            self._machine.slow_down(1.0)
 
     def cpu_time_s(self) -> float:
         """Return the CPU time that the process has used until now."""

@@ -52,3 +52,8 @@ class Workers:
         """Compute at full speed again from the next stretch on."""
         for worker in self._workers:
             worker.recover()
+
+    def stretch_waits(self, factor: float) -> None:
+        """Let each wait step that begins from now on take ``factor`` times as long."""
+        for worker in self._workers:
+            worker.stretch_waits(factor)

@@ -52,3 +52,66 @@ def test_a_flushed_cache_is_empty_from_that_moment_on(tmp_path: Path) -> None:
     (flush,) = [event for event in events(repeat) if event["kind"] == "flush"]
     assert (flush["component"], flush["detail"]) == ("items", "{}")
     assert 0.5 <= flush["time_s"] < 0.55
+
+
+def behind_haproxy(*faults: dict[str, Any], **balancer: Any) -> dict[str, Any]:
+    """Return two replicas of a service that waits, behind HAProxy, and what happens to them."""
+    return {
+        "schema_version": 1,
+        "name": "struck",
+        "entry": "edge",
+        "parts": {
+            "edge": {
+                "kind": "load_balancer",
+                "algorithm": "roundrobin",
+                "targets": "api",
+                "health_check": {"interval_s": 0.2, "fall": 2, "rise": 1},
+                **balancer,
+            },
+            "api": service(replicas=2, read={"demands": 1, "steps": [{"kind": "wait", "demand": 0}]}),
+        },
+        "faults": list(faults),
+    }
+
+
+def test_a_killed_replica_is_noticed_replaced_and_used_again(tmp_path: Path) -> None:
+    """What it was doing ends in an error; its place is taken by another process of another number at its address."""
+    crash = {"kind": "crash", "at_s": 1.0, "component": "api", "replica": 0, "restart_after_s": 1.5}
+    times = [number * 0.05 for number in range(130)]
+    repeat = run_once(tmp_path, behind_haproxy(crash, redispatch=True), requests("read", times, demands_s=(0.15,)))
+    happened = [(event["kind"], event["detail"]) for event in events(repeat) if event["component"] in ("api", "edge")]
+    assert happened == [
+        ("crash", '{"replicas":[0]}'),
+        ("server_down", '{"replica":0,"server":0}'),
+        ("restart", '{"replaces":0,"replica":2}'),
+        ("server_replaced", '{"replica":2,"server":0}'),
+        ("server_up", '{"replica":2,"server":0}'),
+    ]
+    at = {event["kind"]: event["time_s"] for event in events(repeat)}
+    assert 1.0 <= at["crash"] < 1.05
+    assert 0.2 < at["server_down"] - at["crash"] < 0.6
+    spans = pq.read_table(repeat / "spans.parquet").to_pylist()
+    cut = [span for span in spans if span["component"] == "api" and span["outcome"] == "error"]
+    assert cut
+    assert all(span["replica"] == 0 and span["departure_s"] == pytest.approx(at["crash"], abs=0.05) for span in cut)
+    failed = pq.read_table(repeat / "requests.parquet").to_pylist()
+    assert {row["request"] for row in failed if row["outcome"] != "ok"} == {span["request"] for span in cut}
+    for component in ("edge", "api"):
+        used = {span["replica"] for span in spans if span["component"] == component and span["arrival_s"] > 5.5}
+        assert used == {1, 2}, component
+
+
+def test_a_replica_that_stands_still_goes_on_and_one_that_is_slow_recovers(tmp_path: Path) -> None:
+    """Nothing fails; what came while it stood still is answered when it goes on."""
+    hang = {"kind": "hang", "at_s": 0.5, "component": "api", "replica": 1, "duration_s": 0.6}
+    slow = {"kind": "slow_down", "at_s": 1.5, "component": "api", "steps": "wait", "factor": 3.0, "duration_s": 0.5}
+    times = [number * 0.1 for number in range(25)]
+    repeat = run_once(tmp_path, behind_haproxy(hang, slow), requests("read", times, demands_s=(0.05,)))
+    rows = pq.read_table(repeat / "requests.parquet").to_pylist()
+    assert {row["outcome"] for row in rows} == {"ok"}
+    took_s = {round(row["intended_start_s"], 1): row["end_s"] - row["intended_start_s"] for row in rows}
+    assert max(took_s[at] for at in (0.5, 0.6)) > 0.45
+    assert all(took_s[at] < 0.1 for at in (0.1, 0.2, 0.3, 1.3, 2.2, 2.3))
+    assert all(0.15 <= took_s[at] < 0.25 for at in (1.6, 1.7, 1.8))
+    kinds = [event["kind"] for event in events(repeat) if event["component"] == "api"]
+    assert kinds == ["hang", "hang_over", "slow_down", "slow_down_over"]

@@ -44,6 +44,10 @@ def _scenario(*faults: dict[str, Any]) -> Scenario:
             "has no effect: this service computes nothing",
         ),
         (
+            {"kind": "slow_down", "at": "1s", "component": "main", "factor": 2, "duration": "1s", "steps": "wait"},
+            "steps: only a service has steps; leave it out for 'main'",
+        ),
+        (
             {"kind": "slow_down", "at": "1s", "component": "main", "factor": 1, "duration": "1s"},
             "factor: 1 is out of range: it must be more than 1",
         ),

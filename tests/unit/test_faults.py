@@ -103,6 +103,14 @@ def test_a_slow_down_multiplies_the_computing() -> None:
     assert _ends(watched) == [(0.6, "ok"), (1.5, "ok"), (2.1, "ok")]
 
 
+def test_a_slow_down_of_waits_leaves_the_computing_alone() -> None:
+    """Of 100 ms computed and 200 ms waited, the wait is 400 ms if it begins between 1 s and 2 s."""
+    slow = {"kind": "slow_down", "steps": "wait", "at": "1s", "component": "api", "factor": 2, "duration": "1s"}
+    described = scenario({"api": service(_CPU, waiting("200ms"))}, faults=[slow])
+    watched = _watch(described, [0.85, 1.2, 1.95], own_balancer=False)
+    assert _ends(watched) == [(1.15, "ok"), (1.7, "ok"), (2.25, "ok")]
+
+
 def test_a_database_crashes_hangs_and_slows_down_as_a_whole() -> None:
     """100 ms statements: ended by the crash, refused until the restart; held by the hang; tripled by the slow-down."""
     database = {"kind": "database", "pool": {"size": 5}, "round_trip": "0s", "queries": {"q": "100ms"}}

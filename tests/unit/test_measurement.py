@@ -35,6 +35,7 @@ def _write(
     up: int = 1,
     strangers: float = 0.0,
     left: int = 0,
+    happened: tuple[tuple[float, str, str, str], ...] = (),
 ) -> Path:
     """Write the output of one repeat of 10 s: one request answered in time, one after the end, one never sent."""
     repeat = folder / "repeat-0"
@@ -71,7 +72,9 @@ def _write(
         "gauge": ["cpu_ratio"] * 10 + ["up"],
         "value": [cpu] * 10 + [float(up)],
     }
-    events = {"time_s": [0.0], "component": ["generator"], "kind": ["schedule_began"], "detail": [""]}
+    events = pd.DataFrame(
+        [(0.0, "generator", "schedule_began", ""), *happened], columns=["time_s", "component", "kind", "detail"]
+    )
     for name, columns in (("requests", requests), ("spans", spans), ("samples", samples), ("events", events)):
         pd.DataFrame(columns).to_parquet(repeat / f"{name}.parquet")
     (repeat / "generator.json").write_text(json.dumps(_QUIET | (generator or {})))
@@ -80,6 +83,7 @@ def _write(
             {
                 "pinning": {"backend": [0] if cores is None else cores or None},
                 "host": {"cores": 2},
+                "deployment": {"parts": {"edge": {"kind": "load_balancer", "targets": "api"}}},
                 "repeats": [{"left_in_flight": left, "cpu_ratio": {"api/0": cpu, "host": (cpu + 0.1 + strangers) / 2}}],
             }
         )
@@ -105,6 +109,42 @@ def test_the_run_is_cut_where_the_simulator_cuts_it(tmp_path: Path) -> None:
 def test_a_quiet_measurement_may_judge(tmp_path: Path) -> None:
     """Nothing to object to."""
     assert validity(_write(tmp_path), repeats=1)["problems"] == []
+
+
+STRUCK = (5.0, "api", "crash", '{"replicas":[1]}')
+
+
+@pytest.mark.parametrize(
+    ("happened", "valid"),
+    [
+        ((STRUCK,), True),
+        ((STRUCK, (10.95, "edge", "server_up", '{"replica":1,"server":1}')), True),  # at 11.0 its clock is behind ours
+        ((STRUCK, (8.0, "edge", "server_up", '{"replica":1,"server":1}')), False),  # and down again, for no reason
+        (((5.0, "api", "crash", '{"replicas":[0]}'),), False),
+        (((5.0, "other", "crash", '{"replicas":[1]}'),), False),
+        (((11.5, "api", "hang", '{"replicas":[1]}'),), False),
+        (
+            (
+                (1.0, "api", "crash", '{"replicas":[1]}'),
+                (2.0, "edge", "server_replaced", '{"replica":2,"server":1}'),
+                (3.0, "edge", "server_up", '{"replica":2,"server":1}'),
+                (9.0, "api", "hang", '{"replicas":[2]}'),
+            ),
+            True,
+        ),
+    ],
+    ids=["struck", "just up", "up before", "another", "elsewhere", "later", "its successor"],
+)
+def test_a_server_may_be_down_after_a_fault_and_not_otherwise(
+    happened: tuple[tuple[float, str, str, str], ...], valid: bool, tmp_path: Path
+) -> None:
+    """Server 1 of ``edge`` is seen down at 11 s: planned faults excuse it until it has come up again."""
+    assert validity(_write(tmp_path, up=0, happened=happened), repeats=1)["valid"] is valid
+
+
+def test_connections_that_a_planned_death_broke_off_are_not_the_generators_fault(tmp_path: Path) -> None:
+    """What the supervisor has accounted for is taken off."""
+    assert validity(_write(tmp_path, generator={"faults": 3, "planned_faults": 3}), repeats=1)["valid"]
 
 
 @pytest.mark.parametrize(

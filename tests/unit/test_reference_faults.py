@@ -41,3 +41,7 @@ def test_a_fault_strikes_what_there_is() -> None:
     assert with_faults({"kind": "flush", "at_s": 1.0, "component": "items"}).faults[0].component == "items"
     with pytest.raises(ValidationError, match=r"faults\[0\]\.component: 'main' is not a cache"):
         with_faults({"kind": "flush", "at_s": 1.0, "component": "main"})
+    with pytest.raises(ValidationError, match=r"faults\[0\]\.replica: 'api' has no replica of that number"):
+        with_faults({"kind": "hang", "at_s": 1.0, "component": "api", "replica": 2, "duration_s": 1.0})
+    with pytest.raises(ValidationError, match="give one of them"):
+        with_faults({"kind": "crash", "at_s": 1.0, "component": "api", "replica": 1, "replicas": 1})

@@ -14,7 +14,7 @@ from reference_backend.collect import add_unfinished, balancer_spans, mark_aband
 from reference_backend.deployment import Deployment
 
 
-def rendered(**balancer: Any) -> str:
+def rendered(*, faults: tuple[dict[str, Any], ...] = (), **balancer: Any) -> str:
     """Return the configuration of one load balancer in front of two replicas."""
     deployment = Deployment.model_validate(
         {
@@ -29,12 +29,14 @@ def rendered(**balancer: Any) -> str:
                     "endpoints": {"read": {"demands": 1, "steps": [{"kind": "cpu", "demand": 0}]}},
                 },
             },
+            "faults": list(faults),
         }
     )
     frontends = haproxy.Frontends(
         fd_of={"edge": 7},
         replica_ports={"api": {0: 8001, 1: 8002}},
         log_fd=9,
+        notice_fd=10,
         control=Path("/run/h.sock"),
         connections=412,
     )
@@ -49,7 +51,7 @@ def test_defaults_are_explicit() -> None:
         "balance leastconn",
         "bind fd@7",
         "log fd@9 format raw local0",
-        "timeout connect 1s",
+        "timeout connect 1000ms",
         "retries 3",
     ):
         assert f"    {line}\n" in text, line
@@ -65,7 +67,7 @@ def test_limits_and_timeouts_are_those_of_the_deployment() -> None:
     text = rendered(max_connections_per_server=3, queue_timeout_s=0.3, server_timeout_s=12.5)
     assert "timeout queue 300ms" in text
     assert "timeout server 12500ms" in text
-    assert "maxconn 3\n" in text
+    assert "default-server check inter 2000ms fall 3 rise 2 maxconn 3 weight 1\n" in text
 
 
 def test_no_server_timeout_is_the_longest_there_is() -> None:
@@ -90,6 +92,62 @@ def test_random_draws_two_on_a_fine_ring() -> None:
     text = rendered(algorithm="random")
     assert "balance random(2)" in text
     assert "weight 256" in text
+
+
+def test_each_key_is_said_in_haproxys_words() -> None:
+    """Hash by key, weights of servers, queues, retries, slow starts, and how health is checked."""
+    text = rendered(
+        algorithm="hash",
+        hash_type="consistent",
+        hash_balance_factor=150,
+        weights=[2, 1],
+        max_connections_per_server=4,
+        max_queue=9,
+        connect_timeout_s=0.25,
+        retries=1,
+        redispatch=True,
+        abort_on_close=True,
+        slow_start_s=5.0,
+        health_check={
+            "interval_s": 0.5,
+            "fall": 4,
+            "rise": 1,
+            "fast_interval_s": 0.1,
+            "down_interval_s": 0.2,
+            "timeout_s": 0.4,
+            "on_marked_down": "shutdown_sessions",
+        },
+    )
+    for line in (
+        "balance url_param key",
+        "hash-type consistent",
+        "hash-balance-factor 150",
+        "timeout connect 250ms",
+        "retries 1",
+        "option redispatch",
+        "option abortonclose",
+        "timeout check 400ms",
+        "default-server check inter 500ms fall 4 rise 1 fastinter 100ms downinter 200ms on-marked-down "
+        "shutdown-sessions maxconn 4 maxqueue 9 slowstart 5000ms weight 2",
+        "server r0 127.0.0.1:8001",
+        "server r1 127.0.0.1:8002 weight 1",
+    ):
+        assert f"    {line}\n" in text, line
+
+
+def test_nothing_that_was_not_asked_for_finds_out_about_faults() -> None:
+    """Checks that guard against a busy host are left out where a replica is to die unnoticed."""
+    assert "default-server check inter 2000ms fall 3 rise 2 weight 1\n" in rendered()
+    crash = {"kind": "crash", "at_s": 1.0, "component": "api"}
+    assert "default-server weight 1\n" in rendered(faults=(crash,))
+
+
+def test_random_keeps_its_fine_ring_with_weights() -> None:
+    """The heaviest server has as many points as there can be."""
+    text = rendered(algorithm="random", weights=[4, 1], draws=3)
+    assert "balance random(3)" in text
+    assert "default-server check inter 2000ms fall 3 rise 2 weight 256\n" in text
+    assert "server r1 127.0.0.1:8002 weight 64\n" in text
 
 
 CLOCK = Clock(zero_s=1000.0, wall_ahead_s=1_700_000_000.0)

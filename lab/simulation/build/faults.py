@@ -197,7 +197,11 @@ def _slow_down(world: World, faults: Faults, fault: SlowDownFault) -> None:
         faults,
         fault,
         strike,
-        lambda member: _computing(name, member).slow_down(factor),
+        lambda member: (
+            _computing(name, member).slow_down(factor)
+            if fault.steps == "cpu"
+            else _computing(name, member).stretch_waits(factor)
+        ),
         lambda member: _computing(name, member).recover(),
     )
 

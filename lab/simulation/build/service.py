@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
 from lab.errors import Unsupported
 from lab.randomness import name_key
 from lab.scenario.components import Service as Spec
 from lab.scenario.demands import BoundStep, bound_steps
+from lab.scenario.faults import SlowDownFault
 from lab.scenario.routes import transaction_writes
 from lab.scenario.steps import (
     CachedStep,
@@ -33,6 +35,7 @@ from lab.simulation.database.transaction import Begin, End, HeldConnections, Hel
 from lab.simulation.fan_out import FanOut, Rule, Tasks
 from lab.simulation.hedging import HedgedCall
 from lab.simulation.queue.priorities import publishing
+from lab.simulation.request import Request
 from lab.simulation.service import Replica
 from lab.simulation.steps import (
     Awaiting,
@@ -48,6 +51,7 @@ from lab.simulation.steps import (
     Wait,
 )
 from lab.simulation.thread_pool import Blocking, ComputeInThread, InThread, ThreadPool
+from lab.simulation.variate import Variate
 from lab.simulation.workers import Workers
 
 if TYPE_CHECKING:
@@ -135,8 +139,8 @@ class _Wiring:
                     return ComputeInThread(interpreter=interpreter, time_s=time_s, ordinal=bound.ordinal)
                 return Compute(event_loop=event_loop, time_s=time_s, ordinal=bound.ordinal)
             case WaitStep():
-                time_s = world.variate(bound.stream, spec.time)
-                return self._awaiting(Wait(clock=world.clock, time_s=time_s, ordinal=bound.ordinal))
+                lasts_s = self._stretchable(world.variate(bound.stream, spec.time))
+                return self._awaiting(Wait(clock=world.clock, time_s=lasts_s, ordinal=bound.ordinal))
             case CachedStep():
                 return self._caching.look_up(spec.cache, bound.ordinal, self.steps(bound.nested[0]))
             case InvalidateStep():
@@ -165,6 +169,14 @@ class _Wiring:
                 return self._awaiting(self._parallel(spec, tuple(self.steps(branch) for branch in bound.nested)))
             case _:
                 assert_never(spec)
+
+    def _stretchable(self, time_s: Variate) -> Callable[[Request, int], float]:
+        """Let the times of a wait step be longer while a fault has it so, where one ever does."""
+        slow_downs = (fault for fault in self._world.scenario.faults if isinstance(fault, SlowDownFault))
+        if not any(fault.component == self._service and fault.steps == "wait" for fault in slow_downs):
+            return time_s
+        replica = self._replica
+        return lambda request, ordinal: time_s(request, ordinal) * replica.wait_factor
 
     def _call(self, spec: CallStep, ordinal: int) -> Runnable:
         clock, hedge = self._world.clock, spec.hedge
