@@ -21,7 +21,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from lab.calibration import Calibration, calibrate, read_calibration
+from lab.calibration import Calibration, calibrate, extrapolation, read_calibration
 from lab.errors import MeasurementFailed
 from lab.measurement.measure import measure
 from lab.randomness import Stream
@@ -230,7 +230,7 @@ def _judged(  # what a record holds
         rows=rows,
         verdict=verdict_of(rows) if seen else Verdict.INCONCLUSIVE,
         triangle=error_triangle(prediction.scenario, calibration, measured.run) if seen and measured.run else {},
-        warnings=(),
+        warnings=extrapolation(prediction.scenario, calibration),
     )
 
 
