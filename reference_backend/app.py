@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
@@ -14,10 +15,12 @@ from fastapi.responses import JSONResponse
 from reference_backend.cache_client import CacheClient
 from reference_backend.cached import Cached
 from reference_backend.calls import Caller, CallFailed
+from reference_backend.computing import Computing
 from reference_backend.databases import DatabaseClient
 from reference_backend.deployment import Deployment, Endpoint
 from reference_backend.draws import Draws
 from reference_backend.limit import DISOWN_PATH, HEALTH_PATH, SLOW_DOWN_PATH, Application, ConcurrencyLimit
+from reference_backend.rate_limit import guard_of
 from reference_backend.references import walk
 from reference_backend.spans import SpanWriter
 from reference_backend.steps import BadDemands, Steps, Visit, read_demands
@@ -53,17 +56,24 @@ def build(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         caller = Caller(deployment=deployment, ports=ports)
         sleep = PreciseSleep()
+        sys.setswitchinterval(service.switch_interval_s)
+        computing = Computing(name=service_name, service=service)
         for cache in caches.values():
             await cache.open(min(service.concurrency or _CONNECTIONS_WITHOUT_LIMIT, 64))
         for database in databases.values():
             await database.open()
         look_ups = {name: Cached(client=client, sleep=sleep) for name, client in caches.items()}
-        running["steps"] = Steps(sleep=sleep, caches=look_ups, databases=databases, caller=caller)
+        if guard is not None:
+            await guard.open()
+        running["steps"] = Steps(sleep=sleep, computing=computing, caches=look_ups, databases=databases, caller=caller)
         # What exists now lives as long as the process: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
         yield
         await caller.close()
+        computing.close()
+        if guard is not None:
+            await guard.close()
         for cache in caches.values():
             await cache.close()
         for database in databases.values():
@@ -73,7 +83,15 @@ def build(
     application = FastAPI(openapi_url=None, lifespan=lifespan)
     for name, endpoint in service.endpoints.items():
         application.add_api_route(f"/{name}", _handler(endpoint, running), methods=[endpoint.method])
-    limit = ConcurrencyLimit(application, concurrency=service.concurrency, backlog=service.backlog, writer=writer)
+    limit = ConcurrencyLimit(
+        application,
+        concurrency=service.concurrency,
+        backlog=service.backlog,
+        shedding=service.shedding,
+        writer=writer,
+    )
+    limiter = deployment.limiter_before(service_name)
+    guard = None if limiter is None else guard_of(limiter, limit, ports=ports, writer=writer)
 
     @application.get(HEALTH_PATH)
     async def health() -> JSONResponse:
@@ -89,7 +107,7 @@ def build(
         running["steps"].slow_down(steps, factor)
         return JSONResponse({steps: factor})
 
-    return limit
+    return limit if guard is None else guard
 
 
 def _handler(endpoint: Endpoint, running: Mapping[str, Steps]) -> Callable[[Request, int], Awaitable[Response]]:

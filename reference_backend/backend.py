@@ -22,6 +22,7 @@ from reference_backend.limit import HEALTH_PATH
 from reference_backend.parts import Parts
 from reference_backend.ports import LOOPBACK
 from reference_backend.processes import Child, Command, stop
+from reference_backend.rate_limit import counters_of
 from reference_backend.replicas import Replicas
 from reference_backend.tables import replica_names
 from reference_backend.watch import Watch
@@ -80,7 +81,7 @@ class Backend:
         with self._listening() as sockets:
             for name in self.deployment.databases():
                 self._databases(found["postgres"]).start(name)
-            for name, cache in self.deployment.caches().items():
+            for name, cache in (self.deployment.caches() | self._counters()).items():
                 self._start_cache(name, cache, found["valkey"])
             (self._folder / "deployment.json").write_text(self.deployment.model_dump_json())
             (self._folder / "ports.json").write_text(json.dumps(self.parts.ports))
@@ -114,11 +115,17 @@ class Backend:
         found = {}
         if self.deployment.load_balancers():
             found["haproxy"] = binaries.haproxy()
-        if self.deployment.caches():
+        if self.deployment.caches() or self._counters():
             found["valkey"] = binaries.valkey()
         if self.deployment.databases():
             found["postgres"] = binaries.postgres()
         return found
+
+    def _counters(self) -> dict[str, Cache]:
+        """Return the Valkey servers that count for rate limiters; they forget nobody before their time."""
+        limiters = self.deployment.rate_limiters().items()
+        counts = Cache(kind="cache", eviction="noeviction")
+        return {counters_of(name): counts for name, limiter in limiters if not limiter.in_haproxy}
 
     @contextmanager
     def _listening(self) -> Iterator[dict[str, socket.socket]]:
@@ -127,17 +134,21 @@ class Backend:
         A copy that stayed open would go on accepting connections for a replica that is dead.
         """
         sockets: dict[str, socket.socket] = {}
+        at_entry = self.deployment.behind(self.deployment.entry)
+        entry = next(name for name in at_entry if name not in self.deployment.rate_limiters())
         try:
             for name, service in self.deployment.services().items():
-                port = self._entry_port if name == self.deployment.entry else 0
+                port = self._entry_port if name == entry else 0
                 mine = {number: ports.listening_socket(port) for number in range(service.replicas)}
                 sockets |= {f"{name}/{number}": bound for number, bound in mine.items()}
                 self.parts.replica_ports[name] = {number: bound.getsockname()[1] for number, bound in mine.items()}
                 if service.replicas == 1:
                     self.parts.ports[name] = self.parts.replica_ports[name][0]
             for name in self.deployment.load_balancers():
-                sockets[name] = ports.listening_socket(self._entry_port if name == self.deployment.entry else 0)
+                sockets[name] = ports.listening_socket(self._entry_port if name == entry else 0)
                 self.parts.ports[name] = sockets[name].getsockname()[1]
+            for name, limiter in self.deployment.rate_limiters().items():  # the replicas, or HAProxy, do its work
+                self.parts.ports[name] = self.parts.ports[limiter.targets]
             yield sockets
         finally:
             for bound in sockets.values():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -92,8 +93,10 @@ def _relative(monotonic_s: float | None, clock: Clock) -> float:
     return math.nan if monotonic_s is None else monotonic_s - clock.zero_s
 
 
-def balancer_spans(text: str, clock: Clock) -> list[Span]:
-    """Return the spans in HAProxy's log.
+def balancer_spans(
+    text: str, clock: Clock, limiters: Mapping[str, tuple[str, frozenset[str] | None]] = MappingProxyType({})
+) -> list[Span]:
+    """Return the spans in HAProxy's log, and those of the rate limiters that it keeps itself.
 
     The start is exact to microseconds, durations are whole milliseconds. HAProxy's own work cannot be told from what it
     waits for at that resolution, so the service time is NaN.
@@ -109,6 +112,11 @@ def balancer_spans(text: str, clock: Clock) -> list[Span]:
         arrival_s = int(entry["start_us"]) / 1e6 - clock.wall_ahead_s - clock.zero_s
         if not clock.is_of_this_repeat(arrival_s):
             continue  # it was left over from a repeat before
+        limiter, guarded = limiters.get(entry["frontend"], ("", frozenset()))
+        if guarded is None or _endpoint(entry) in guarded:
+            spans.append(_limiter_span(limiter, entry, arrival_s))
+            if int(entry["status"]) == HTTPStatus.TOO_MANY_REQUESTS:
+                continue  # it came no further
         # While a server refuses the connection, the request waits just as it does in the queue.
         queued_ms, connecting_ms = int(entry["Tw"]), int(entry["Tc"])
         waited_ms = queued_ms + connecting_ms
@@ -120,7 +128,7 @@ def balancer_spans(text: str, clock: Clock) -> list[Span]:
                 "attempt": int(entry["attempt"]),
                 "component": entry["frontend"],
                 "replica": NO_REPLICA if replica is None else replica,
-                "operation": entry["path"].lstrip("/").partition("?")[0],
+                "operation": _endpoint(entry),
                 "arrival_s": arrival_s,
                 "admitted_s": arrival_s + waited_ms * _MILLISECOND_S if admitted else math.nan,
                 "departure_s": arrival_s + int(entry["Ta"].lstrip("+")) * _MILLISECOND_S,
@@ -133,15 +141,38 @@ def balancer_spans(text: str, clock: Clock) -> list[Span]:
     return spans
 
 
+def _endpoint(entry: Mapping[str, str]) -> str:
+    return entry["path"].lstrip("/").partition("?")[0]
+
+
+def _limiter_span(limiter: str, entry: Mapping[str, str], arrival_s: float) -> Span:
+    """Return the visit to a limit that HAProxy keeps; its look into the table takes no time that could be seen."""
+    passed = int(entry["status"]) != HTTPStatus.TOO_MANY_REQUESTS
+    return {
+        "request": int(entry["request"]),
+        "attempt": int(entry["attempt"]),
+        "component": limiter,
+        "replica": 0,
+        "operation": _endpoint(entry),
+        "arrival_s": arrival_s,
+        "admitted_s": arrival_s if passed else math.nan,
+        "departure_s": arrival_s,
+        "waiting_time_s": 0.0,
+        "service_time_s": 0.0,
+        "outcome": "ok" if passed else "rejected",
+        "hit": None,
+    }
+
+
 def balancer_outcome(status: int) -> str:
     """Return what an answer's status says about a visit to the load balancer.
 
-    >>> [balancer_outcome(status) for status in (200, 503, 504, 502, -1)]
-    ['ok', 'rejected', 'timeout', 'error', 'error']
+    >>> [balancer_outcome(status) for status in (200, 503, 429, 504, 502, -1)]
+    ['ok', 'rejected', 'rejected', 'timeout', 'error', 'error']
     """
     if HTTPStatus.OK <= status < HTTPStatus.BAD_REQUEST:
         return "ok"
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         return "rejected"
     return "timeout" if status == HTTPStatus.GATEWAY_TIMEOUT else "error"
 
@@ -191,8 +222,15 @@ def add_unfinished(
 class Trails:
     """The files that parts append to, and how far each has been read."""
 
-    def __init__(self, *, span_files: Callable[[], list[Path]], haproxy_log: Path | None) -> None:
+    def __init__(
+        self,
+        *,
+        span_files: Callable[[], list[Path]],
+        haproxy_log: Path | None,
+        limiters: Mapping[str, tuple[str, frozenset[str] | None]] = MappingProxyType({}),
+    ) -> None:
         self._span_files = span_files
+        self._limiters = limiters
         self._haproxy_log = haproxy_log
         self._read: dict[Path, int] = {}
 
@@ -217,7 +255,7 @@ class Trails:
         spans = [span for text in texts for span in replica_spans(text, clock)]
         spans += server_spans(texts, clock)  # of all replicas together: one reads what another has written
         if self._haproxy_log is not None:
-            spans += balancer_spans(self._rest(self._haproxy_log), clock)
+            spans += balancer_spans(self._rest(self._haproxy_log), clock, self._limiters)
         attempts = pq.read_table(folder / "attempts.parquet").to_pylist()
         requests = pq.read_table(folder / "requests.parquet", columns=["request", "endpoint"]).to_pylist()
         endpoint_of = {row["request"]: row["endpoint"] for row in requests}

@@ -10,19 +10,25 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reference_backend import references
+from reference_backend import guarding, references
 from reference_backend.caching import Cache
 from reference_backend.client import Client
 from reference_backend.faults import Fault
+from reference_backend.limiting import RateLimiter, Shedding
 from reference_backend.load_balancer import LoadBalancer
 from reference_backend.spec import Index, Name, Seconds, Spec
 
 
 class CpuStep(Spec):
-    """Real CPU work on the replica's event loop."""
+    """Real CPU work on the replica's event loop, or in the thread whose step it is in.
+
+    Without ``work`` it lasts for the demand. With it, it is what a login really does and takes what that takes:
+    ``argon2id`` verifies a password, ``jwt`` signs a token and checks it, ``json`` reads a document and writes it.
+    """
 
     kind: Literal["cpu"]
     demand: Index
+    work: Literal["argon2id", "jwt", "json"] | None = None
 
 
 class WaitStep(Spec):
@@ -84,6 +90,15 @@ class CallStep(Spec):
     demands: Annotated[int, Field(ge=0, le=1000)] = 0
 
 
+class ThreadStep(Spec):
+    """Steps that a thread of the replica's pool does, one after the other, while the event loop serves others."""
+
+    kind: Literal["thread"]
+    steps: Annotated[
+        tuple[Annotated[CpuStep | WaitStep, Field(discriminator="kind")], ...], Field(min_length=1, max_length=64)
+    ]
+
+
 class ParallelStep(Spec):
     """Branches that run at once; the step ends when the last of them has ended."""
 
@@ -92,7 +107,15 @@ class ParallelStep(Spec):
 
 
 Step = Annotated[
-    CpuStep | WaitStep | CachedStep | InvalidateStep | QueryStep | TransactionStep | CallStep | ParallelStep,
+    CpuStep
+    | WaitStep
+    | CachedStep
+    | InvalidateStep
+    | QueryStep
+    | TransactionStep
+    | CallStep
+    | ThreadStep
+    | ParallelStep,
     Field(discriminator="kind"),
 ]
 
@@ -113,6 +136,9 @@ class Service(Spec):
     concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
     backlog: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     boot_times_s: Annotated[tuple[Annotated[float, Field(ge=0, le=3600)], ...], Field(max_length=10_000)] = ()
+    shedding: Shedding | None = None
+    threads: Annotated[int, Field(ge=1, le=1_000)] = 40
+    switch_interval_s: Seconds = 0.005
     endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1)]
 
 
@@ -162,22 +188,26 @@ class Database(Spec):
     queries: Annotated[dict[Name, Query], Field(min_length=1)]
 
 
-Part = Annotated[LoadBalancer | Service | Cache | Database, Field(discriminator="kind")]
+Part = Annotated[LoadBalancer | RateLimiter | Service | Cache | Database, Field(discriminator="kind")]
 
 
 class Deployment(Spec):
-    """A whole backend: its parts by name, where requests enter, how the client behaves, and what goes wrong."""
+    """A whole backend: its parts by name, where requests enter, how the client behaves, and what goes wrong.
+
+    ``cores``: on how many cores of this machine the whole backend runs; null for all but the load generator's.
+    """
 
     schema_version: Literal[1]
     name: Name
     entry: Name
+    cores: Annotated[int, Field(ge=1, le=1024)] | None = None
     client: Client = Client()
     parts: Annotated[dict[Name, Part], Field(min_length=1, max_length=100)]
     faults: tuple[Fault, ...] = ()
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
-        problems = references.problems_of(self)
+        problems = references.problems_of(self) or guarding.problems_of(self)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -190,6 +220,10 @@ class Deployment(Spec):
         """Return the load balancers by name, in the file's order."""
         return {name: part for name, part in self.parts.items() if isinstance(part, LoadBalancer)}
 
+    def rate_limiters(self) -> dict[str, RateLimiter]:
+        """Return the rate limiters by name, in the file's order."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, RateLimiter)}
+
     def caches(self) -> dict[str, Cache]:
         """Return the caches by name, in the file's order."""
         return {name: part for name, part in self.parts.items() if isinstance(part, Cache)}
@@ -199,9 +233,22 @@ class Deployment(Spec):
         return {name: part for name, part in self.parts.items() if isinstance(part, Database)}
 
     def service_behind(self, name: str) -> Service:
-        """Return the service that answers when ``name`` (a load balancer or a service) is called."""
-        part = self.parts[name]
-        service = self.parts[part.targets] if isinstance(part, LoadBalancer) else part
-        if not isinstance(service, Service):
+        """Return the service that answers when ``name`` (a front or a service) is called."""
+        part = self.parts[self.behind(name)[-1]]
+        if not isinstance(part, Service):
             raise KeyError(f"{name} does not lead to a service")
-        return service
+        return part
+
+    def behind(self, name: str) -> tuple[str, ...]:
+        """Return the names from this one on to the service that answers, each the target of the one before."""
+        part = self.parts[name]
+        return (name, *self.behind(part.targets)) if isinstance(part, LoadBalancer | RateLimiter) else (name,)
+
+    def limiter_before(self, service: str) -> tuple[str, RateLimiter] | None:
+        """Return the rate limiter that guards a service, with its name."""
+        guarding = (item for item in self.rate_limiters().items() if self.behind(item[0])[-1] == service)
+        return next(guarding, None)
+
+    def balancer_at(self, name: str) -> str | None:
+        """Return the load balancer through which requests to ``name`` pass, if there is one."""
+        return next((each for each in self.behind(name) if each in self.load_balancers()), None)

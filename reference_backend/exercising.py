@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import httpx
 
+from reference_backend import haproxy, haproxy_limit
 from reference_backend.backend import Backend
 from reference_backend.ports import LOOPBACK
 from reference_backend.problems import PartFailed
@@ -78,7 +81,8 @@ def configure_caches(backend: Backend, watch: Watch) -> None:
 
 
 def reset(backend: Backend, watch: Watch) -> None:
-    """Have caches and databases hold what they begin with: each repeat starts from the same state."""
+    """Have caches and databases hold what they begin with, and nobody counted: repeats start from the same state."""
+    haproxy_limit.forget(backend.deployment, partial(haproxy.ask, backend.control))
     for cache in backend.parts.caches.values():
         cache.reset(watch.check)
     backend.reset_databases()

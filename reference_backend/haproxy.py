@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reference_backend import balancing
 from reference_backend.deployment import Deployment
+from reference_backend.haproxy_limit import limit_lines
 from reference_backend.limit import HEALTH_PATH
 from reference_backend.ports import LOOPBACK
 
@@ -61,7 +62,7 @@ frontend {name}
     http-request capture req.hdr(X-Attempt) id 1
     http-request set-var(txn.start) date(0,us)
     log-format "{log_format}"
-    default_backend {name}
+{limit}    default_backend {name}
 """
 
 _BACKEND = """\
@@ -101,7 +102,9 @@ def render(deployment: Deployment, frontends: Frontends) -> str:
     )
     faulty = bool(deployment.faults)
     for name, balancer in deployment.load_balancers().items():
-        text += _FRONTEND.format(name=name, fd=frontends.fd_of[name], log_format=_LOG_FORMAT)
+        text += _FRONTEND.format(
+            name=name, fd=frontends.fd_of[name], log_format=_LOG_FORMAT, limit=limit_lines(deployment, name)
+        )
         text += _BACKEND.format(
             name=name,
             options="\n    ".join(balancing.options(balancer, faulty=faulty)),

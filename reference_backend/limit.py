@@ -5,7 +5,7 @@
     arrival --> slot free? --yes--> admitted --> application --> departure
                    | no                ^
                    v                   | first come, first served
-              backlog full? --no--> waiting
+              backlog full? --no--> waiting --shed: it waited too long--> 503
                    | yes
                    v
               503, rejected at once
@@ -15,13 +15,13 @@ uvicorn's own ``limit_concurrency`` counts idle connections too, so it limits cl
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
+from reference_backend.backlog import Backlog
+from reference_backend.limiting import Shedding
 from reference_backend.spans import Outcome, SpanWriter, Trace
 
 Message = MutableMapping[str, Any]
@@ -33,20 +33,25 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 HEALTH_PATH = "/-/health"
 DISOWN_PATH = "/-/control/disown"
 SLOW_DOWN_PATH = "/-/control/slow-down"
-_OWN_PATHS = frozenset({HEALTH_PATH, DISOWN_PATH, SLOW_DOWN_PATH})
+OWN_PATHS = frozenset({HEALTH_PATH, DISOWN_PATH, SLOW_DOWN_PATH})
 
 
 class ConcurrencyLimit:
     """ASGI middleware; a request whose client went away still runs to its end, as real handlers do."""
 
     def __init__(
-        self, application: Application, *, concurrency: int | None, backlog: int | None, writer: SpanWriter
+        self,
+        application: Application,
+        *,
+        concurrency: int | None,
+        backlog: int | None,
+        shedding: Shedding | None = None,
+        writer: SpanWriter,
     ) -> None:
         self._application = application
         self._concurrency = concurrency
-        self._backlog = backlog
+        self._backlog = Backlog(places=backlog, shedding=shedding)
         self._writer = writer
-        self._waiting: deque[asyncio.Future[None]] = deque()
         self._in_service = 0
         self._here: set[Trace] = set()
 
@@ -58,7 +63,7 @@ class ConcurrencyLimit:
     @property
     def waiting(self) -> int:
         """Return the number of requests that wait for a slot."""
-        return len(self._waiting)
+        return len(self._backlog)
 
     def disown(self, before_s: float) -> int:
         """Write the requests still here that came before a monotonic time as in flight, forget them, return how many.
@@ -73,7 +78,7 @@ class ConcurrencyLimit:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Let a request through when there is a slot for it."""
-        if scope["type"] != "http" or scope["path"] in _OWN_PATHS:
+        if scope["type"] != "http" or scope["path"] in OWN_PATHS:
             await self._application(scope, receive, send)
             return
         arrival_s = time.monotonic()
@@ -87,6 +92,7 @@ class ConcurrencyLimit:
         )
         self._here.add(trace)
         if not await self._slot():
+            trace.refused_s = time.monotonic()
             await _reject(send)
             self._leave(trace, "rejected")
             return
@@ -113,25 +119,16 @@ class ConcurrencyLimit:
             self._writer.write(trace, departure_s=departure_s, outcome=outcome)
 
     async def _slot(self) -> bool:
-        """Return True once a slot is this request's, False if it may not even wait."""
+        """Return True once a slot is this request's, False if it is turned away, at once or later."""
         if self._concurrency is None or self._in_service < self._concurrency:
             self._in_service += 1
             return True
-        if self._backlog is not None and len(self._waiting) >= self._backlog:
-            return False
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        await turn
-        return True
+        return False if self._backlog.full else await self._backlog.join()
 
     def _free(self) -> None:
-        """Hand the slot to the one who has waited longest, or give it back."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._in_service -= 1
+        """Hand the slot to whoever of those that wait is next, or give it back."""
+        if not self._backlog.call():
+            self._in_service -= 1
 
 
 async def _reject(send: Send) -> None:

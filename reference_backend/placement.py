@@ -35,16 +35,28 @@ class Cores:
         }
 
 
-def choose_cores(*, pin: bool) -> Cores:
-    """Give the generator the last core for itself and the backend the others.
+def choose_cores(*, pin: bool, wanted: int | None = None) -> Cores:
+    """Give the generator the last core for itself and the backend the others, or as many of them as it wants.
 
     With a single core, or if it is not wanted, nothing is pinned.
+
+    Raises:
+        BadInput: the deployment wants more cores than there are beside the generator's, or they cannot be given to it.
     """
     usable = sorted(os.sched_getaffinity(0))
+    if wanted is not None and (not pin or wanted >= len(usable)):
+        raise BadInput(
+            "cores",
+            f"the backend is to run on {wanted} cores, and the load generator on another one, but "
+            + (f"there are {len(usable)}" if pin else "nothing is to be pinned"),
+            why="on another number of cores the parts would share them in another way",
+            do="run it pinned, on a machine with more cores, or leave `cores` (in a scenario: hosts) out",
+        )
     if not pin or len(usable) == 1:
         return Cores(usable=len(usable), backend=None, generator=None)
-    os.sched_setaffinity(0, usable[:-1])  # the supervisor itself, and with it every child that is not told otherwise
-    return Cores(usable=len(usable), backend=frozenset(usable[:-1]), generator=frozenset(usable[-1:]))
+    given = usable[:-1] if wanted is None else usable[:wanted]
+    os.sched_setaffinity(0, given)  # the supervisor itself, and with it every child that is not told otherwise
+    return Cores(usable=len(usable), backend=frozenset(given), generator=frozenset(usable[-1:]))
 
 
 def remove_folder(folder: Path, *, within_s: float = _REMOVAL_S) -> bool:

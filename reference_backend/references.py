@@ -53,7 +53,7 @@ def walk(steps: tuple[Step, ...], where: str) -> Iterator[tuple[str, Step]]:
         match step.kind:
             case "cached":
                 yield from walk(step.miss, f"{here}.miss")
-            case "transaction":
+            case "transaction" | "thread":
                 yield from walk(step.steps, f"{here}.steps")
             case "parallel":
                 for number, branch in enumerate(step.branches):
@@ -68,6 +68,9 @@ def _entrance(deployment: Deployment, where: str, name: str) -> list[str]:
     """Return what keeps requests from entering at ``name``."""
     if name in deployment.load_balancers():
         return []
+    limiter = deployment.rate_limiters().get(name)
+    if limiter is not None and limiter.targets not in deployment.rate_limiters():
+        return _entrance(deployment, f"parts.{name}.targets", limiter.targets)
     service = deployment.services().get(name)
     if service is None:
         return [f"{where}: {name!r} is neither a load balancer nor a service of this deployment"]
@@ -95,7 +98,7 @@ def _step(deployment: Deployment, endpoint: Endpoint, step: Step) -> list[str]:
             return _transaction(deployment, step)
         case "call":
             return _entrance(deployment, "target", step.target) or _call(deployment, endpoint, step)
-        case "parallel":
+        case "thread" | "parallel":
             return []
         case _ as never:
             assert_never(never)
@@ -155,13 +158,11 @@ def _call(deployment: Deployment, endpoint: Endpoint, step: CallStep) -> list[st
 def _cycles(deployment: Deployment) -> list[str]:
     """Return a complaint for each endpoint that calls itself, directly or through others."""
     services = deployment.services()
-    balancers = deployment.load_balancers()
 
     def callees(node: tuple[str, str]) -> Iterator[tuple[str, str]]:
         for _, step in walk(services[node[0]].endpoints[node[1]].steps, ""):
             if step.kind == "call":
-                balancer = balancers.get(step.target)
-                yield (balancer.targets if balancer else step.target, step.endpoint)
+                yield (deployment.behind(step.target)[-1], step.endpoint)
 
     finished: set[tuple[str, str]] = set()
 

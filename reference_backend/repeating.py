@@ -20,6 +20,7 @@ from reference_backend.collect import EVENTS, Trails
 from reference_backend.draining import Drained, drain, patience_s
 from reference_backend.events import Events
 from reference_backend.happenings import Happening
+from reference_backend.haproxy_limit import limiters_in_haproxy
 from reference_backend.injection import Injection
 from reference_backend.load.plan import Plan
 from reference_backend.load.records import EVENTS_FILE
@@ -47,7 +48,7 @@ class Repeats:
         exercising.reset(self.backend, self.watch)
         deployment = self.backend.deployment
         log = self.backend.haproxy_log if deployment.load_balancers() else None
-        trails = Trails(span_files=self.backend.span_files, haproxy_log=log)
+        trails = Trails(span_files=self.backend.span_files, haproxy_log=log, limiters=limiters_in_haproxy(deployment))
         trails.skip()
         sampler = Sampler(backend=self.backend, supervisor_pid=os.getpid())
         self.events.emit("repeat", repeat=number, of=self.count, duration_s=self.schedule.duration_s)
@@ -67,7 +68,7 @@ class Repeats:
         # A wall clock that is being adjusted drifts evenly: in between, it was off by half of that at most.
         clock = Clock(zero_s=zero_s, wall_ahead_s=(ahead_before_s + ahead_after_s) / 2)
         sampler.write(folder)
-        entry = deployment.entry if deployment.entry in deployment.load_balancers() else None
+        entry = deployment.balancer_at(deployment.entry)
         spans = trails.collect(folder, clock, entry, injection.strikes.aftermath)
         course = _course(drained, ended_s=ended_s, drained_s=drained_s, missed=sampler.missed)
         _write_events(folder, [*injection.happened(clock), *_of_client(folder), *course])

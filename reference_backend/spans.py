@@ -22,7 +22,7 @@ class Trace:
     """The spans of one request at one replica, while it is there."""
 
     __slots__ = (
-        *("admitted_s", "arrival_s", "attempt", "operation", "own_time_s", "replica", "request", "rows"),
+        *("admitted_s", "arrival_s", "attempt", "operation", "own_time_s", "refused_s", "replica", "request", "rows"),
         "versions",
     )
 
@@ -33,6 +33,7 @@ class Trace:
         self.operation = operation
         self.arrival_s = arrival_s
         self.admitted_s: float | None = None
+        self.refused_s: float | None = None
         self.own_time_s = 0.0
         self.rows: list[Row] = []
         self.versions: list[Version] = []
@@ -94,12 +95,19 @@ class SpanWriter:
 
     def write(self, trace: Trace, *, departure_s: float | None, outcome: Outcome) -> None:
         """Write a request that has left (or, with no departure, one that is still here)."""
-        waited = None if trace.admitted_s is None else trace.admitted_s - trace.arrival_s
+        until_s = trace.refused_s if trace.admitted_s is None else trace.admitted_s
+        waited = None if until_s is None else until_s - trace.arrival_s
         own = trace.own_time_s if trace.admitted_s is not None and departure_s is not None else None
         mine: Row = (
             self._component, self.replica, trace.operation, trace.arrival_s, trace.admitted_s,
             departure_s, waited, own, outcome, None,
         )  # fmt: skip
-        said = [trace.request, trace.attempt, [mine, *trace.rows], *([trace.versions] if trace.versions else [])]
+        self._write([trace.request, trace.attempt, [mine, *trace.rows], *([trace.versions] if trace.versions else [])])
+
+    def write_row(self, request: int, attempt: int, row: Row) -> None:
+        """Write one span of an attempt that is no visit to the replica's own service."""
+        self._write([request, attempt, [row]])
+
+    def _write(self, said: list[object]) -> None:
         line = json.dumps(said, separators=(",", ":")) + "\n"
         os.write(self._fd, line.encode())

@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reference_backend.cached import Cached
 from reference_backend.calls import Caller
+from reference_backend.computing import Computing
 from reference_backend.databases import Asked, Conflict, DatabaseClient
 from reference_backend.deployment import QueryStep, Step, TransactionStep
 from reference_backend.spans import Trace
-from reference_backend.work import PreciseSleep, burn
+from reference_backend.work import PreciseSleep
 
 _DAY_S = 86_400.0
 
@@ -66,11 +67,13 @@ class Steps:
         self,
         *,
         sleep: PreciseSleep,
+        computing: Computing,
         caches: Mapping[str, Cached],
         databases: Mapping[str, DatabaseClient],
         caller: Caller,
     ) -> None:
         self._sleep = sleep
+        self._computing = computing
         self._caches = caches
         self._databases = databases
         self._caller = caller
@@ -91,7 +94,8 @@ class Steps:
             match step.kind:
                 case "cpu":
                     since_s = time.monotonic()
-                    burn(visit.demands_s[step.demand] * self._factors["cpu"])
+                    demand_s = visit.demands_s[step.demand] * self._factors["cpu"]
+                    self._computing.compute(step, demand_s, visit.trace)
                     visit.trace.worked(since_s)
                 case "wait":
                     since_s = time.monotonic()
@@ -110,6 +114,8 @@ class Steps:
                     await self._caller.call(
                         step.target, step.endpoint, visit.key, write_demands(handed_on), visit.trace
                     )
+                case "thread":
+                    await self._computing.in_thread(step, visit.demands_s, self._factors, visit.trace)
                 case "parallel":
                     await self._branches(step.branches, visit)
                 case _ as never:

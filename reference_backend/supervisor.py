@@ -100,7 +100,7 @@ def _work(options: Options, folder: Path, watch: Watch, events: Events) -> None:
     if options.schedule is not None:
         # A copy, because the generator opens it again at each repeat, and what we were given may be a memory file.
         shutil.copyfile(options.schedule, folder / SCHEDULE_FILE)
-    cores = choose_cores(pin=options.pin)
+    cores = choose_cores(pin=options.pin, wanted=deployment.cores)
     backend = Backend(deployment=deployment, folder=folder, watch=watch, events=events, entry_port=options.entry_port)
     output = _output(options, folder)
     try:

@@ -20,10 +20,13 @@ from lab.scenario.client_throttle import Throttle
 from lab.scenario.database import Database, Pool, QuerySpec
 from lab.scenario.faults import CrashFault, FlushFault, HangFault, SlowDownFault
 from lab.scenario.hedge import Hedge, HedgeThrottle
+from lab.scenario.host import Host
 from lab.scenario.load_balancer import HealthCheck, LoadBalancer
+from lab.scenario.rate_limiter import RateLimiter
 from lab.scenario.retry_budget import RetryBudget
 from lab.scenario.scenario import Scenario
 from lab.scenario.service import Service
+from lab.scenario.shedding import Codel, ServerCodel
 from lab.scenario.steps import (
     CachedStep,
     CallStep,
@@ -31,6 +34,7 @@ from lab.scenario.steps import (
     InvalidateStep,
     ParallelStep,
     QueryStep,
+    ThreadStep,
     TransactionStep,
     WaitStep,
 )
@@ -57,7 +61,18 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
         *("redispatch", "server_timeout", "slow_start"),
     ),
     HealthCheck: ("interval", "fall", "rise", "fast_interval", "down_interval", "timeout", "on_marked_down"),
-    Service: ("kind", "replicas", "concurrency", "backlog", "overhead", "boot_time"),
+    Service: (
+        *("kind", "replicas", "concurrency", "backlog", "overhead", "rejection_overhead", "threads", "switch_interval"),
+        *("hosts", "boot_time"),
+    ),
+    Codel: ("kind", "target", "interval"),
+    ServerCodel: ("kind", "target", "interval"),
+    RateLimiter: (
+        *("kind", "targets", "algorithm", "limit", "window", "windows", "burst", "scope", "endpoints"),
+        "check_time",
+    ),
+    Host: ("kind", "cores", "quantum"),  # the quantum is the kernel's
+    ThreadStep: ("kind",),
     Cache: ("kind", "capacity", "eviction", "samples", "ttl", "ttl_jitter", "entry_size", "warm", "access_time"),
     stampede.NoProtection: ("kind",),
     stampede.SingleFlight: ("kind",),
@@ -69,7 +84,7 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     ),
     Pool: ("size", "overflow", "timeout", "prefill"),
     QuerySpec: ("time", "plan", "statement", "measured_as"),
-    CpuStep: ("kind", "time"),
+    CpuStep: ("kind", "time", "work"),
     WaitStep: ("kind", "time"),
     CachedStep: ("kind", "cache"),
     InvalidateStep: ("kind", "cache"),

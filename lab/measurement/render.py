@@ -12,10 +12,11 @@ from lab.measurement.boot_times import boot_times_s
 from lab.measurement.caches import cache_document
 from lab.measurement.databases import database_part, transaction_backoffs_s
 from lab.measurement.faults import fault_document
+from lab.measurement.limits import backend_cores, limiter_document, shedding_document
 from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
 from lab.measurement.render_client import client_section, coins
 from lab.randomness import Stream
-from lab.scenario.components import Cache, Component, Database, LoadBalancer, Service
+from lab.scenario.components import Cache, Component, Database, Host, LoadBalancer, RateLimiter, Service
 from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
@@ -26,6 +27,7 @@ from lab.scenario.steps import (
     InvalidateStep,
     ParallelStep,
     QueryStep,
+    ThreadStep,
     TransactionStep,
     WaitStep,
 )
@@ -45,8 +47,13 @@ def deployment(scenario: Scenario) -> dict[str, Any]:
         "schema_version": 1,
         "name": scenario.name,
         "entry": scenario.entry,
+        "cores": backend_cores(scenario),
         "client": client_section(scenario.client),
-        "parts": {name: _part(scenario, name, spec) for name, spec in scenario.components.items()},
+        "parts": {
+            name: _part(scenario, name, spec)
+            for name, spec in scenario.components.items()
+            if not isinstance(spec, Host)  # no part, but where all parts run
+        },
         "faults": [fault_document(fault, f"faults.{number}") for number, fault in enumerate(scenario.faults)],
     }
 
@@ -62,8 +69,13 @@ def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
                 "concurrency": spec.concurrency,
                 "backlog": spec.backlog,
                 "boot_times_s": boot_times_s(scenario, name),
+                "shedding": shedding_document(spec.shedding),
+                "threads": spec.threads,
+                "switch_interval_s": spec.switch_interval,
                 "endpoints": {endpoint: _endpoint(scenario, name, endpoint) for endpoint in spec.endpoints},
             }
+        case RateLimiter():
+            return limiter_document(scenario, f"components.{name}", spec)
         case Cache():
             return cache_document(spec, f"components.{name}")
         case Database():
@@ -95,8 +107,12 @@ def _writes(scenario: Scenario, steps: tuple[BoundStep, ...]) -> bool:
 def _step(scenario: Scenario, bound: BoundStep) -> dict[str, Any]:
     spec = bound.spec
     match spec:
-        case CpuStep() | WaitStep():
+        case CpuStep():
+            return {"kind": spec.kind, "demand": bound.offset, "work": spec.work}
+        case WaitStep():
             return {"kind": spec.kind, "demand": bound.offset}
+        case ThreadStep():
+            return {"kind": "thread", "steps": [_step(scenario, each) for each in bound.nested[0]]}
         case CachedStep():
             return {"kind": "cached", "cache": spec.cache, "miss": [_step(scenario, each) for each in bound.nested[0]]}
         case QueryStep():

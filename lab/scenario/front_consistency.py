@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lab.scenario.scenario import Scenario
 
 _BUCKETS = ("token_bucket", "gcra")
+_COUNTED = ("fixed_window", "sliding_window_counter")
 
 
 def limiter_problems(scenario: Scenario, name: str, limiter: RateLimiter) -> Iterator[Problem]:
@@ -28,6 +29,9 @@ def limiter_problems(scenario: Scenario, name: str, limiter: RateLimiter) -> Ite
     elif limiter.at_once == 0:
         message = "is 0: a bucket that can hold no token lets nothing pass; give it 1 or more"
         yield Problem(path=(*where, "burst"), message=message)
+    if limiter.windows != "by_clock" and limiter.algorithm not in _COUNTED:
+        message = f"has no effect, as {limiter.algorithm} counts no windows; only {' and '.join(_COUNTED)} do"
+        yield Problem(path=(*where, "windows"), message=message)
     if limiter.scope == "per_client" and not knows_clients(scenario.workload):
         yield Problem(path=(*where, "scope"), message=f"per_client {_unknown(scenario)}; or count per_key")
     if limiter.scope == "per_key" and named_keys(scenario.workload) == 1:

@@ -30,7 +30,13 @@ class RateLimiter(Spec):
     )
     limit: Count = Field(description="Requests let pass in each window; for a bucket, tokens that it gains meanwhile.")
     window: PositiveDuration = Field(
-        default="1s", validate_default=True, description="The window that the limit is for. Windows begin at 0s."
+        default="1s", validate_default=True, description="The window that the limit is for."
+    )
+    windows: Literal["by_clock", "first_request"] = Field(
+        default="by_clock",
+        description="When windows that are counted begin. by_clock: at 0s, and one after the other; first_request: "
+        "those of each whom it counts apart with its first request, and again with the first one after a pause, as "
+        "with INCR and EXPIRE in Redis (limits 5.x) or HAProxy's stick tables.",
     )
     burst: CountOrZero | None = Field(
         default=None,

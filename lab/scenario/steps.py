@@ -19,6 +19,13 @@ class CpuStep(Spec):
 
     kind: Literal["cpu"] = "cpu"
     time: Distribution = Field(description="CPU time.")
+    work: Literal["argon2id", "jwt", "json"] | None = Field(
+        default=None,
+        description="What a real backend does there instead of computing for a drawn time, so that only a calibration "
+        "knows the time. argon2id: checks a password, and lets go of the interpreter's lock (GIL), so that in a thread "
+        "it computes beside the event loop, on the service's hosts, or without any on a core of its own; jwt: signs "
+        "and checks a token; json: reads and writes a document of 60 kB. None: it computes for the drawn time.",
+    )
 
 
 class WaitStep(Spec):

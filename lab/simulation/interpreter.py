@@ -77,12 +77,14 @@ class Interpreter:
         self._frozen = False
         self._stopped: Visit | None = None
         self._spent_s = 0.0  # on jobs that are no more
+        self._beside: dict[Job, Processor] = {}  # what threads compute that have let go of the GIL
         self.factor = 1.0
 
     @property
     def cpu_time_s(self) -> float:
         """CPU time that the process has used until now."""
-        return self._spent_s + (0.0 if self._job is None else self._job.used_until_s(self._clock.now))
+        jobs = [*self._beside, *([] if self._job is None else [self._job])]
+        return self._spent_s + sum(job.used_until_s(self._clock.now) for job in jobs)
 
     def compute(self, who: object, request: Request, visit: Visit, cpu_time_s: float) -> Handling:
         """Compute for a thread, which has the GIL afterwards; the CPU time is added to the visit's own."""
@@ -113,17 +115,31 @@ class Interpreter:
         if self._holder is who:
             self._end_turn(Outcome.OK)
 
+    def compute_beside(self, job: Job, processor: Processor) -> None:
+        """Compute a job of a thread that has let go of the GIL, on a processor of its own."""
+        self._beside[job] = processor
+        if self._frozen:
+            processor.freeze()
+        processor.begin(job)
+
+    def end_beside(self, job: Job, processor: Processor) -> None:
+        """Count what such a job has used, now that it is over or was halted."""
+        del self._beside[job]
+        self._spent_s += job.used_s
+
     def freeze(self) -> None:
         """Stop computing, in the middle of a stretch too."""
         self._frozen = True
-        self._processor.freeze()
+        for processor in (self._processor, *self._beside.values()):
+            processor.freeze()
         self._stand_still()
 
     def thaw(self) -> None:
         """Go on where it was stopped."""
         self._frozen = False
         self._move_on(Outcome.OK)
-        self._processor.thaw()
+        for processor in (self._processor, *self._beside.values()):
+            processor.thaw()
 
     def _do(self, stretch: Stretch) -> Generator[Event, object, None]:
         self._want(stretch)

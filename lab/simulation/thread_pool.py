@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simpy import Interrupt
 
-from lab.simulation.clock import Clock
+from lab.simulation.clock import Clock, Handover
 from lab.simulation.interpreter import Interpreter
 from lab.simulation.line import Line
 from lab.simulation.log import Log, Visit
-from lab.simulation.request import Handling, Request
+from lab.simulation.processor import Job, Processor
+from lab.simulation.request import Handling, Outcome, Request
 from lab.simulation.steps import Runnable, Steps
 from lab.simulation.variate import Variate
 
@@ -66,6 +69,47 @@ class ComputeInThread:
     def run(self, request: Request, visit: Visit) -> Handling:
         """Compute for the drawn time."""
         return self._interpreter.compute(request, request, visit, self._time_s(request, self._ordinal))
+
+
+class ComputeBeside:
+    """CPU work of a thread that has let go of the interpreter, so that it computes at the same time as the event loop.
+
+    It competes with the event loop, and with other such threads, for nothing but the cores of their host.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        interpreter: Interpreter,
+        new_processor: Callable[[], Processor],
+        time_s: Variate,
+        ordinal: int,
+    ) -> None:
+        self._clock = clock
+        self._interpreter = interpreter
+        self._new_processor = new_processor
+        self._time_s = time_s
+        self._ordinal = ordinal
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Let go of the interpreter, compute for the drawn time, and get the interpreter back before going on."""
+        self._interpreter.release(request)
+        over = Handover(self._clock)
+        job = Job(request, self._time_s(request, self._ordinal) * self._interpreter.factor, lambda _: over.give(None))
+        if job.left_s > 0:
+            processor = self._new_processor()
+            self._interpreter.compute_beside(job, processor)
+            try:
+                yield over
+            except Interrupt:
+                processor.halt()
+                raise
+            finally:
+                self._interpreter.end_beside(job, processor)
+                visit.service_time_s += job.used_s
+        yield from self._interpreter.acquire(request, request)
+        return Outcome.OK
 
 
 class Blocking:

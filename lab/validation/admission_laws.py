@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -95,12 +96,31 @@ def _excess(limiter: RateLimiter, passed_s: Floats) -> float:
         # In any stretch, from the i-th to the j-th that passed: j - i + 1 <= size + rate x (t_j - t_i).
         ahead = np.arange(len(passed_s)) - limiter.rate_per_s * passed_s
         return float((ahead - np.minimum.accumulate(ahead)).max() + 1 - limiter.at_once)
+    if limiter.windows == "first_request":
+        passed_s = _as_if_by_clock(passed_s, limiter.window, anew=limiter.algorithm == "fixed_window")
     windows: Callable[[Floats], float] = {
         "fixed_window": lambda times_s: _most_in_fixed_windows(times_s, limiter.window),
         "sliding_window_log": lambda times_s: _most_in_any_window(times_s, limiter.window - _ROUNDING),
         "sliding_window_counter": lambda times_s: _most_by_two_counts(times_s, limiter.window),
     }[limiter.algorithm]
     return windows(passed_s) - limiter.limit
+
+
+def _as_if_by_clock(times_s: Floats, window_s: float, *, anew: bool) -> Floats:
+    """Return the times moved so that windows which begin with a first request begin at 0, 1, 2, ... windows.
+
+    Args:
+        times_s: when each was let pass, in order; the first request of a window always is.
+        window_s: the window.
+        anew: whether each window begins with a request, and not only the first one and that after a pause.
+    """
+    since_s, number, moved = float(times_s[0]), 0, []
+    for time_s in times_s.tolist():
+        over = math.floor((time_s - since_s) / window_s + 1e-9)
+        number += min(over, 2)
+        since_s = since_s + window_s if over == 1 and not anew else (time_s if over else since_s)
+        moved.append(number * window_s + time_s - since_s)
+    return np.array(moved)
 
 
 def _numbers(times_s: Floats, window_s: float) -> NDArray[np.int64]:

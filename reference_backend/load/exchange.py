@@ -88,4 +88,4 @@ def outcome_of(status: int) -> Outcome:
     """Return what an answer's status means to the client."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return "ok"
-    return "rejected" if status == HTTPStatus.SERVICE_UNAVAILABLE else "error"
+    return "rejected" if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS) else "error"

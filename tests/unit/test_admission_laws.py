@@ -87,3 +87,15 @@ def test_who_is_let_in_before_one_who_waited_longer_breaks_the_law() -> None:
     visits.loc[waited, "admitted_s"] = [second, first]
     (said,) = [each for each in _said(run) if each.startswith("order")]
     assert said.startswith("order: 1 times a request at gate in replication 0 was served before one that had waited")
+
+
+@pytest.mark.parametrize("algorithm", ["fixed_window", "sliding_window_counter"])
+@pytest.mark.parametrize("scope", ["shared", "per_key"])
+def test_windows_from_the_first_request_are_judged_as_such(algorithm: str, scope: str) -> None:
+    """The law holds for windows that begin with a request; by the clock, or with one less, it would be broken."""
+    front = {"kind": "rate_limiter", "algorithm": algorithm, "limit": 4, "window": "700ms", "scope": scope}
+    run = _run(front | {"windows": "first_request"}, _OPEN)
+    assert _said(run) == []
+    assert _said(run, limit=3)
+    if scope == "per_key":  # where many come, the first one comes at 0
+        assert _said(run, windows="by_clock")

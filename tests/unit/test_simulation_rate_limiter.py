@@ -89,6 +89,23 @@ def test_a_sliding_counter_weighs_the_last_window() -> None:
     assert len(_passed(rule, [3.1] * 15)) == 10  # the second before was empty
 
 
+def test_windows_may_begin_with_the_first_request() -> None:
+    """By the clock five pass on each side of 1 s; with windows from 0.9 s on, five until 1.9 s, then from 2.5 s on."""
+    rule = FixedWindow(limit=5, window_s=1.0, by_clock=False)
+    assert len(_passed(rule, [0.9 + 0.01 * step for step in range(20)])) == 5
+    assert _passed(rule, [1.89, 2.5, 2.6, 2.7, 2.8, 3.0, 3.49, 3.5]) == [2.5, 2.6, 2.7, 2.8, 3.0, 3.5]
+
+
+def test_a_sliding_counter_may_count_from_the_first_request() -> None:
+    """From 0.5 s on: at 1.75 s a quarter of the second window is over; after a pause, windows begin anew."""
+    rule = SlidingWindowCounter(limit=10, window_s=1.0, by_clock=False)
+    assert len(_passed(rule, [0.5] * 15)) == 10
+    assert len(_passed(rule, [1.75] * 15)) == 3
+    assert len(_passed(rule, [2.0] * 15)) == 2
+    assert len(_passed(rule, [3.6] * 15)) == 10  # nothing passed from 2.5 s to 3.5 s: this one begins at 3.6 s
+    assert len(_passed(rule, [4.85] * 15)) == 3  # by the clock of the first it would be another window
+
+
 def test_what_is_beyond_the_limit_is_turned_away_at_once() -> None:
     """Two a second pass to the service, the third gets its 429 and costs the service nothing."""
     parts = {

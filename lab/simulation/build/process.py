@@ -106,7 +106,7 @@ def make_computing(world: World, name: str, spec: Spec, *, index: int, process: 
             log=log,
             name=name,
             index=process,
-            processor=_processor(world, spec, index),
+            processor=new_processor(world, spec, index),
             switch_interval_s=spec.switch_interval if uses_threads(spec) else None,
         )
         event_loop = machine = ScheduledLoop(
@@ -134,7 +134,8 @@ def start_pauses(world: World, name: str, spec: PausesSpec, *, replica: Replica,
     at_its_end(world, name, process, pauses.end)
 
 
-def _processor(world: World, spec: Spec, index: int) -> Processor:
+def new_processor(world: World, spec: Spec, index: int) -> Processor:
+    """Return what a process of replica ``index``, or a thread beside it, computes on."""
     host = host_of(spec, index)
     return OwnCore(world.clock) if host is None else world.machines.host(host).process()
 

@@ -41,11 +41,11 @@ def new_rule(spec: Spec) -> Rule:
         case "gcra":
             return Gcra(interval_s=spec.window / spec.limit, burst=spec.at_once - 1)
         case "fixed_window":
-            return FixedWindow(limit=spec.limit, window_s=spec.window)
+            return FixedWindow(limit=spec.limit, window_s=spec.window, by_clock=spec.windows == "by_clock")
         case "sliding_window_log":
             return SlidingWindowLog(limit=spec.limit, window_s=spec.window)
         case "sliding_window_counter":
-            return SlidingWindowCounter(limit=spec.limit, window_s=spec.window)
+            return SlidingWindowCounter(limit=spec.limit, window_s=spec.window, by_clock=spec.windows == "by_clock")
         case _:
             assert_never(spec.algorithm)
 

@@ -27,7 +27,7 @@ from lab.simulation.adaptive.slots import Sampled
 from lab.simulation.build.adaptive import make_adaptive_slots
 from lab.simulation.build.cached import Caching
 from lab.simulation.build.guards import hedge_guard
-from lab.simulation.build.process import at_its_end, make_admission, make_computing, start_pauses
+from lab.simulation.build.process import at_its_end, make_admission, make_computing, new_processor, start_pauses
 from lab.simulation.bulkhead import BehindBulkhead, Bulkhead, UnlessExpired
 from lab.simulation.database import DatabaseClient
 from lab.simulation.database.shards import Shards
@@ -50,7 +50,7 @@ from lab.simulation.steps import (
     TimedCall,
     Wait,
 )
-from lab.simulation.thread_pool import Blocking, ComputeInThread, InThread, ThreadPool
+from lab.simulation.thread_pool import Blocking, ComputeBeside, ComputeInThread, InThread, ThreadPool
 from lab.simulation.variate import Variate
 from lab.simulation.workers import Workers
 
@@ -130,14 +130,10 @@ class _Wiring:
         return steps
 
     def _step(self, bound: BoundStep) -> Runnable:
-        world, spec, event_loop = self._world, bound.spec, self._replica.event_loop
+        world, spec = self._world, bound.spec
         match spec:
             case CpuStep():
-                time_s = world.variate(bound.stream, spec.time)
-                if self._in_thread:
-                    interpreter = self._replica.interpreter
-                    return ComputeInThread(interpreter=interpreter, time_s=time_s, ordinal=bound.ordinal)
-                return Compute(event_loop=event_loop, time_s=time_s, ordinal=bound.ordinal)
+                return self._compute(spec, bound)
             case WaitStep():
                 lasts_s = self._stretchable(world.variate(bound.stream, spec.time))
                 return self._awaiting(Wait(clock=world.clock, time_s=lasts_s, ordinal=bound.ordinal))
@@ -177,6 +173,21 @@ class _Wiring:
             return time_s
         replica = self._replica
         return lambda request, ordinal: time_s(request, ordinal) * replica.wait_factor
+
+    def _compute(self, spec: CpuStep, bound: BoundStep) -> Runnable:
+        time_s, ordinal = self._world.variate(bound.stream, spec.time), bound.ordinal
+        if not self._in_thread:
+            return Compute(event_loop=self._replica.event_loop, time_s=time_s, ordinal=ordinal)
+        interpreter = self._replica.interpreter
+        if spec.work != "argon2id":
+            return ComputeInThread(interpreter=interpreter, time_s=time_s, ordinal=ordinal)
+        return ComputeBeside(
+            clock=self._world.clock,
+            interpreter=interpreter,
+            new_processor=lambda: new_processor(self._world, self._spec, self._process // self._spec.workers),
+            time_s=time_s,
+            ordinal=ordinal,
+        )
 
     def _call(self, spec: CallStep, ordinal: int) -> Runnable:
         clock, hedge = self._world.clock, spec.hedge

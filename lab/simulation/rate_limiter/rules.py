@@ -70,21 +70,29 @@ class Gcra:
 
 
 class FixedWindow:
-    """A count that starts anew at 0, 1, 2, ... windows of the clock: up to twice the limit pass around an edge."""
+    """A count that starts anew with each window: up to twice the limit pass around an edge.
 
-    __slots__ = ("_count", "_limit", "_number", "_window_s")
+    Windows begin at 0, 1, 2, ... of them, or each with the first request after the one before is over.
+    """
 
-    def __init__(self, *, limit: int, window_s: float) -> None:
+    __slots__ = ("_by_clock", "_count", "_limit", "_since_s", "_window_s")
+
+    def __init__(self, *, limit: int, window_s: float, by_clock: bool = True) -> None:
         self._limit = limit
         self._window_s = window_s
-        self._number = 0
+        self._by_clock = by_clock
+        self._since_s = 0.0 if by_clock else -math.inf
         self._count = 0
 
     def admits(self, now_s: float) -> bool:
         """Count it if fewer than the limit passed in this window."""
-        number, _ = place_in_windows(now_s, self._window_s)
-        if number != self._number:
-            self._number, self._count = number, 0
+        since_s = self._since_s
+        if self._by_clock:
+            since_s = place_in_windows(now_s, self._window_s)[0] * self._window_s
+        elif now_s - since_s >= self._window_s - _INSTANT:
+            since_s = now_s
+        if since_s != self._since_s:
+            self._since_s, self._count = since_s, 0
         if self._count >= self._limit:
             return False
         self._count += 1
@@ -121,22 +129,29 @@ class SlidingWindowCounter:
     The last window's requests are taken to have come evenly. Where they came at its end, more than the limit pass in
     a sliding window; where they came at its beginning, fewer.
 
+    Windows begin at 0, 1, 2, ... of them; or the first with the first request, as does the one after a pause of a whole
+    window, and each other one when the one before is over.
+
     Source: limits 5.x, sliding window counter: passes while the whole part of last x (1 - elapsed) + current is below
     the limit.
     """
 
-    __slots__ = ("_count", "_last", "_limit", "_number", "_window_s")
+    __slots__ = ("_by_clock", "_count", "_last", "_limit", "_number", "_origin_s", "_window_s")
 
-    def __init__(self, *, limit: int, window_s: float) -> None:
+    def __init__(self, *, limit: int, window_s: float, by_clock: bool = True) -> None:
         self._limit = limit
         self._window_s = window_s
+        self._by_clock = by_clock
+        self._origin_s = 0.0 if by_clock else -math.inf
         self._number = 0
         self._last = 0
         self._count = 0
 
     def admits(self, now_s: float) -> bool:
         """Count it if the weighted counts leave room for one more."""
-        number, elapsed = place_in_windows(now_s, self._window_s)
+        if not self._by_clock and now_s - self._origin_s >= (self._number + 2) * self._window_s - _INSTANT:
+            self._origin_s, self._number, self._last, self._count = now_s, 0, 0, 0
+        number, elapsed = place_in_windows(now_s - self._origin_s, self._window_s)
         if number != self._number:
             self._last = self._count if number == self._number + 1 else 0
             self._number, self._count = number, 0
