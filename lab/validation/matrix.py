@@ -22,7 +22,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from lab.calibration import Calibration, calibrate, extrapolation, read_calibration
-from lab.errors import MeasurementFailed
+from lab.errors import LabError, MeasurementFailed, NotEnoughData
 from lab.measurement.measure import measure
 from lab.randomness import Stream
 from lab.runs.run import Run
@@ -69,11 +69,14 @@ class Session:
 def run_matrix(cases: Sequence[Case], session: Session, *, progress: bool = True) -> Iterator[CaseRecord]:
     """Yield the record of each case as it is finished; what the session's folder holds is not done again.
 
+    A case that cannot be calibrated or simulated keeps no other from its turn; it is told in the end.
+
     Raises:
-        LabError: a scenario is refused, or its calibration cannot be measured.
+        MeasurementFailed: after all others were measured: cases that could not be, with the reason of each.
     """
     total_s = sum(_seconds(case, session) for case in cases)
     silent: dict[str, Any] = {} if progress else {"disable": True}
+    failed: list[str] = []
     with tqdm(total=round(total_s), desc="validate", unit="s", **silent) as bar:
         for case in cases:
             bar.set_postfix_str(case.name)
@@ -82,13 +85,19 @@ def run_matrix(cases: Sequence[Case], session: Session, *, progress: bool = True
                 bar.update(round(_seconds(case, session)))
                 yield CaseRecord.load(finished)
                 continue
-            record = _run_case(case, session, bar)
+            try:
+                record = _run_case(case, session, bar)
+            except LabError as error:
+                failed.append(f"{case.name}: {error}")
+                continue
             record.save(session.records / f"{case.name}.json")
             if session.ledger is not None:
                 for load in record.loads:
                     append(session.ledger, record, load)
             record.save(finished)  # last: only what is in the ledger is finished
             yield record
+    if failed:
+        raise MeasurementFailed("\n".join(failed))
 
 
 def _seconds(case: Case, session: Session) -> float:
@@ -160,8 +169,8 @@ def _calibration(case: Case, base: Scenario, folder: Path) -> Calibration:
         run = measure(scenario, about_the_host=case.host, progress=False)
     if not run.provenance["validity"]["valid"]:
         raise MeasurementFailed(
-            f"{case.name}: its calibration may not be used: {'; '.join(run.provenance['validity']['problems'])}; run "
-            "it on a quiet machine"
+            f"its calibration may not be used: {'; '.join(run.provenance['validity']['problems'])}; run it on a "
+            "quiet machine"
         )
     calibration = calibrate(run, scenario, case.calibration.parameters)
     calibration.save(kept)
@@ -195,8 +204,12 @@ def _measured(case: Case, scenario: Scenario, session: Session, bar: Any) -> _Me
         invalid += [
             f"round {number + 1}, repeat {repeat}: {'; '.join(found)}" for repeat, found in enumerate(problems) if found
         ]
-        if valid:
-            seen = observe(run, case.figures, only=valid)
+        try:
+            seen = observe(run, case.figures, only=valid) if valid else None
+        except NotEnoughData as error:
+            invalid.append(f"round {number + 1}: {error}")
+            continue
+        if seen is not None:
             observation = seen if observation is None else observation.joined(seen)
             last = run.only(valid[0])
         bar.update(round(scenario.run.duration * len(valid)))
@@ -215,6 +228,7 @@ def _judged(  # what a record holds
     predicted_at: str,
 ) -> LoadRecord:
     seen = measured.observation
+    triangle, said = _taken_apart(prediction.scenario, calibration, measured)
     rows = tuple(rows_of(prediction.observation, seen, prediction.regime)) if seen else ()
     return LoadRecord(
         load=name,
@@ -229,9 +243,21 @@ def _judged(  # what a record holds
         invalid=measured.invalid,
         rows=rows,
         verdict=verdict_of(rows) if seen else Verdict.INCONCLUSIVE,
-        triangle=error_triangle(prediction.scenario, calibration, measured.run) if seen and measured.run else {},
-        warnings=extrapolation(prediction.scenario, calibration),
+        triangle=triangle,
+        warnings=(*extrapolation(prediction.scenario, calibration), *said),
     )
+
+
+def _taken_apart(
+    scenario: Scenario, calibration: Calibration, measured: _Measured
+) -> tuple[dict[str, dict[str, float]], tuple[str, ...]]:
+    """Return the error triangle, or in words why there is none: some runs (of faults, say) leave too little to fit."""
+    if measured.observation is None or measured.run is None:
+        return {}, ()
+    try:
+        return error_triangle(scenario, calibration, measured.run), ()
+    except LabError as error:
+        return {}, (f"the error was not taken apart: {error}",)
 
 
 def _shuffled(case: str, names: list[str]) -> list[str]:
