@@ -79,6 +79,7 @@ _HOME = {
     "ZipfKeys": "lab.scenario.keys",
     "arithmetic": "lab.scenario.arithmetic",
     "calibrate": "lab.calibration.calibrate",
+    "calibrate_from_client": "lab.calibration.client_log",
     "compare": "lab.validation.compare",
     "difference": "lab.experiment.paired",
     "extrapolation": "lab.scenario.extrapolation",
@@ -87,6 +88,7 @@ _HOME = {
     "parse_scenario": "lab.scenario.reader",
     "read_calibration": "lab.scenario.calibration",
     "read_scenario": "lab.scenario.reader",
+    "scenario_of_log": "lab.calibration.client_log",
     "simulate": "lab.experiment.simulate",
     "to_yaml": "lab.scenario.writer",
     "write_report": "lab.report",
@@ -99,6 +101,7 @@ __all__ = [*_HOME, *_MODULES, "__version__"]  # noqa: PLE0604  # names, all of t
 if TYPE_CHECKING:
     from lab import distributions, errors, plots, randomness, theory, units
     from lab.calibration.calibrate import calibrate
+    from lab.calibration.client_log import calibrate_from_client, scenario_of_log
     from lab.errors import LabError
     from lab.experiment.paired import difference
     from lab.experiment.simulate import simulate

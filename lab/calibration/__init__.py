@@ -8,7 +8,16 @@
 """
 
 from lab.calibration.calibrate import calibrate
+from lab.calibration.client_log import calibrate_from_client, scenario_of_log
 from lab.scenario.calibration import CalibratedValue, Calibration, read_calibration
 from lab.scenario.extrapolation import extrapolation
 
-__all__ = ["CalibratedValue", "Calibration", "calibrate", "extrapolation", "read_calibration"]
+__all__ = [
+    "CalibratedValue",
+    "Calibration",
+    "calibrate",
+    "calibrate_from_client",
+    "extrapolation",
+    "read_calibration",
+    "scenario_of_log",
+]

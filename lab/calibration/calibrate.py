@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
 
+from lab.calibration.client_log import calibrate_from_client
+from lab.calibration.documenting import frozen
 from lab.calibration.fit import fit
 from lab.calibration.observed import Observed
 from lab.calibration.parts import Found, canonical, estimate
+from lab.calibration.popularity import popularity
 from lab.calibration.round_trip import PATH as ROUND_TRIP
 from lab.calibration.round_trip import round_trips
 from lab.calibration.self_check import bias_s, residuals, shifted
 from lab.distributions import mean_s
-from lab.errors import NotEnoughData, UsageError
+from lab.errors import UsageError
 from lab.runs.run import Run
-from lab.scenario.arithmetic import arithmetic
-from lab.scenario.calibration import CalibratedRange, CalibratedValue, Calibration, scenario_fingerprint
-from lab.scenario.extrapolation import places_busy
+from lab.scenario.calibration import CalibratedValue, Calibration
 from lab.scenario.fronts import leads_to
 from lab.scenario.scenario import Scenario
 from lab.scenario.variants import value_at
-from lab.versions import versions
-
-_HOST = ("host", "cpu", "pinning", "servers")
 
 
 def calibrate(run: Run, scenario: Scenario, parameters: Sequence[str]) -> Calibration:
@@ -33,6 +29,8 @@ def calibrate(run: Run, scenario: Scenario, parameters: Sequence[str]) -> Calibr
     Run it at low utilisation (0.3 or less): what waits for the event loop or the host's core would else count as work.
     Afterwards the simulator replays the Run with the fitted values; what is still missing on average is given to
     ``client.round_trip`` if that is among the parameters, and the rest is told as residuals.
+
+    A Run of requests alone, or one that was imported, is calibrated from the client's clock (calibrate_from_client).
 
     Args:
         run: measured (or predicted, to test the fits), with its visits.
@@ -45,16 +43,16 @@ def calibrate(run: Run, scenario: Scenario, parameters: Sequence[str]) -> Calibr
         UsageError: two parameters cannot be told apart.
         NotEnoughData: too few observations.
     """
-    if not run.has_visits:
-        raise NotEnoughData("the Run has no visits, only requests; use calibrate_from_client")
+    if not run.has_visits or "imported" in run.provenance:
+        return calibrate_from_client(run, scenario, parameters)
     ran = Scenario.model_validate({**run.scenario, "calibration": None})
     paths = tuple(dict.fromkeys(canonical(path, scenario) for path in parameters))
     if not paths:
         raise UsageError("no parameters are named; give key paths such as client.round_trip")
     _check_paths(scenario, paths)
     observed = Observed(run=run, scenario=ran, unknown=frozenset(paths))
-    found: Found = {}
-    for path in sorted(paths, key=_order):
+    found: Found = popularity(run, ran, frozenset(paths))
+    for path in sorted(set(paths) - set(found), key=_order):
         found[path] = fit(path, round_trips(observed, found)) if path == ROUND_TRIP else estimate(observed, path, found)
     notes = []
     fitted = _with(ran, found)
@@ -120,37 +118,3 @@ def _with_rest(value: CalibratedValue, missing_s: float) -> CalibratedValue:
             "method": f"{value.method}; {by_s * 1e6:+.0f} us so that the simulator reproduces the mean",
         }
     )
-
-
-def frozen(
-    run: Run, scenario: Scenario, found: Mapping[str, CalibratedValue], *, source: str, **told: Any
-) -> Calibration:
-    """Return the sealed calibration of what was found.
-
-    Args:
-        run: what it was found in.
-        scenario: what was run, with the values that were found.
-        found: key path to value.
-        source: ``server`` or ``client``.
-        told: residuals and notes.
-    """
-    figures = arithmetic(scenario)
-    backend = run.provenance.get("backend", {})
-    return Calibration.model_validate(
-        {
-            "parameters": dict(found),
-            "source": source,
-            "world": run.world,
-            "scenario": scenario.name,
-            "scenario_sha256": scenario_fingerprint(scenario),
-            "range": CalibratedRange(
-                arrival_rate_per_s=figures.rates_per_s["peak"],
-                endpoints=tuple(sorted(run.requests["endpoint"].astype(str).unique())),
-                utilisation=places_busy(figures),
-            ),
-            "host": {key: backend[key] for key in _HOST if key in backend},
-            "versions": {**run.provenance.get("versions", {}), **versions("numpy", "scipy")},
-            "date": datetime.now(UTC).date().isoformat(),
-            **told,
-        }
-    ).sealed()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from lab.calibration.boots import boot_times
 from lab.calibration.fit import fit, fit_mean
 from lab.calibration.observed import Observed
 from lab.calibration.own_time import cpu_of_steps_s, cpu_per_request, step_times
-from lab.calibration.sample import Sample, sample_of
+from lab.calibration.sample import sample_of
 from lab.calibration.statements import query_time, round_trip
 from lab.calibration.steps import own_steps
-from lab.errors import NotEnoughData, Unsupported
+from lab.errors import Unsupported
 from lab.scenario.calibration import CalibratedValue
 from lab.scenario.components import (
     Cache,
@@ -128,11 +129,6 @@ def _of_service(observed: Observed, path: str, name: str, rest: list[str]) -> Ca
 
 def _is_step(observed: Observed, path: str, service: str, endpoint: str) -> bool:
     return any(step.path == path for step in own_steps(observed.scenario, service, endpoint))
-
-
-def boot_times(observed: Observed, path: str, service: str) -> Sample:
-    """Return the times from the start of a process to when it took requests, from the run's events."""
-    raise NotEnoughData(f"{path}: the run's events tell of no start of a process of {service}")
 
 
 def _of_database(observed: Observed, path: str, part: Database, rest: list[str], found: Found) -> CalibratedValue:

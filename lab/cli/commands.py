@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from lab.cli.calibrating import calibrate
 from lab.cli.importing import import_
 from lab.cli.output import objective_rows, put, put_json, put_table, run_document, run_rows, say
 from lab.cli.validating import validate
@@ -168,6 +169,7 @@ def show(scenario: ScenarioFile, as_json: Json = False) -> None:
 
 app.command("import")(import_)
 app.command()(validate)
+app.command()(calibrate)
 
 
 @app.command()
@@ -206,6 +208,8 @@ def _finish(run: Run, *, out: Path | None, overwrite: bool, as_json: bool, check
         put("")
         put_table(objective_rows(run))
         put(f"\n{run.bottleneck().sentence}")
+    for beyond in run.provenance.get("extrapolation", ()):
+        say(f"beyond the calibrated range: {beyond}")
     if check and not all(objective.met for objective in run.objectives()):
         raise typer.Exit(_CLAIM_FAILED)
 

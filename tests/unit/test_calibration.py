@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 import lab
-from lab.calibration.censoring import kaplan_meier, mean_s
-from lab.calibration.fit import fit
-from lab.calibration.sample import Sample
+from lab.cli.commands import app
 from lab.errors import ScenarioError, Unsupported, UsageError
 from lab.runs.tables import Tables
 from lab.scenario.calibration import moved
@@ -146,37 +144,6 @@ def test_what_cannot_be_told_apart_is_split_by_convention(run: lab.Run, scenario
     assert all("by convention" in found[path].method for path in paths[:3])
 
 
-def test_censored_times_are_counted_and_not_dropped() -> None:
-    """Of exponential times cut off at their mean, dropping the cut ones gives half; the fit gives the mean."""
-    times = np.random.default_rng(5).exponential(0.1, 2000)
-    cut = times > 0.1
-    sample = Sample(values_s=times[~cut], above_s=np.full(int(cut.sum()), 0.1), how="test")
-    found = fit("x", sample)
-    assert found.value.kind == "exponential"  # type: ignore[union-attr]
-    assert found.low <= 0.1 <= found.high
-    assert found.censored == cut.sum()
-    assert fit("x", Sample(values_s=times[~cut], how="dropped")).high < 0.06
-
-
-def test_the_estimate_of_kaplan_and_meier_is_that_of_their_paper() -> None:
-    """Their example of 1958: deaths at 0.8, 3.1, 5.4, 9.2, losses at 1.0, 2.7, 7.0, 12.1."""
-    ended, lost = np.array([0.8, 3.1, 5.4, 9.2]), np.array([1.0, 2.7, 7.0, 12.1])
-    _, longer = kaplan_meier(ended, lost)
-    assert longer == pytest.approx([7 / 8, 7 / 8 * 4 / 5, 7 / 8 * 3 / 5, 7 / 8 * 3 / 10])
-    assert mean_s(ended, np.empty(0)) == pytest.approx(ended.mean())
-
-
-def test_what_no_family_fits_becomes_empirical_with_the_same_mean() -> None:
-    """Two humps pass no KS test; the 200 values keep mean and humps."""
-    generator = np.random.default_rng(6)
-    times = np.concatenate([generator.normal(0.01, 0.001, 700), generator.normal(0.05, 0.002, 300)])
-    found = fit("x", Sample(values_s=times, how="test"))
-    assert isinstance(found.value, lab.distributions.Empirical)
-    assert len(found.value.values) == 200
-    assert found.mean == pytest.approx(times.mean(), rel=1e-3)
-    assert found.low < times.mean() < found.high
-
-
 def test_fitting_twice_gives_the_same_bytes(run: lab.Run, scenario: lab.Scenario) -> None:
     """Resamples are drawn from the observations' own address."""
     first, second = (lab.calibrate(run, scenario, ["components.items.access_time"]) for _ in range(2))
@@ -253,3 +220,64 @@ def test_a_prediction_beyond_the_calibrated_range_says_so(calibration: lab.Calib
     assert "api/event_loop" in busy or "main/connections/api" in busy
     only = calibration.model_copy(update={"range": calibration.range.model_copy(update={"endpoints": ("read",)})})
     assert any("not seen: login" in each for each in lab.extrapolation(scenario, only))
+
+
+def test_the_exponent_and_the_count_of_keys_are_found(scenario: lab.Scenario) -> None:
+    """By maximum likelihood, each interval with the truth in it; a steeper law is not in it."""
+    keys = {"kind": "zipf", "exponent": 0.9, "count": 300}
+    made = scenario.with_({"workload.keys": keys, "workload.arrival_rate": "150/s", "run.duration": "10s"})
+    run = made_of_schedule(made)
+    found = lab.calibrate(run, made, ["workload.keys.exponent", "workload.keys.count"]).parameters
+    exponent, count = found["workload.keys.exponent"], found["workload.keys.count"]
+    assert exponent.low < 0.9 < exponent.high < 1.0
+    assert count.low <= 300 <= count.high
+    assert isinstance(count.value, int)
+
+
+def made_of_schedule(scenario: lab.Scenario) -> lab.Run:
+    """A run whose requests are answered at once: only its schedule is of interest."""
+    light = scenario.with_({"components.api.endpoints": {"read": [{"kind": "wait", "time": "1us"}],
+                                                         "login": [{"kind": "wait", "time": "1us"}]},
+                            "components.items": {"kind": "cache"}})  # fmt: skip
+    return lab.simulate(light, replications=1, n_jobs=1, progress=False)
+
+
+def test_the_clients_clock_alone_gives_wider_intervals_and_says_why(scenario: lab.Scenario) -> None:
+    """An endpoint's time is the sojourn time less what else is known; timeouts count as longer."""
+    single = scenario.with_(
+        {
+            "components.api.endpoints": {
+                "read": [{"kind": "wait", "time": {"kind": "exponential", "mean": "30ms"}}],
+                "login": [{"kind": "cpu", "time": {"kind": "lognormal", "mean": "6ms", "scv": 0.2}}],
+            },
+            "client.timeout": "60ms",
+            "run.duration": "25s",
+        }
+    )
+    run = lab.simulate(single, replications=1, n_jobs=1, progress=False)
+    log = replace(run, world="measured", seed=None, tables=Tables(requests=run.requests))
+    found = lab.calibrate(log, single, [])
+    read = found.parameters["components.api.endpoints.read.0.time"]
+    assert found.source == "client"
+    assert "how much of it is CPU time is not known" in found.notes[0]
+    assert read.censored > 20
+    assert read.low < 30e-3 < read.high
+    answered = run.requests[(run.requests["endpoint"] == "read") & (run.requests["outcome"] == "ok")]
+    assert answered["sojourn_time_s"].mean() < read.low  # what dropping the timeouts would have said
+    guess = lab.scenario_of_log(log)
+    assert lab.calibrate(log, guess, []).apply(guess).components["service"].endpoints.keys() == {"read", "login"}  # type: ignore[union-attr]
+
+
+def test_the_command_writes_what_a_scenario_file_can_refer_to(
+    run: lab.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`lab calibrate RUN --parameters PATH --out FILE --scenario-out FILE`; an existing file is not replaced."""
+    run.save(tmp_path / "run")
+    words = ["calibrate", str(tmp_path / "run"), "--parameters", "components.api.overhead"]
+    words += ["--out", str(tmp_path / "c.json"), "--scenario-out", str(tmp_path / "s.yaml")]
+    app(words, standalone_mode=False)
+    assert "components.api.overhead" in capsys.readouterr().out
+    read = lab.read_scenario(tmp_path / "s.yaml")
+    assert read.calibration == lab.read_calibration(tmp_path / "c.json")
+    with pytest.raises(UsageError, match="exists already"):
+        app(words, standalone_mode=False)
