@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import httpx
 
-from reference_backend.deployment import Deployment
+from reference_backend.deployment import CallStep, Deployment
 from reference_backend.ports import LOOPBACK
 from reference_backend.spans import Trace
 
@@ -26,19 +27,23 @@ class Caller:
         }
         self._ports = ports
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=3600.0)
-        # No timeout: the deployment says where requests time out (client, load balancer, pool), and not here.
+        # None of its own: each counts a whole call, while the library's count its parts.
         self._client = httpx.AsyncClient(limits=limits, timeout=None, trust_env=False)  # noqa: S113
 
-    async def call(self, target: str, endpoint: str, key: int, demands: str, trace: Trace) -> None:
+    async def call(self, step: CallStep, *, key: int, demands: str, trace: Trace) -> None:
         """Call another service's endpoint on behalf of a request.
 
         Raises:
-            CallFailed: it answered with anything but success, or not at all.
+            CallFailed: it answered with anything but success, not in time, or not at all.
         """
+        target, endpoint = step.target, step.endpoint
         url = f"http://{LOOPBACK}:{self._ports[target]}/{endpoint}?key={key}"
         headers = {"X-Request": str(trace.request), "X-Attempt": str(trace.attempt), "X-Demands": demands}
         try:
-            answer = await self._client.request(self._methods[target, endpoint], url, headers=headers)
+            async with asyncio.timeout(step.timeout_s):
+                answer = await self._client.request(self._methods[target, endpoint], url, headers=headers)
+        except TimeoutError as error:
+            raise CallFailed(f"{target}/{endpoint} did not answer within {step.timeout_s:g} s") from error
         except httpx.HTTPError as error:
             raise CallFailed(f"{target}/{endpoint}: {error!r}") from error
         if not answer.is_success:

@@ -81,13 +81,17 @@ class TransactionStep(Spec):
 
 
 class CallStep(Spec):
-    """A request to another service; the callee gets the slice of demands that starts at ``demands_from``."""
+    """A request to another service; the callee gets the slice of demands that starts at ``demands_from``.
+
+    After ``timeout_s`` the step fails and its connection is closed; the callee works on for nobody.
+    """
 
     kind: Literal["call"]
     target: Name
     endpoint: Name
     demands_from: Index = 0
     demands: Annotated[int, Field(ge=0, le=1000)] = 0
+    timeout_s: Seconds | None = None
 
 
 class ThreadStep(Spec):

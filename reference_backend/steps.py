@@ -111,9 +111,7 @@ class Steps:
                     await self._transaction(step, visit)
                 case "call":
                     handed_on = visit.demands_s[step.demands_from : step.demands_from + step.demands]
-                    await self._caller.call(
-                        step.target, step.endpoint, visit.key, write_demands(handed_on), visit.trace
-                    )
+                    await self._caller.call(step, key=visit.key, demands=write_demands(handed_on), trace=visit.trace)
                 case "thread":
                     await self._computing.in_thread(step, visit.demands_s, self._factors, visit.trace)
                 case "parallel":

@@ -90,7 +90,7 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     InvalidateStep: ("kind", "cache"),
     QueryStep: ("kind", "database", "query", "repeat"),
     TransactionStep: ("kind", "database", "retries"),
-    CallStep: ("kind", "target", "endpoint"),
+    CallStep: ("kind", "target", "endpoint", "timeout"),
     ParallelStep: ("kind",),
     FlushFault: ("kind", "at", "component"),
     CrashFault: ("kind", "at", "component", "replicas", "replica", "restart_after"),

@@ -132,6 +132,7 @@ def _step(scenario: Scenario, bound: BoundStep) -> dict[str, Any]:
                 "endpoint": spec.endpoint,
                 "demands_from": bound.offset,
                 "demands": endpoint_demands(scenario, spec.target, spec.endpoint),
+                "timeout_s": spec.timeout,
             }
         case InvalidateStep():
             return {"kind": "invalidate", "cache": spec.cache}
