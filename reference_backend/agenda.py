@@ -25,15 +25,24 @@ class Agenda:
         self._zero_s = zero_s
 
     @property
-    def time_s(self) -> float:
-        """The time since the schedule's zero.
+    def zero_s(self) -> float:
+        """The monotonic time of the schedule's zero.
 
         Raises:
             ValueError: it is not known yet.
         """
         if self._zero_s is None:
             raise ValueError("the schedule has not begun, so there is no time since its zero")
-        return self._now_s() - self._zero_s
+        return self._zero_s
+
+    @property
+    def time_s(self) -> float:
+        """The time since the schedule's zero.
+
+        Raises:
+            ValueError: it is not known yet.
+        """
+        return self._now_s() - self.zero_s
 
     def at(self, time_s: float, act: Callable[[], None]) -> None:
         """Have something done at a time since the schedule's zero; at once, if that is past."""

@@ -25,6 +25,7 @@ from reference_backend.processes import Child, Command, stop
 from reference_backend.rate_limit import counters_of
 from reference_backend.replicas import Replicas
 from reference_backend.tables import replica_names
+from reference_backend.scaling.scaling import Scaling
 from reference_backend.watch import Watch
 
 
@@ -40,6 +41,9 @@ class Backend:
         self._entry_port = entry_port
         self._launcher = Launcher(parts=self.parts, watch=watch, events=events)
         self.replicas = Replicas(deployment=deployment, folder=folder, parts=self.parts, launcher=self._launcher)
+        self.scaling = Scaling(
+            deployment=deployment, folder=folder, launcher=self._launcher, parts=self.parts, watch=watch
+        )
 
     @property
     def entry_url(self) -> str:
@@ -78,6 +82,7 @@ class Backend:
         connections = descriptors.balancer_connections(limit) if self.deployment.load_balancers() else 0
         self._parts_folder.mkdir()
         self._parts_folder.chmod(0o755)  # PostgreSQL's own user passes through here on the way to its data
+        self.scaling.listen(self._entry_port)
         with self._listening() as sockets:
             for name in self.deployment.databases():
                 self._databases(found["postgres"]).start(name)
@@ -89,6 +94,7 @@ class Backend:
             if self.deployment.load_balancers():
                 self._start_haproxy(found["haproxy"], sockets, connections)
         self._wait_until_ready(found)
+        self.scaling.begin()
 
     def stop(self) -> list[str]:
         """End every process; return the names of those that had to be killed."""
@@ -138,11 +144,12 @@ class Backend:
         entry = next(name for name in at_entry if name not in self.deployment.rate_limiters())
         try:
             for name, service in self.deployment.services().items():
-                port = self._entry_port if name == entry else 0
+                is_platform = self.deployment.is_platform(name)
+                port = self._entry_port if name == entry and not is_platform else 0
                 mine = {number: ports.listening_socket(port) for number in range(service.replicas)}
                 sockets |= {f"{name}/{number}": bound for number, bound in mine.items()}
                 self.parts.replica_ports[name] = {number: bound.getsockname()[1] for number, bound in mine.items()}
-                if service.replicas == 1:
+                if service.replicas == 1 and not is_platform:
                     self.parts.ports[name] = self.parts.replica_ports[name][0]
             for name in self.deployment.load_balancers():
                 sockets[name] = ports.listening_socket(self._entry_port if name == entry else 0)

@@ -16,6 +16,7 @@ from reference_backend.client import Client
 from reference_backend.faults import Fault
 from reference_backend.limiting import RateLimiter, Shedding
 from reference_backend.load_balancer import LoadBalancer
+from reference_backend.scaling.spec import Autoscaler
 from reference_backend.spec import Index, Name, Seconds, Spec
 
 
@@ -133,12 +134,17 @@ class Endpoint(Spec):
 
 
 class Service(Spec):
-    """Replicas of a FastAPI application, a uvicorn process each."""
+    """Replicas of a FastAPI application, a uvicorn process each.
+
+    With an autoscaler, ``replicas`` is how many each repeat begins with. ``boot_times_s`` says for each replica, by its
+    number in the repeat, how long after its start it is ready, if its real boot was not longer.
+    """
 
     kind: Literal["service"]
-    replicas: Annotated[int, Field(ge=1, le=64)] = 1
+    replicas: Annotated[int, Field(ge=0, le=64)] = 1
     concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
     backlog: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    autoscaler: Autoscaler | None = None
     boot_times_s: Annotated[tuple[Annotated[float, Field(ge=0, le=3600)], ...], Field(max_length=10_000)] = ()
     shedding: Shedding | None = None
     threads: Annotated[int, Field(ge=1, le=1_000)] = 40
@@ -235,6 +241,11 @@ class Deployment(Spec):
     def databases(self) -> dict[str, Database]:
         """Return the databases by name, in the file's order."""
         return {name: part for name, part in self.parts.items() if isinstance(part, Database)}
+
+    def is_platform(self, name: str) -> bool:
+        """Return whether a part is a service whose requests a platform for functions hands out."""
+        part = self.parts[name]
+        return isinstance(part, Service) and part.autoscaler is not None and part.autoscaler.kind == "serverless"
 
     def service_behind(self, name: str) -> Service:
         """Return the service that answers when ``name`` (a front or a service) is called."""

@@ -26,6 +26,8 @@ def warm_up(backend: Backend, watch: Watch) -> None:
     for service_name in backend.deployment.services():
         for replica in backend.parts.replica_ports[service_name]:
             warm_up_replica(backend, watch, service_name, replica)
+    if backend.deployment.is_platform(backend.deployment.entry):
+        return  # it would have replicas started, and only the supervisor, which waits here, could do that
     entry = backend.deployment.service_behind(backend.deployment.entry)
     with _client() as client:
         for endpoint, spec in entry.endpoints.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
+from reference_backend.scaling.references import scaling_problems
 from reference_backend.tables import REAL
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def problems_of(deployment: Deployment) -> list[str]:
     for name, balancer in deployment.load_balancers().items():
         if balancer.targets not in deployment.services():
             problems.append(f"parts.{name}.targets: {balancer.targets!r} is not a service of this deployment")
-    problems += _faults(deployment)
+    problems += [*_faults(deployment), *scaling_problems(deployment)]
     if problems:
         return problems
     for service_name, service in deployment.services().items():
@@ -74,8 +75,12 @@ def _entrance(deployment: Deployment, where: str, name: str) -> list[str]:
     service = deployment.services().get(name)
     if service is None:
         return [f"{where}: {name!r} is neither a load balancer nor a service of this deployment"]
-    if service.replicas > 1:
-        return [f"{where}: {name!r} has {service.replicas} replicas; put a load balancer in front and name that"]
+    if deployment.is_platform(name):
+        return [] if where == "entry" else [f"{where}: {name!r} is serverless, which only the entry can be"]
+    if service.replicas > 1 or service.autoscaler is not None:
+        return [
+            f"{where}: {name!r} has {service.replicas} replicas, or may have; put a load balancer in front and name that"
+        ]
     return []
 
 

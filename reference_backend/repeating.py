@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ class Repeats:
     def run(self, number: int, folder: Path) -> dict[str, object]:
         """Run one repeat; leave its tables in the folder and return what the manifest says of it."""
         folder.mkdir()
+        self.backend.scaling.renew()
         exercising.reset(self.backend, self.watch)
         deployment = self.backend.deployment
         log = self.backend.haproxy_log if deployment.load_balancers() else None
@@ -54,12 +56,14 @@ class Repeats:
         self.events.emit("repeat", repeat=number, of=self.count, duration_s=self.schedule.duration_s)
         agenda = Agenda()
         injection = Injection(backend=self.backend, agenda=agenda)
+        agenda.at(-math.inf, lambda: self.backend.scaling.start_clock(agenda.zero_s))
         ahead_before_s = wall_ahead_s()
         zero_s = generator.send(
             self._sending(folder), watch=self.watch, agenda=agenda, every_second=self._every_second(number, sampler)
         )
         ended_s = time.monotonic() - zero_s
         injection.end()
+        self.backend.scaling.end()
         drained = drain(self.backend, self.watch, within_s=patience_s(deployment, self.schedule))
         drained_s = time.monotonic() - zero_s
         ahead_after_s = wall_ahead_s()
@@ -67,11 +71,14 @@ class Repeats:
         _add_to_quality(folder, clock_step_s=ahead_after_s - ahead_before_s, planned_faults=len(list(struck)))
         # A wall clock that is being adjusted drifts evenly: in between, it was off by half of that at most.
         clock = Clock(zero_s=zero_s, wall_ahead_s=(ahead_before_s + ahead_after_s) / 2)
+        readings, scaled = self.backend.scaling.notes(zero_s)
+        for reading in readings:
+            sampler.note(reading.time_s, reading.component, reading.name, reading.value)
         sampler.write(folder)
         entry = deployment.balancer_at(deployment.entry)
         spans = trails.collect(folder, clock, entry, injection.strikes.aftermath)
         course = _course(drained, ended_s=ended_s, drained_s=drained_s, missed=sampler.missed)
-        _write_events(folder, [*injection.happened(clock), *_of_client(folder), *course])
+        _write_events(folder, [*injection.happened(clock), *scaled, *_of_client(folder), *course])
         left = drained.left_in_flight
         described = {"repeat": number, "cpu_ratio": sampler.cpu_ratios(), "left_in_flight": left, "spans": spans}
         self.events.emit("repeat_done", repeat=number, of=self.count, spans=spans, left_in_flight=left)

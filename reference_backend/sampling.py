@@ -98,6 +98,10 @@ class Sampler:
             gauge = "boot_cpu_ratio" if yielded else "cpu_ratio"
             self._add(time_s, process.component, process.replica, gauge, since_s / elapsed_s)
 
+    def note(self, time_s: float, component: str, gauge: str, value: float) -> None:
+        """Add what somebody else has read of a whole component."""
+        self._add(time_s, component, WHOLE, gauge, value)
+
     def _sample_caches(self, time_s: float) -> None:
         """Take the number of entries of each cache; one that is down, by a fault, has none to tell of."""
         for name, cache in self._backend.parts.caches.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 import traceback
 import uuid
 from dataclasses import dataclass
@@ -175,6 +176,7 @@ def _output(options: Options, folder: Path) -> Path:
 
 
 def _serve(backend: Backend, watch: Watch, events: Events) -> None:
+    backend.scaling.start_clock(time.monotonic())
     events.emit("serving", url=backend.entry_url)
     sys.stderr.write(f"The backend answers at {backend.entry_url} until Ctrl-C.\n")
     while True:
