@@ -97,11 +97,12 @@ class Runtime:
 
     def servers(self) -> Mapping[int, ServerState]:
         """Return the state of every server, by the number of its replica."""
-        table = haproxy.ask(self._control, f"show stat {self._backend} 4 -1").removeprefix("# ")
+        # Of all backends: asked for one by name, it takes the frontend of that name, which has no servers.
+        table = haproxy.ask(self._control, "show stat -1 4 -1").removeprefix("# ")
         states = {}
         for row in csv.DictReader(io.StringIO(table)):
             replica = haproxy.replica_of(row["svname"])
-            if replica is not None:
+            if replica is not None and row["pxname"] == self._backend:
                 states[replica] = ServerState(
                     under_way=int(row["scur"]),
                     queued=int(row["qcur"]),

@@ -78,9 +78,8 @@ def _entrance(deployment: Deployment, where: str, name: str) -> list[str]:
     if deployment.is_platform(name):
         return [] if where == "entry" else [f"{where}: {name!r} is serverless, which only the entry can be"]
     if service.replicas > 1 or service.autoscaler is not None:
-        return [
-            f"{where}: {name!r} has {service.replicas} replicas, or may have; put a load balancer in front and name that"
-        ]
+        many = f"{service.replicas} replicas" if service.autoscaler is None else "replicas that come and go"
+        return [f"{where}: {name!r} has {many}; put a load balancer in front and name that"]
     return []
 
 

@@ -1,7 +1,7 @@
 """How quickly the number of replicas may change: stabilisation, then rates, then the bounds.
 
-Source: kubernetes, pkg/controller/podautoscaler/horizontal.go. Written anew: the simulator has its own, and a test holds
-them against each other.
+Source: kubernetes, pkg/controller/podautoscaler/horizontal.go. Written anew: the simulator has its own, and a test
+holds them against each other.
 """
 
 from __future__ import annotations

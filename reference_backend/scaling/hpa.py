@@ -1,7 +1,7 @@
 """How many replicas the metrics ask for, as Kubernetes' HorizontalPodAutoscaler v2 reckons it.
 
-Source: kubernetes, pkg/controller/podautoscaler/replica_calculator.go and horizontal.go. Written anew: the simulator has
-its own, and a test holds them against each other.
+Source: kubernetes, pkg/controller/podautoscaler/replica_calculator.go and horizontal.go. Written anew: the simulator
+has its own, and a test holds them against each other.
 """
 
 from __future__ import annotations

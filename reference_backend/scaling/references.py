@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 if TYPE_CHECKING:
     from reference_backend.deployment import Deployment, Service
+    from reference_backend.scaling.spec import Hpa
 
 
 def scaling_problems(deployment: Deployment) -> list[str]:
@@ -32,18 +33,26 @@ def _problems(deployment: Deployment, name: str, service: Service) -> Iterator[s
     balanced = any(balancer.targets == name for balancer in deployment.load_balancers().values())
     match autoscaler.kind:
         case "hpa":
-            if not balanced:
-                yield "autoscaler: nobody would send anything to the replicas it adds; put a load balancer in front"
-            if autoscaler.min == 0:
-                yield "autoscaler.min: from 0 replicas, hpa would never add one; write 1 or more"
-            if service.concurrency is None and any(each.metric == "concurrency" for each in autoscaler.metrics):
-                yield "concurrency: the metric is a share of the slots of a replica, so it must have a limit"
+            yield from _hpa(service, autoscaler, balanced=balanced)
         case "serverless":
-            if balanced:
-                yield "autoscaler: its platform hands requests out itself; no load balancer may stand before it"
-            if deployment.entry != name:
-                yield "autoscaler: only the entry can be serverless"
-            if service.concurrency is None:
-                yield "concurrency: serverless needs to know how many requests one replica works on at once"
+            yield from _serverless(service, is_entry=deployment.entry == name, balanced=balanced)
         case _ as never:
             assert_never(never)
+
+
+def _hpa(service: Service, autoscaler: Hpa, *, balanced: bool) -> Iterator[str]:
+    if not balanced:
+        yield "autoscaler: nobody would send anything to the replicas it adds; put a load balancer in front"
+    if autoscaler.min == 0:
+        yield "autoscaler.min: from 0 replicas, hpa would never add one; write 1 or more"
+    if service.concurrency is None and any(each.metric == "concurrency" for each in autoscaler.metrics):
+        yield "concurrency: the metric is a share of the slots of a replica, so it must have a limit"
+
+
+def _serverless(service: Service, *, is_entry: bool, balanced: bool) -> Iterator[str]:
+    if balanced:
+        yield "autoscaler: its platform hands requests out itself; no load balancer may stand before it"
+    if not is_entry:
+        yield "autoscaler: only the entry can be serverless"
+    if service.concurrency is None:
+        yield "concurrency: serverless needs to know how many requests one replica works on at once"

@@ -69,8 +69,8 @@ def test_a_server_with_connections_stays(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_states_are_read_by_replica(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers are counted whatever their status; a server that drains is not up."""
     names = "# pxname,svname,qcur,scur,status,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,"
-    rows = ["edge,r0,1,3,UP,0,10,0,2,1,0,", "edge,r12,0,1,DRAIN,0,4,0,0,0,,", "edge,BACKEND,4,4,UP,,,,,,,"]
-    api, _ = runtime(monkeypatch, {"show stat edge 4 -1": "\n".join([names, *rows]) + "\n\n"})
+    rows = ["edge,r0,1,3,UP,0,10,0,2,1,0,", "edge,r12,0,1,DRAIN,0,4,0,0,0,,", "other,r1,0,0,UP,0,0,0,0,0,,"]
+    api, _ = runtime(monkeypatch, {"show stat -1 4 -1": "\n".join([names, *rows]) + "\n\n"})
     states = api.servers()
     assert sorted(states) == [0, 12]
     assert (states[0].under_way, states[0].queued, states[0].answered, states[0].up) == (3, 1, 13, True)
