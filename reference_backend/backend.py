@@ -24,8 +24,8 @@ from reference_backend.ports import LOOPBACK
 from reference_backend.processes import Child, Command, stop
 from reference_backend.rate_limit import counters_of
 from reference_backend.replicas import Replicas
-from reference_backend.tables import replica_names
 from reference_backend.scaling.scaling import Scaling
+from reference_backend.tables import replica_names
 from reference_backend.watch import Watch
 
 

@@ -85,7 +85,7 @@ def connections_to(deployment: Deployment, database: str) -> int:
     for service in deployment.services().values():
         steps = (step for endpoint in service.endpoints.values() for _, step in walk(endpoint.steps, ""))
         if any(step.kind == "query" and step.database == database for step in steps):
-            users += service.replicas
+            users += service.most_processes
     return users * (pool.size + pool.overflow)
 
 

@@ -151,6 +151,11 @@ class Service(Spec):
     switch_interval_s: Seconds = 0.005
     endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1)]
 
+    @property
+    def most_processes(self) -> int:
+        """The most processes at a time: when all are replaced, as many drain as there may be."""
+        return self.replicas if self.autoscaler is None else 2 * self.autoscaler.max
+
 
 class Pool(Spec):
     """SQLAlchemy's connection pool; each replica process has one of its own."""

@@ -16,9 +16,9 @@ import uvloop
 
 from reference_backend import cpu
 from reference_backend.deployment import Deployment
-from reference_backend.haproxy import server_settings
-from reference_backend.haproxy_runtime import Runtime, ServerState
+from reference_backend.haproxy_runtime import ServerState
 from reference_backend.reading import read_deployment
+from reference_backend.scaling.balancers import balancers_of
 from reference_backend.scaling.boots import Boots
 from reference_backend.scaling.decision import Decider
 from reference_backend.scaling.link import ScalingEnd
@@ -48,11 +48,7 @@ class Controller:
         self._service = service
         self._supervisor = supervisor
         self._notes = notes
-        self._balancers = {
-            name: (Runtime(control=control, backend=name), server_settings(balancer))
-            for name, balancer in deployment.load_balancers().items()
-            if balancer.targets == service
-        }
+        self._balancers = balancers_of(deployment, service, control)
         self._boots = Boots(supervisor=supervisor, boot_times_s=spec.boot_times_s)
         self._decider = Decider(spec=spec.autoscaler, slots=spec.concurrency)
         self._reads_cpu = any(each.metric == "cpu" for each in spec.autoscaler.metrics)
@@ -104,7 +100,7 @@ class Controller:
 
     def _look(self) -> None:
         """Read what the replicas do; take out those that are drained."""
-        states = [runtime.servers() for runtime, _ in self._balancers.values()]
+        states = [balancer.servers() for balancer in self._balancers]
         for replica in [each for each in self._replicas if each.life in (Life.READY, Life.DRAINING)]:
             mine = [each[replica.number] for each in states if replica.number in each]
             replica.history.add(self._seen(replica, mine))
@@ -148,9 +144,9 @@ class Controller:
 
     async def _boot(self, replica: Replica) -> None:
         booted = await self._boots.boot(replica.number, started_s=self._zero_s + replica.started_s)
-        for name, (runtime, settings) in self._balancers.items():
-            runtime.add(replica.number, port=booted.port, settings=settings)
-            self._notes.event(name, "server_added", server=replica.number, replica=replica.number)
+        for balancer in self._balancers:
+            balancer.add(replica.number, port=booted.port)
+            self._notes.event(balancer.name, "server_added", server=replica.number, replica=replica.number)
         replica.life, replica.pid, replica.ready_s, replica.boot = Life.READY, booted.pid, self._now_s, None
         replica.history.add(self._seen(replica, []))
         took_s = {"boot_time_s": replica.ready_s - replica.started_s, "worked_s": booted.worked_s}
@@ -165,19 +161,19 @@ class Controller:
             self._end(replica)
             return
         replica.life = Life.DRAINING
-        for name, (runtime, _) in self._balancers.items():
-            runtime.drain(replica.number)
-            self._notes.event(name, "server_draining", server=replica.number, replica=replica.number)
+        for balancer in self._balancers:
+            balancer.drain(replica.number)
+            self._notes.event(balancer.name, "server_draining", server=replica.number, replica=replica.number)
 
     def _take_out(self, replica: Replica) -> None:
         """End a drained replica, unless a load balancer is not done with it: then the next look tries again."""
-        for name, (runtime, _) in self._balancers.items():
-            if name in replica.left:
+        for balancer in self._balancers:
+            if balancer.name in replica.left:
                 continue
-            if not runtime.remove(replica.number):
+            if not balancer.remove(replica.number):
                 return
-            replica.left.add(name)
-            self._notes.event(name, "server_removed", server=replica.number, replica=replica.number)
+            replica.left.add(balancer.name)
+            self._notes.event(balancer.name, "server_removed", server=replica.number, replica=replica.number)
         self._end(replica)
         self._tell_gauges()
 

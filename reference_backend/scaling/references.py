@@ -30,7 +30,13 @@ def _problems(deployment: Deployment, name: str, service: Service) -> Iterator[s
         yield f"replicas: each repeat begins with {service.replicas}, which is not within {bounds}"
     if not service.boot_times_s:
         yield "boot_times_s: a service that scales needs one for each replica that it may ever start"
-    balanced = any(balancer.targets == name for balancer in deployment.load_balancers().values())
+    if any(fault.component == name for fault in deployment.faults):
+        yield "autoscaler: faults cannot strike replicas that come and go; leave one of them out"
+    balanced = False
+    for edge, balancer in deployment.load_balancers().items():
+        balanced |= balancer.targets == name
+        if balancer.targets == name and balancer.algorithm == "hash" and balancer.hash_type == "map_based":
+            yield f"autoscaler: HAProxy adds no server to {edge!r} while its hash is map_based; write consistent"
     match autoscaler.kind:
         case "hpa":
             yield from _hpa(service, autoscaler, balanced=balanced)

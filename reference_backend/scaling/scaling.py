@@ -9,12 +9,11 @@ import httpx
 
 from reference_backend.deployment import Deployment
 from reference_backend.happenings import Happening
-from reference_backend.haproxy import server_settings
-from reference_backend.haproxy_runtime import Runtime
 from reference_backend.launching import READY_S, Launcher
 from reference_backend.limit import HEALTH_PATH
 from reference_backend.parts import Parts
 from reference_backend.ports import LOOPBACK
+from reference_backend.scaling.balancers import Balancer, balancers_of
 from reference_backend.scaling.fleet import Fleet
 from reference_backend.scaling.records import Reading, read_notes
 from reference_backend.scaling.scaler import Scaler
@@ -82,28 +81,24 @@ class Scaling:
     def _restore(self, name: str, fleet: Fleet) -> None:
         """End replicas that were added, start those again that were ended, and tell the load balancers."""
         first = set(range(self._deployment.services()[name].replicas))
-        balancers = {
-            edge: (Runtime(control=self._control, backend=edge), server_settings(spec))
-            for edge, spec in self._deployment.load_balancers().items()
-            if spec.targets == name
-        }
-        for edge, (runtime, _) in balancers.items():
-            for replica, state in runtime.servers().items():
+        balancers = balancers_of(self._deployment, name, self._control)
+        for balancer in balancers:
+            for replica, state in balancer.servers().items():
                 if replica not in first or not state.up:
-                    self._take_out(edge, runtime, replica)
+                    self._take_out(balancer, replica)
         for replica in set(fleet.living()) - first:
             fleet.stop(replica)
         for replica in sorted(first - set(fleet.living())):
             port, _ = fleet.start(replica, ready_at_s=time.monotonic())
             self._wait_for(f"{name}/{replica}", port)
             fleet.ready(replica)
-        for runtime, settings in balancers.values():
-            for replica in sorted(first - set(runtime.servers())):
-                runtime.add(replica, port=self._parts.replica_ports[name][replica], settings=settings)
+        for balancer in balancers:
+            for replica in sorted(first - set(balancer.servers())):
+                balancer.add(replica, port=self._parts.replica_ports[name][replica])
 
-    def _take_out(self, edge: str, runtime: Runtime, replica: int) -> None:
+    def _take_out(self, balancer: Balancer, replica: int) -> None:
         what = f"the removal of server r{replica}"
-        self._watch.until(lambda: runtime.remove(replica), part=edge, what=what, within_s=READY_S)
+        self._watch.until(lambda: balancer.remove(replica), part=balancer.name, what=what, within_s=READY_S)
 
     def _wait_for(self, part: str, port: int) -> None:
         def answers() -> bool:
