@@ -43,6 +43,7 @@ _RELATIVE = {
 _ABSOLUTE = {
     "error_ratio": (0.005, 0.01, 0.03),
     "rejected_ratio": (0.005, 0.01, 0.03),
+    "recovered_ratio": (0.005, 0.01, 0.03),  # the share of good answers after a spike: as for errors
     "hit_ratio": (0.01, 0.01, 0.02),
     "stale_ratio": (0.01, 0.01, 0.02),  # a share of all reads, as hits are: the same margin
 }

@@ -12,6 +12,7 @@ import numpy as np
 from lab.errors import NotEnoughData
 from lab.runs.run import Run
 from lab.validation.over_time import FIGURES, over_time
+from lab.validation.transients import TRANSIENTS
 
 ALWAYS = (
     "throughput_per_s",
@@ -93,7 +94,8 @@ def observe(run: Run, wanted: Sequence[str] = (), *, only: Sequence[int] | None 
 
     Args:
         run: a prediction or a measurement.
-        wanted: figures beside the usual ones: ``metric@subject`` as in :meth:`Run.metrics`, or one over time.
+        wanted: figures beside the usual ones: ``metric@subject`` as in :meth:`Run.metrics`, one of a transient, or one
+            over time.
         only: the replications (repeats) to keep; all if not given.
 
     Raises:
@@ -105,7 +107,7 @@ def observe(run: Run, wanted: Sequence[str] = (), *, only: Sequence[int] | None 
     named = [(metric, "all") for metric in ALWAYS]
     found = metrics[["metric", "subject"]].drop_duplicates().itertuples(index=False)
     named += [(str(row.metric), str(row.subject)) for row in found if row.metric in OF_COMPONENTS]
-    named += [_named(name) for name in wanted if name not in FIGURES]
+    named += [_named(name) for name in wanted if name not in FIGURES and name not in TRANSIENTS]
     figures: dict[str, Values] = {}
     units = {}
     for metric, subject in dict.fromkeys(named):
@@ -117,6 +119,10 @@ def observe(run: Run, wanted: Sequence[str] = (), *, only: Sequence[int] | None 
         figures[f"{metric}@{subject}"] = tuple(float(own["value"].get(number, math.nan)) for number in kept)
         units[f"{metric}@{subject}"] = str(own["unit"].iloc[0])
     places = [list(run.replications).index(number) for number in kept]
+    for name in dict.fromkeys(name for name in wanted if name in TRANSIENTS):
+        figure, unit = TRANSIENTS[name]
+        values = figure(run)
+        figures[f"{name}@all"], units[f"{name}@all"] = tuple(values[place] for place in places), unit
     series = {
         name: tuple(tuple(rows[place]) for place in places)
         for name, rows in ((name, over_time(name, run)) for name in wanted if name in FIGURES)

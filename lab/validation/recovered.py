@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -9,14 +12,17 @@ from lab.errors import NotEnoughData
 from lab.runs.run import Run
 from lab.runs.window import by_replication
 
-_WINDOW_S = 0.25
-_WELL = 0.9  # the share of good answers below which a window counts as out of order
+_STRETCH = 20  # requests whose good answers are counted together
+_WELL = 0.9  # the share of them below which the backend is out of order
 
 
 def recovered_ratio(run: Run) -> list[float]:
     """Return the share of the requests due in the last third of the run that were answered well, one a replication.
 
     1 where it has recovered, near 0 where it has collapsed. What was still in flight at the end is left out.
+
+    Raises:
+        NotEnoughData: none of them has ended.
     """
     end_s = run.window.end_s
     shares = []
@@ -31,21 +37,20 @@ def recovered_ratio(run: Run) -> list[float]:
     return shares
 
 
-def outage_time_s(run: Run) -> list[float]:
-    """Return the time from the first to the last quarter of a second in which fewer than 9 of 10 requests ended well.
+def recovery_time_s(run: Run) -> list[float]:
+    """Return the time from the first to the last request at which fewer than 9 of the last 10 ended well (of 20).
 
-    In seconds, one a replication; 0 where there was none. A run that never recovers has an outage to its end.
+    In seconds, one a replication; NaN where it never came to that. A run that does not recover counts to its end.
     """
     times = []
     for _, ended in _ended(run):
-        window = np.floor(np.asarray(ended["intended_start_s"]) / _WINDOW_S).astype(int)
-        share = (ended["outcome"] == "ok").groupby(window).mean()
-        bad = share.index[np.asarray(share) < _WELL]
-        times.append(float(bad.max() + 1 - bad.min()) * _WINDOW_S if len(bad) else 0.0)
+        ordered = ended.sort_values("intended_start_s")
+        share = (ordered["outcome"] == "ok").rolling(_STRETCH).mean()
+        due_s = np.asarray(ordered["intended_start_s"])[np.asarray(share < _WELL - 1e-9)]
+        times.append(float(due_s.max() - due_s.min()) if len(due_s) else math.nan)
     return times
 
 
-def _ended(run: Run) -> list[tuple[int, pd.DataFrame]]:
-    """Return the requests that have ended, by replication."""
-    requests = run.requests[run.requests["outcome"] != "in_flight"]
-    return list(by_replication(requests))
+def _ended(run: Run) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield the requests that have ended, by replication."""
+    return by_replication(run.requests[run.requests["outcome"] != "in_flight"])

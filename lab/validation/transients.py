@@ -1,0 +1,17 @@
+"""Figures of a transient: one number a repeat that the usual figures do not hold. A case names those that it judges.
+
+Their margins stand in ``lab/validation/margins.py`` with all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lab.runs.run import Run
+from lab.validation.recovered import recovered_ratio, recovery_time_s
+
+TRANSIENTS: dict[str, tuple[Callable[[Run], list[float]], str]] = {
+    "recovered_ratio": (recovered_ratio, ""),
+    "recovery_time_s": (recovery_time_s, "s"),
+}
+"""The function that gives a figure for every replication or repeat, and the figure's unit."""
