@@ -20,6 +20,8 @@ from reference_backend.databases import DatabaseClient
 from reference_backend.deployment import Deployment, Endpoint
 from reference_backend.draws import Draws
 from reference_backend.limit import DISOWN_PATH, HEALTH_PATH, SLOW_DOWN_PATH, Application, ConcurrencyLimit
+from reference_backend.messaging import Messaging
+from reference_backend.publishing import PublishFailed
 from reference_backend.rate_limit import guard_of
 from reference_backend.references import walk
 from reference_backend.spans import SpanWriter
@@ -50,6 +52,7 @@ def build(
         for name, spec in deployment.databases().items()
         if name in wanted
     }
+    messaging = Messaging(deployment=deployment, service_name=service_name, ports=ports, writer=writer)
     running: dict[str, Steps] = {}
 
     @asynccontextmanager
@@ -65,11 +68,20 @@ def build(
         look_ups = {name: Cached(client=client, sleep=sleep) for name, client in caches.items()}
         if guard is not None:
             await guard.open()
-        running["steps"] = Steps(sleep=sleep, computing=computing, caches=look_ups, databases=databases, caller=caller)
+        running["steps"] = Steps(
+            sleep=sleep,
+            computing=computing,
+            caches=look_ups,
+            databases=databases,
+            caller=caller,
+            publishers=messaging.publishers,
+        )
         # What exists now lives as long as the process: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
+        messaging.start(limit)
         yield
+        await messaging.close()
         await caller.close()
         computing.close()
         if guard is not None:
@@ -121,6 +133,8 @@ def _handler(endpoint: Endpoint, running: Mapping[str, Steps]) -> Callable[[Requ
         try:
             await running["steps"].run(endpoint.steps, Visit(key=key, demands_s=demands, trace=request.scope["trace"]))
         except StoreFailed as error:
+            return _failure(500, str(error))
+        except PublishFailed as error:
             return _failure(500, str(error))
         except CallFailed as error:
             return _failure(502, str(error))

@@ -11,7 +11,17 @@ from pathlib import Path
 
 import httpx
 
-from reference_backend import binaries, database_servers, descriptors, haproxy, ports, postgres, replica_command, valkey
+from reference_backend import (
+    binaries,
+    database_servers,
+    descriptors,
+    haproxy,
+    ports,
+    postgres,
+    replica_command,
+    streams,
+    valkey,
+)
 from reference_backend.binaries import Binary
 from reference_backend.caching import Cache
 from reference_backend.database_servers import DatabaseServers
@@ -88,6 +98,8 @@ class Backend:
                 self._databases(found["postgres"]).start(name)
             for name, cache in (self.deployment.caches() | self._counters()).items():
                 self._start_cache(name, cache, found["valkey"])
+            for name in self.deployment.queues():
+                self._start_queue(name, found["valkey"])
             (self._folder / "deployment.json").write_text(self.deployment.model_dump_json())
             (self._folder / "ports.json").write_text(json.dumps(self.parts.ports))
             self._start_replicas(sockets)
@@ -101,6 +113,8 @@ class Backend:
         self._watch.children.clear()
         for control in self.parts.caches.values():
             control.close()
+        for queue in self.parts.queues.values():
+            queue.close()
         self.replicas.close()
         killed = stop(self._launcher.everything())
         self.parts.running.clear()
@@ -121,7 +135,7 @@ class Backend:
         found = {}
         if self.deployment.load_balancers():
             found["haproxy"] = binaries.haproxy()
-        if self.deployment.caches() or self._counters():
+        if self.deployment.caches() or self._counters() or self.deployment.queues():
             found["valkey"] = binaries.valkey()
         if self.deployment.databases():
             found["postgres"] = binaries.postgres()
@@ -185,6 +199,22 @@ class Backend:
             parts=self.parts,
             watch=self._watch,
         )
+
+    def _start_queue(self, name: str, binary: Binary) -> None:
+        self._launcher.starting(name)
+        folder = self._parts_folder / name
+
+        def build(port: int) -> Command:
+            return streams.punctual(valkey.command(part=name, binary=binary, port=port, folder=folder))
+
+        def answers(port: int, pid: int) -> bool:
+            self.parts.queues[name] = streams.QueueControl(port=port)
+            return self.parts.queues[name].answers_as(pid)
+
+        port, child = self._launcher.start_on_free_port(name, build, answers)
+        self.parts.ports[name] = port
+        self.parts.queues[name].make_group()
+        self._launcher.ready(name, child, port, binary)
 
     def _start_replicas(self, sockets: dict[str, socket.socket]) -> None:
         for name, service in self.deployment.services().items():

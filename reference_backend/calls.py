@@ -39,6 +39,8 @@ class Caller:
         target, endpoint = step.target, step.endpoint
         url = f"http://{LOOPBACK}:{self._ports[target]}/{endpoint}?key={key}"
         headers = {"X-Request": str(trace.request), "X-Attempt": str(trace.attempt), "X-Demands": demands}
+        if trace.background:
+            headers["X-Background"] = "1"
         try:
             async with asyncio.timeout(step.timeout_s):
                 answer = await self._client.request(self._methods[target, endpoint], url, headers=headers)

@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 from reference_backend import haproxy
 from reference_backend.aftermath import Aftermath
 from reference_backend.clock import Clock
+from reference_backend.happenings import Happening
 from reference_backend.problems import PartFailed
 from reference_backend.staleness import server_spans
+from reference_backend.stays import Stays
 
 SPANS = pa.schema(
     [
@@ -34,6 +36,7 @@ SPANS = pa.schema(
         ("hit", pa.bool_()),
         ("stale", pa.bool_()),
         ("abandoned", pa.bool_()),
+        ("background", pa.bool_()),
     ]
 )
 EVENTS = pa.schema(
@@ -55,21 +58,14 @@ def replica_spans(text: str, clock: Clock) -> list[Span]:
     """
     spans = []
     for line in text.splitlines():
-        request, attempt, rows, *_ = json.loads(line)
+        written = json.loads(line)
+        if isinstance(written, dict):
+            continue  # what happened to a message: see stays
+        request, attempt, rows, *said = written
+        background = bool(said) and said[-1] is True
         if request < 0 or not clock.is_of_this_repeat(rows[0][_ARRIVAL] - clock.zero_s):
             continue
-        for (
-            component,
-            replica,
-            operation,
-            arrival,
-            admitted,
-            departure,
-            waiting,
-            service,
-            outcome,
-            hit,
-        ) in rows:
+        for component, replica, operation, arrival, admitted, departure, waiting, service, outcome, hit in rows:
             spans.append(
                 {
                     "request": request,
@@ -84,6 +80,7 @@ def replica_spans(text: str, clock: Clock) -> list[Span]:
                     "service_time_s": math.nan if service is None else service,
                     "outcome": outcome,
                     "hit": hit,
+                    "background": background,
                 }
             )
     return spans
@@ -136,6 +133,7 @@ def balancer_spans(
                 "service_time_s": math.nan,
                 "outcome": balancer_outcome(int(entry["status"])),
                 "hit": None,
+                "background": False,
             }
         )
     return spans
@@ -215,6 +213,7 @@ def add_unfinished(
                 **unknown,
                 "outcome": "in_flight",
                 "hit": None,
+                "background": False,
             }
         )
 
@@ -233,6 +232,7 @@ class Trails:
         self._limiters = limiters
         self._haproxy_log = haproxy_log
         self._read: dict[Path, int] = {}
+        self.events: list[Happening] = []
 
     def skip(self) -> None:
         """Forget what has been written so far."""
@@ -241,6 +241,8 @@ class Trails:
 
     def collect(self, folder: Path, clock: Clock, entry: str | None, aftermath: Aftermath) -> int:
         """Write ``spans.parquet`` of what was written since; return the number of spans.
+
+        What happened to messages is in ``events`` afterwards.
 
         Args:
             folder: where ``requests.parquet`` and ``attempts.parquet`` lie.
@@ -254,6 +256,9 @@ class Trails:
         texts = [self._rest(path) for path in self._span_files()]
         spans = [span for text in texts for span in replica_spans(text, clock)]
         spans += server_spans(texts, clock)  # of all replicas together: one reads what another has written
+        stays = Stays(texts, clock)
+        spans += stays.spans()
+        self.events = stays.events()
         if self._haproxy_log is not None:
             spans += balancer_spans(self._rest(self._haproxy_log), clock, self._limiters)
         attempts = pq.read_table(folder / "attempts.parquet").to_pylist()

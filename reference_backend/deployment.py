@@ -16,6 +16,7 @@ from reference_backend.client import Client
 from reference_backend.faults import Fault
 from reference_backend.limiting import RateLimiter, Shedding
 from reference_backend.load_balancer import LoadBalancer
+from reference_backend.queue_spec import Queue
 from reference_backend.scaling.spec import Autoscaler
 from reference_backend.spec import Index, Name, Seconds, Spec
 
@@ -104,6 +105,19 @@ class ThreadStep(Spec):
     ]
 
 
+class PublishStep(Spec):
+    """A message into a queue; it carries the slice of demands that starts at ``demands_from``.
+
+    Those are the demands of the consumer's endpoint, once for each delivery that the queue allows: a message that is
+    delivered again runs the next ones.
+    """
+
+    kind: Literal["publish"]
+    queue: Name
+    demands_from: Index = 0
+    demands: Annotated[int, Field(ge=0, le=1000)] = 0
+
+
 class ParallelStep(Spec):
     """Branches that run at once; the step ends when the last of them has ended."""
 
@@ -120,6 +134,7 @@ Step = Annotated[
     | TransactionStep
     | CallStep
     | ThreadStep
+    | PublishStep
     | ParallelStep,
     Field(discriminator="kind"),
 ]
@@ -203,7 +218,7 @@ class Database(Spec):
     queries: Annotated[dict[Name, Query], Field(min_length=1)]
 
 
-Part = Annotated[LoadBalancer | RateLimiter | Service | Cache | Database, Field(discriminator="kind")]
+Part = Annotated[LoadBalancer | RateLimiter | Service | Cache | Database | Queue, Field(discriminator="kind")]
 
 
 class Deployment(Spec):
@@ -246,6 +261,10 @@ class Deployment(Spec):
     def databases(self) -> dict[str, Database]:
         """Return the databases by name, in the file's order."""
         return {name: part for name, part in self.parts.items() if isinstance(part, Database)}
+
+    def queues(self) -> dict[str, Queue]:
+        """Return the queues by name, in the file's order."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, Queue)}
 
     def is_platform(self, name: str) -> bool:
         """Return whether a part is a service whose requests a platform for functions hands out."""

@@ -29,10 +29,12 @@ class Drained:
 
     Attributes:
         left_in_flight: requests that the replicas still held; they are written as in flight.
+        messages_left: messages that waited in queues, or were delivered and not acknowledged.
         silent: the replicas that did not even say what they held: requests in flight there have no span of theirs.
     """
 
     left_in_flight: int
+    messages_left: int
     silent: tuple[str, ...]
 
 
@@ -40,7 +42,9 @@ def patience_s(deployment: Deployment, schedule: Schedule) -> float:
     """Return how long to wait for what may still be under way, from 10 to 60 seconds.
 
     That is a request that was given its place in a load balancer's queue at the last moment, then waits for a
-    connection of a pool, and then has the longest demands of all (those of its other attempts included).
+    connection of a pool, and then has the longest demands of all (those of its other attempts, and of those who work
+    on its messages, included). Messages that still wait after that are forgotten: how long they would take depends on
+    how many there are.
     """
     demands_s = max((sum(planned.demands_s) for planned in schedule.requests), default=0.0)
     queue_s = max((balancer.queue_timeout_s for balancer in deployment.load_balancers().values()), default=0.0)
@@ -49,7 +53,7 @@ def patience_s(deployment: Deployment, schedule: Schedule) -> float:
 
 
 def drain(backend: Backend, watch: Watch, *, within_s: float) -> Drained:
-    """Wait until no replica has work left, then have what is left written as in flight."""
+    """Wait until no replica has work left and no queue a message, then have what is left written as in flight."""
     ports = {
         f"{service}/{replica}": port
         for service, numbers in backend.parts.replica_ports.items()
@@ -57,7 +61,7 @@ def drain(backend: Backend, watch: Watch, *, within_s: float) -> Drained:
     }
     with httpx.Client(trust_env=False, timeout=_ANSWER_S) as client:
         deadline = time.monotonic() + within_s
-        while _queued(backend) or any(is_busy(client, port) for port in ports.values()):
+        while _queued(backend) or _messages(backend) or any(is_busy(client, port) for port in ports.values()):
             if time.monotonic() > deadline:
                 break
             watch.pause(_AGAIN_S)
@@ -68,6 +72,7 @@ def drain(backend: Backend, watch: Watch, *, within_s: float) -> Drained:
             answers[part] = disown(client, port, before_s=ended_s, until_s=ended_s + _DISOWN_S)
     return Drained(
         left_in_flight=sum(answer for answer in answers.values() if answer is not None),
+        messages_left=_messages(backend),
         silent=tuple(part for part, answer in answers.items() if answer is None),
     )
 
@@ -81,6 +86,11 @@ def _queued(backend: Backend) -> bool:
     except OSError:
         return True  # too busy to answer; had it died, the watch would say so
     return any(gauge.value > 0 for gauge in gauges if gauge.name in ("scur", "qcur"))
+
+
+def _messages(backend: Backend) -> int:
+    """Return how many messages the queues hold."""
+    return sum(queue.messages() for queue in backend.parts.queues.values())
 
 
 def is_busy(client: httpx.Client, port: int) -> bool:

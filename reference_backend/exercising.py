@@ -83,8 +83,10 @@ def configure_caches(backend: Backend, watch: Watch) -> None:
 
 
 def reset(backend: Backend, watch: Watch) -> None:
-    """Have caches and databases hold what they begin with, and nobody counted: repeats start from the same state."""
+    """Have caches and databases hold what they begin with, queues nothing, and nobody counted, as at the start."""
     haproxy_limit.forget(backend.deployment, partial(haproxy.ask, backend.control))
     for cache in backend.parts.caches.values():
         cache.reset(watch.check)
     backend.reset_databases()
+    for queue in backend.parts.queues.values():
+        queue.empty()

@@ -89,6 +89,7 @@ class ConcurrencyLimit:
             operation=scope["path"][1:],
             arrival_s=arrival_s,
             replica=self._writer.replica,
+            background=b"x-background" in headers,
         )
         self._here.add(trace)
         if not await self._slot():

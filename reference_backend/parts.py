@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from reference_backend.postgres import DatabaseControl
 from reference_backend.processes import Child
+from reference_backend.streams import QueueControl
 from reference_backend.valkey import CacheControl, Limit
 
 
@@ -32,6 +33,7 @@ class Parts:
     ports: dict[str, int] = field(default_factory=dict)
     replica_ports: dict[str, dict[int, int]] = field(default_factory=dict)
     caches: dict[str, CacheControl] = field(default_factory=dict)
+    queues: dict[str, QueueControl] = field(default_factory=dict)
     databases: dict[str, DatabaseControl] = field(default_factory=dict)
     servers: dict[str, dict[str, str]] = field(default_factory=dict)
     cache_limits: dict[str, Limit] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from reference_backend.scaling.references import scaling_problems
 from reference_backend.tables import REAL
 
 if TYPE_CHECKING:
-    from reference_backend.deployment import CallStep, Deployment, Endpoint, Step, TransactionStep
+    from reference_backend.deployment import CallStep, Deployment, Endpoint, PublishStep, Queue, Step, TransactionStep
 
 # Words that stand for processes in the traces, and could be mistaken for a part.
 RESERVED = frozenset({"generator", "supervisor", "haproxy"})
@@ -24,6 +24,8 @@ def problems_of(deployment: Deployment) -> list[str]:
         if balancer.targets not in deployment.services():
             problems.append(f"parts.{name}.targets: {balancer.targets!r} is not a service of this deployment")
     problems += [*_faults(deployment), *scaling_problems(deployment)]
+    for name, queue in deployment.queues().items():
+        problems += [f"parts.{name}.{text}" for text in _consumer(deployment, queue)]
     if problems:
         return problems
     for service_name, service in deployment.services().items():
@@ -59,7 +61,7 @@ def walk(steps: tuple[Step, ...], where: str) -> Iterator[tuple[str, Step]]:
             case "parallel":
                 for number, branch in enumerate(step.branches):
                     yield from walk(branch, f"{here}.branches[{number}]")
-            case "cpu" | "wait" | "invalidate" | "query" | "call":
+            case "cpu" | "wait" | "invalidate" | "query" | "call" | "publish":
                 pass
             case _ as never:
                 assert_never(never)
@@ -102,6 +104,8 @@ def _step(deployment: Deployment, endpoint: Endpoint, step: Step) -> list[str]:
             return _transaction(deployment, step)
         case "call":
             return _entrance(deployment, "target", step.target) or _call(deployment, endpoint, step)
+        case "publish":
+            return _publish(deployment, endpoint, step)
         case "thread" | "parallel":
             return []
         case _ as never:
@@ -145,6 +149,34 @@ def _demand(endpoint: Endpoint, index: int) -> list[str]:
     return [f"demand {index} is outside the endpoint's {endpoint.demands} demands (the first is 0)"]
 
 
+def _consumer(deployment: Deployment, queue: Queue) -> list[str]:
+    """Return what keeps a queue's messages from being worked on."""
+    service = deployment.services().get(queue.consumer)
+    if service is None:
+        return [f"consumer: {queue.consumer!r} is not a service of this deployment"]
+    if queue.endpoint not in service.endpoints:
+        return [f"endpoint: {queue.endpoint!r} is not an endpoint of {queue.consumer!r}"]
+    return []
+
+
+def _publish(deployment: Deployment, endpoint: Endpoint, step: PublishStep) -> list[str]:
+    """Return what is wrong with the queue that a step names, and with the demands that its messages carry."""
+    queue = deployment.queues().get(step.queue)
+    if queue is None:
+        return [f"queue {step.queue!r} is not a queue of this deployment"]
+    each = deployment.services()[queue.consumer].endpoints[queue.endpoint].demands
+    problems = []
+    if step.demands != queue.deliveries * each:
+        problems.append(
+            f"its messages carry {step.demands} demands, but {queue.deliveries} deliveries to {queue.endpoint!r} take "
+            f"{each} each"
+        )
+    if step.demands_from + step.demands > endpoint.demands:
+        last = step.demands_from + step.demands - 1
+        problems.append(f"demand {last} is outside the endpoint's {endpoint.demands} demands (the first is 0)")
+    return problems
+
+
 def _call(deployment: Deployment, endpoint: Endpoint, step: CallStep) -> list[str]:
     """Return what is wrong with the endpoint that a call names, and with the demands it hands on."""
     callee = deployment.service_behind(step.target).endpoints.get(step.endpoint)
@@ -167,6 +199,9 @@ def _cycles(deployment: Deployment) -> list[str]:
         for _, step in walk(services[node[0]].endpoints[node[1]].steps, ""):
             if step.kind == "call":
                 yield (deployment.behind(step.target)[-1], step.endpoint)
+            elif step.kind == "publish":
+                queue = deployment.queues()[step.queue]
+                yield (queue.consumer, queue.endpoint)
 
     finished: set[tuple[str, str]] = set()
 

@@ -78,7 +78,7 @@ class Repeats:
         entry = deployment.balancer_at(deployment.entry)
         spans = trails.collect(folder, clock, entry, injection.strikes.aftermath)
         course = _course(drained, ended_s=ended_s, drained_s=drained_s, missed=sampler.missed)
-        _write_events(folder, [*injection.happened(clock), *scaled, *_of_client(folder), *course])
+        _write_events(folder, [*injection.happened(clock), *scaled, *trails.events, *_of_client(folder), *course])
         left = drained.left_in_flight
         described = {"repeat": number, "cpu_ratio": sampler.cpu_ratios(), "left_in_flight": left, "spans": spans}
         self.events.emit("repeat_done", repeat=number, of=self.count, spans=spans, left_in_flight=left)
@@ -126,7 +126,7 @@ def _add_to_quality(folder: Path, **values: float) -> None:
 
 def _course(drained: Drained, *, ended_s: float, drained_s: float, missed: int) -> Iterator[Happening]:
     """Yield what happens in every repeat: it begins, the generator ends, the backend is idle again."""
-    left = f"{drained.left_in_flight} requests were left in flight"
+    left = f"{drained.left_in_flight} requests and {drained.messages_left} messages were left in flight"
     yield Happening(time_s=0.0, component="generator", kind="schedule_began")
     yield Happening(time_s=ended_s, component="generator", kind="generator_ended")
     yield Happening(time_s=drained_s, component="supervisor", kind="drained", detail=left)

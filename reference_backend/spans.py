@@ -22,12 +22,16 @@ class Trace:
     """The spans of one request at one replica, while it is there."""
 
     __slots__ = (
-        *("admitted_s", "arrival_s", "attempt", "operation", "own_time_s", "refused_s", "replica", "request", "rows"),
+        *("admitted_s", "arrival_s", "attempt", "background", "operation", "own_time_s", "refused_s"),
+        *("replica", "request", "rows"),
         "versions",
     )
 
-    def __init__(self, *, request: int, attempt: int, operation: str, arrival_s: float, replica: int) -> None:
+    def __init__(
+        self, *, request: int, attempt: int, operation: str, arrival_s: float, replica: int, background: bool = False
+    ) -> None:
         self.request = request
+        self.background = background
         self.replica = replica
         self.attempt = attempt
         self.operation = operation
@@ -84,9 +88,14 @@ class Trace:
         row: Row = (f"{component}.server", 0, operation, since_s, since_s, now, 0.0, None, outcome, None)
         self.rows.append(row)
 
+    def add_publish(self, queue: str, *, since_s: float, outcome: Outcome) -> None:
+        """Record one publishing: the exchange with the broker, and what it said."""
+        now = time.monotonic()
+        self.rows.append((f"{queue}.publish", 0, "publish", since_s, since_s, now, 0.0, now - since_s, outcome, None))
+
 
 class SpanWriter:
-    """Appends finished requests to a file of this replica."""
+    """Appends finished requests, and what becomes of messages, to a file of this replica."""
 
     def __init__(self, *, path: Path, component: str, replica: int) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -102,12 +111,16 @@ class SpanWriter:
             self._component, self.replica, trace.operation, trace.arrival_s, trace.admitted_s,
             departure_s, waited, own, outcome, None,
         )  # fmt: skip
-        self._write([trace.request, trace.attempt, [mine, *trace.rows], *([trace.versions] if trace.versions else [])])
+        self._write([trace.request, trace.attempt, [mine, *trace.rows], trace.versions, trace.background])
 
     def write_row(self, request: int, attempt: int, row: Row) -> None:
         """Write one span of an attempt that is no visit to the replica's own service."""
         self._write([request, attempt, [row]])
 
-    def _write(self, said: list[object]) -> None:
+    def note(self, **fields: str | float | bool | None) -> None:
+        """Write what happened to a message, there and then: a killed process has no later."""
+        self._write(fields)
+
+    def _write(self, said: object) -> None:
         line = json.dumps(said, separators=(",", ":")) + "\n"
         os.write(self._fd, line.encode())

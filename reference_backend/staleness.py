@@ -84,7 +84,10 @@ def server_spans(texts: Iterable[str], clock: Clock) -> list[dict[str, object]]:
 def _seen(text: str, clock: Clock) -> Iterator[Seen]:
     """Yield what the statements in a replica's lines found: not those of the warm-up, nor of a repeat before."""
     for line in text.splitlines():
-        request, attempt, _, *said = json.loads(line)
+        written = json.loads(line)
+        if isinstance(written, dict):
+            continue  # what happened to a message: see stays
+        request, attempt, _, *said = written
         for database, operation, key, sent, answered, version, server in said[0] if said else ():
             if request >= 0 and clock.is_of_this_repeat(sent - clock.zero_s):
                 yield Seen(

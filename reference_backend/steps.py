@@ -16,6 +16,7 @@ from reference_backend.calls import Caller
 from reference_backend.computing import Computing
 from reference_backend.databases import Asked, Conflict, DatabaseClient
 from reference_backend.deployment import QueryStep, Step, TransactionStep
+from reference_backend.publishing import Publisher
 from reference_backend.spans import Trace
 from reference_backend.work import PreciseSleep
 
@@ -71,12 +72,14 @@ class Steps:
         caches: Mapping[str, Cached],
         databases: Mapping[str, DatabaseClient],
         caller: Caller,
+        publishers: Mapping[str, Publisher],
     ) -> None:
         self._sleep = sleep
         self._computing = computing
         self._caches = caches
         self._databases = databases
         self._caller = caller
+        self._publishers = publishers
         self._factors: dict[Literal["cpu", "wait"], float] = {"cpu": 1.0, "wait": 1.0}
 
     def slow_down(self, steps: Literal["cpu", "wait"], factor: float) -> None:
@@ -89,6 +92,7 @@ class Steps:
         Raises:
             StoreFailed: a database failed (or the pool's timeout passed).
             CallFailed: another service did not answer with success.
+            PublishFailed: a queue did not take a message.
         """
         for step in steps:
             match step.kind:
@@ -112,6 +116,9 @@ class Steps:
                 case "call":
                     handed_on = visit.demands_s[step.demands_from : step.demands_from + step.demands]
                     await self._caller.call(step, key=visit.key, demands=write_demands(handed_on), trace=visit.trace)
+                case "publish":
+                    carried = visit.demands_s[step.demands_from : step.demands_from + step.demands]
+                    await self._publishers[step.queue].publish(visit.key, carried, visit.trace)
                 case "thread":
                     await self._computing.in_thread(step, visit.demands_s, self._factors, visit.trace)
                 case "parallel":

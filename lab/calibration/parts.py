@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from lab.calibration.boots import boot_times
+from lab.calibration.consumers import consumes, overheads
 from lab.calibration.fit import fit, fit_mean
 from lab.calibration.observed import Observed
 from lab.calibration.own_time import cpu_of_steps_s, cpu_per_request, step_times
@@ -35,7 +36,8 @@ from lab.scenario.scenario import Scenario
 CALIBRATED = (
     "client.round_trip, workload.keys.exponent and .count; of a balancer forward_time; of a service overhead, "
     "rejection_overhead, boot_time and the time of a cpu or wait step; of a cache access_time; of a rate limiter "
-    "check_time; of a database round_trip and the time of a query; of a queue, stream or mailbox publish_time"
+    "check_time; of a database round_trip and the time of a query; of a queue, stream or mailbox publish_time, "
+    "of a queue access_time"
 )
 Found = dict[str, CalibratedValue]
 
@@ -87,9 +89,8 @@ def _of_component(observed: Observed, path: str, part: Component, rest: list[str
         case Database():
             return _of_database(observed, path, part, rest, found)
         case Queue() | Stream() | Mailbox():
-            if rest == ["publish_time"]:
-                visits = observed.of(f"{name}.publish")
-                return fit(path, sample_of(path, visits["service_time_s"], how=f"publishings to {name}"))
+            if rest == ["publish_time"] or (rest == ["access_time"] and isinstance(part, Queue)):
+                return _exchange(observed, path, name, "publish" if rest == ["publish_time"] else "acknowledge")
         case RateLimiter():
             if rest == ["check_time"]:
                 visits = observed.of(name)
@@ -99,6 +100,11 @@ def _of_component(observed: Observed, path: str, part: Component, rest: list[str
         case _:
             assert_never(part)
     raise _unknown(path)
+
+
+def _exchange(observed: Observed, path: str, channel: str, what: str) -> CalibratedValue:
+    visits = observed.of(f"{channel}.{what}")
+    return fit(path, sample_of(path, visits["service_time_s"], how=f"exchanges with {channel} to {what}"))
 
 
 def _forward_time(observed: Observed, path: str, name: str) -> CalibratedValue:
@@ -115,6 +121,8 @@ def _of_service(observed: Observed, path: str, name: str, rest: list[str]) -> Ca
             turns = observed.of(f"{name}.event_loop", "overhead")
             if len(turns):
                 return fit(path, sample_of(path, turns["service_time_s"], how=f"stretches of {name}'s event loop"))
+            if consumes(observed.scenario, name):
+                return fit(path, overheads(observed, path, name))
             return fit_mean(path, cpu_per_request(observed, path, name, cpu_of_steps_s(observed, name)))
         case ["rejection_overhead"]:
             turns = observed.of(f"{name}.event_loop", "rejection")

@@ -22,6 +22,7 @@ from lab.scenario.faults import CrashFault, FlushFault, HangFault, SlowDownFault
 from lab.scenario.hedge import Hedge, HedgeThrottle
 from lab.scenario.host import Host
 from lab.scenario.load_balancer import HealthCheck, LoadBalancer
+from lab.scenario.queue import Queue
 from lab.scenario.rate_limiter import RateLimiter
 from lab.scenario.retry_budget import RetryBudget
 from lab.scenario.scenario import Scenario
@@ -33,6 +34,7 @@ from lab.scenario.steps import (
     CpuStep,
     InvalidateStep,
     ParallelStep,
+    PublishStep,
     QueryStep,
     ThreadStep,
     TransactionStep,
@@ -82,6 +84,10 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
         *("kind", "round_trip", "connect_time", "cores", "rows", "isolation", "lock_timeout"),
         *("replicas", "replication_lag", "read_policy", "synchronous_replicas"),
     ),
+    Queue: (
+        *("kind", "consumer", "endpoint", "prefetch", "acknowledge", "visibility_timeout", "max_attempts"),
+        *("poll_interval", "capacity", "overflow", "publish_time", "access_time"),
+    ),
     Pool: ("size", "overflow", "timeout", "prefill"),
     QuerySpec: ("time", "plan", "statement", "measured_as"),
     CpuStep: ("kind", "time", "work"),
@@ -91,6 +97,7 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     QueryStep: ("kind", "database", "query", "repeat"),
     TransactionStep: ("kind", "database", "retries"),
     CallStep: ("kind", "target", "endpoint", "timeout"),
+    PublishStep: ("kind", "queue"),
     ParallelStep: ("kind",),
     FlushFault: ("kind", "at", "component"),
     CrashFault: ("kind", "at", "component", "replicas", "replica", "restart_after"),

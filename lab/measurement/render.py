@@ -13,10 +13,11 @@ from lab.measurement.caches import cache_document
 from lab.measurement.databases import database_part, transaction_backoffs_s
 from lab.measurement.faults import fault_document
 from lab.measurement.limits import backend_cores, limiter_document, shedding_document
+from lab.measurement.queues import publish_step, queue_part
 from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
 from lab.measurement.render_client import client_section, coins
 from lab.randomness import Stream
-from lab.scenario.components import Cache, Component, Database, Host, LoadBalancer, RateLimiter, Service
+from lab.scenario.components import Cache, Component, Database, Host, LoadBalancer, Queue, RateLimiter, Service
 from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
@@ -26,6 +27,7 @@ from lab.scenario.steps import (
     CpuStep,
     InvalidateStep,
     ParallelStep,
+    PublishStep,
     QueryStep,
     ThreadStep,
     TransactionStep,
@@ -80,6 +82,8 @@ def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
             return cache_document(spec, f"components.{name}")
         case Database():
             return database_part(scenario, name, spec)
+        case Queue():
+            return queue_part(scenario, name, spec)
         case _:
             raise no_counterpart(f"components.{name}", spec.kind)
 
@@ -134,6 +138,8 @@ def _step(scenario: Scenario, bound: BoundStep) -> dict[str, Any]:
                 "demands": endpoint_demands(scenario, spec.target, spec.endpoint),
                 "timeout_s": spec.timeout,
             }
+        case PublishStep():
+            return publish_step(scenario, spec, bound.offset)
         case InvalidateStep():
             return {"kind": "invalidate", "cache": spec.cache}
         case ParallelStep():

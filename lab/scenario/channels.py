@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from lab.distributions import mean_s
 from lab.scenario.mailbox import Mailbox
 from lab.scenario.queue import Queue
@@ -15,7 +17,15 @@ def messages_each(channel: Channel) -> int:
     return channel.group_size if isinstance(channel, Mailbox) else 1
 
 
-def share_of_batch_s(channel: Channel) -> float:
-    """Return what a message costs its consumer beside the work on it: its share of a full batch (s)."""
-    # Batches are full where it matters: when more comes than can be done.
-    return mean_s(channel.poll_time) / channel.max_poll_records if isinstance(channel, Stream) else 0.0
+def beside_the_work_s(channel: Channel) -> float:
+    """Return what a message costs its consumer beside the work on it (s)."""
+    match channel:
+        case Queue():
+            return 2.0 * mean_s(channel.access_time)  # it is fetched, and it is acknowledged
+        case Stream():
+            # Batches are full where it matters: when more comes than can be done.
+            return mean_s(channel.poll_time) / channel.max_poll_records
+        case Mailbox():
+            return 0.0
+        case _:
+            assert_never(channel)

@@ -14,8 +14,9 @@ The rule, stated once and used by both worlds:
 - The k-th call to the same target and endpoint within one endpoint gives the callee the visit
   ``child_visit(v, (name_key("target/endpoint") + k) mod 2^64)``, with the target as the step names it.
 - The k-th publishing to the same queue within one endpoint gives the work on its message the visit
-  ``child_visit(v, (name_key("publish queue") + k) mod 2^64)``, and its n-th redelivery ``child_visit(that, n)``. The
-  consumers' times are no slots of the request.
+  ``child_visit(v, (name_key("publish queue") + k) mod 2^64)``, and its n-th redelivery ``child_visit(that, n)``. What
+  the consumer's endpoint needs travels with the message: its slots, once for each delivery that the queue allows. (Of
+  a stream or mailbox, which have no real counterpart yet, the consumers' times are no slots.)
 - Constant times are slots too. Times of the parts themselves (``overhead``, ``round_trip``, ``access_time``,
   ``forward_time``) are not: the real parts bring their own.
 """
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 from lab.distributions import Distribution
 from lab.errors import ScenarioError
 from lab.randomness import child_visit, name_key
-from lab.scenario.components import Database
+from lab.scenario.components import Database, Queue
 from lab.scenario.fronts import service_behind, service_name_behind
 from lab.scenario.service import steps_of
 from lab.scenario.steps import (
@@ -174,6 +175,7 @@ class _Binding:
                 return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset)
             case PublishStep():
                 ordinal = (name_key(f"publish {step.queue}") + self._use(f"publish {step.queue}")) & _MASK
+                self._offset += message_demands(self._scenario, step, self._counts)
                 return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset)
             case CachedStep():
                 use = self._use(f"cached {step.cache}")
@@ -225,11 +227,21 @@ def _count_steps(scenario: Scenario, steps: tuple[StepSpec, ...], counts: dict[t
             case CachedStep() | ParallelStep() | TransactionStep() | ThreadStep():
                 copies = step.copies if isinstance(step, ParallelStep) else 1
                 total += copies * sum(_count_steps(scenario, inner, counts) for _, inner in nested(step))
-            case InvalidateStep() | PublishStep():
-                pass  # the real parts bring their own times
+            case PublishStep():
+                total += message_demands(scenario, step, counts)
+            case InvalidateStep():
+                pass  # the real part brings its own time
             case _:
                 assert_never(step)
     return total
+
+
+def message_demands(scenario: Scenario, step: PublishStep, counts: dict[tuple[str, str], int] | None = None) -> int:
+    """Return the number of slots that the message of this step carries: the consumer's, once for each delivery."""
+    queue = scenario.components[step.queue]
+    if not isinstance(queue, Queue):
+        return 0
+    return queue.deliveries * _count(scenario, queue.consumer, queue.endpoint, {} if counts is None else counts)
 
 
 def _slots(
@@ -254,8 +266,8 @@ def _slots(
                 callee = bound_steps(scenario, target, called)
                 name = service_name_behind(scenario, target)
                 yield from _slots(scenario, callee, service=name, endpoint=called, visit=below)
-            case PublishStep():
-                pass  # what its consumers need is drawn at their own addresses, below the visit of the publishing
+            case PublishStep(queue=queue):
+                yield from _message_slots(scenario, queue, below)
             case CachedStep() | ParallelStep() | TransactionStep() | ThreadStep():
                 for nested in step.nested:
                     yield from _slots(scenario, nested, service=service, endpoint=endpoint, visit=visit)
@@ -263,6 +275,16 @@ def _slots(
                 pass  # the real cache brings its own time
             case _:
                 assert_never(step.spec)
+
+
+def _message_slots(scenario: Scenario, queue: str, visit: int) -> Iterator[DemandSlot]:
+    spec = scenario.components[queue]
+    if not isinstance(spec, Queue):
+        return
+    steps = bound_steps(scenario, spec.consumer, spec.endpoint)
+    for again in range(spec.deliveries):
+        delivery = child_visit(visit, again) if again else visit
+        yield from _slots(scenario, steps, service=spec.consumer, endpoint=spec.endpoint, visit=delivery)
 
 
 def _query_slot(scenario: Scenario, step: QueryStep, *, stream: str, visit: int) -> DemandSlot:

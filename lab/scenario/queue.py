@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from lab.distributions import Constant, Distribution
-from lab.quantities import Count, PositiveDuration, Spec
+from lab.quantities import Count, Duration, PositiveDuration, Spec
 from lab.scenario.names import Name
 
+_NO_TIME = Constant(mean="0s")  # type: ignore[arg-type]  # text in, seconds inside
 _HALF_A_MILLISECOND = Constant(mean="500us")  # type: ignore[arg-type]  # text in, seconds inside
 
 
@@ -39,6 +40,12 @@ class Queue(Spec):
         description="When a message whose work failed or whose consumer died comes back, to the head of its line. "
         "timeout: when its visibility timeout runs out (Streams, SQS); at_once: when the broker sees it (RabbitMQ).",
     )
+    poll_interval: Duration = Field(
+        default=0.0,
+        description="How often a consumer that has room and is given nothing looks for messages whose visibility "
+        "timeout is over (XAUTOCLAIM); until then, or an acknowledgement, they stay with whom they were delivered to. "
+        "0: the broker sees to them itself.",
+    )
     max_attempts: Count = Field(
         default=5, le=1000, description="Deliveries of one message; after the last it is a dead letter."
     )
@@ -62,3 +69,14 @@ class Queue(Spec):
     publish_time: Distribution = Field(
         default=_HALF_A_MILLISECOND, description="Time of publishing one message, network included."
     )
+    access_time: Distribution = Field(
+        default=_NO_TIME,
+        description="Time of one exchange of a consumer with the broker, network included: it fetches each message by "
+        "one and acknowledges it by another, and has no room for the next meanwhile.",
+    )
+
+    @property
+    def deliveries(self) -> int:
+        """How often one message may be delivered."""
+        forever = self.redelivery == "timeout" and self.visibility_timeout is None
+        return 1 if self.acknowledge == "before" or forever else self.max_attempts

@@ -27,10 +27,13 @@ def _keys_without_effect(queue: Queue) -> Iterator[tuple[str, str]]:
         yield "prefetch", "has no effect with partitions, each of which has one message out at a time; leave it out"
     if queue.partitions is not None and queue.max_priority is not None:
         yield "max_priority", "has no effect with partitions, which keep their order; take one of them out"
+    if "poll_interval" in changed and (queue.partitions is not None or queue.redelivery == "at_once"):
+        which = "partitions" if queue.partitions is not None else "redelivery: at_once"
+        yield "poll_interval", f"has no effect with {which}, as the broker itself sees what comes back; leave it out"
     if queue.capacity is None and "overflow" in changed:
         yield "overflow", "has no effect, as a queue without a capacity is never full; give it a capacity too"
     if queue.acknowledge == "before":
-        for key in ("visibility_timeout", "redelivery", "max_attempts"):
+        for key in ("visibility_timeout", "redelivery", "max_attempts", "poll_interval"):
             if key in changed:
                 yield key, "has no effect with acknowledge: before, as nothing is delivered twice; leave it out"
     elif queue.redelivery == "timeout" and queue.visibility_timeout is None:

@@ -18,7 +18,7 @@ from typing import assert_never
 from lab.distributions import mean_s
 from lab.scenario import routes
 from lab.scenario.caller import Caller
-from lab.scenario.channels import Channel, messages_each, share_of_batch_s
+from lab.scenario.channels import Channel, beside_the_work_s, messages_each
 from lab.scenario.components import (
     Cache,
     Cdn,
@@ -197,7 +197,7 @@ class _Tour:
         self._add(Place(component=step.queue, resource="publishings"), visits, publish_s)
         # The work on the message is asked of its consumers, but the request does not wait for it.
         messages = visits * messages_each(queue)
-        work_s = self.call(queue.consumer, queue.endpoint, messages) + share_of_batch_s(queue)
+        work_s = self.call(queue.consumer, queue.endpoint, messages) + beside_the_work_s(queue)
         self._add(Place(component=step.queue, resource="deliveries"), messages, work_s)
         return publish_s
 

@@ -36,6 +36,8 @@ _RELATIVE = {
     "sojourn_time_s_p50": (0.05, 0.08, 0.15),
     "sojourn_time_s_p95": (0.08, 0.10, 0.20),
     "sojourn_time_s_p99": (0.10, 0.15, 0.25),
+    "time_in_queue_s_mean": (0.08, 0.10, 0.20),
+    "time_in_queue_s_p95": (0.08, 0.10, 0.20),
     "backlog_peak": (0.10, 0.10, 0.10),
     "drain_time_s": (0.10, 0.10, 0.10),
     "recovery_time_s": (0.10, 0.10, 0.10),
@@ -44,6 +46,8 @@ _ABSOLUTE = {
     "error_ratio": (0.005, 0.01, 0.03),
     "rejected_ratio": (0.005, 0.01, 0.03),
     "recovered_ratio": (0.005, 0.01, 0.03),  # the share of good answers after a spike: as for errors
+    "redelivery_ratio": (0.01, 0.01, 0.03),
+    "dead_letter_ratio": (0.005, 0.01, 0.03),
     "hit_ratio": (0.01, 0.01, 0.02),
     "stale_ratio": (0.01, 0.01, 0.02),  # a share of all reads, as hits are: the same margin
 }

@@ -12,6 +12,7 @@ import numpy as np
 from lab.errors import NotEnoughData
 from lab.runs.run import Run
 from lab.validation.over_time import FIGURES, over_time
+from lab.validation.queueing import QUEUE_FIGURES
 from lab.validation.transients import TRANSIENTS
 
 ALWAYS = (
@@ -94,8 +95,8 @@ def observe(run: Run, wanted: Sequence[str] = (), *, only: Sequence[int] | None 
 
     Args:
         run: a prediction or a measurement.
-        wanted: figures beside the usual ones: ``metric@subject`` as in :meth:`Run.metrics`, one of a transient, or one
-            over time.
+        wanted: figures beside the usual ones: ``metric@subject`` as in :meth:`Run.metrics` or of a queue, one of a
+            transient, or one over time.
         only: the replications (repeats) to keep; all if not given.
 
     Raises:
@@ -107,7 +108,7 @@ def observe(run: Run, wanted: Sequence[str] = (), *, only: Sequence[int] | None 
     named = [(metric, "all") for metric in ALWAYS]
     found = metrics[["metric", "subject"]].drop_duplicates().itertuples(index=False)
     named += [(str(row.metric), str(row.subject)) for row in found if row.metric in OF_COMPONENTS]
-    named += [_named(name) for name in wanted if name not in FIGURES and name not in TRANSIENTS]
+    named += [_named(name) for name in wanted if not _is_computed(name)]
     figures: dict[str, Values] = {}
     units = {}
     for metric, subject in dict.fromkeys(named):
@@ -123,6 +124,11 @@ def observe(run: Run, wanted: Sequence[str] = (), *, only: Sequence[int] | None 
         figure, unit = TRANSIENTS[name]
         values = figure(run)
         figures[f"{name}@all"], units[f"{name}@all"] = tuple(values[place] for place in places), unit
+    for name in dict.fromkeys(name for name in wanted if _named(name)[0] in QUEUE_FIGURES):
+        metric, subject = _named(name)
+        of_queue, units[name] = QUEUE_FIGURES[metric]
+        values = of_queue(run, subject)
+        figures[name] = tuple(values[place] for place in places)
     series = {
         name: tuple(tuple(rows[place]) for place in places)
         for name, rows in ((name, over_time(name, run)) for name in wanted if name in FIGURES)
@@ -134,6 +140,11 @@ def observe(run: Run, wanted: Sequence[str] = (), *, only: Sequence[int] | None 
         sojourn_times_s=tuple(_quantiles(run, number) for number in kept),
         timeline=_timeline(run, kept),
     )
+
+
+def _is_computed(name: str) -> bool:
+    """Return whether a figure is not one of :meth:`Run.metrics`."""
+    return name in FIGURES or name in TRANSIENTS or _named(name)[0] in QUEUE_FIGURES
 
 
 def _named(name: str) -> tuple[str, str]:

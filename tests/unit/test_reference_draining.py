@@ -88,7 +88,7 @@ def backend(port: int, control: Path | None = None) -> Backend:
     """Return what draining needs of a backend: one replica, and HAProxy's socket if there is one."""
     balancers = {} if control is None else {"edge": object()}
     stand_in = SimpleNamespace(
-        parts=SimpleNamespace(replica_ports={"api": {0: port}}, running=[]),
+        parts=SimpleNamespace(queues={}, caches={}, replica_ports={"api": {0: port}}, running=[]),
         deployment=SimpleNamespace(load_balancers=lambda: balancers),
         control=control,
     )
@@ -103,7 +103,7 @@ def test_replica_that_answers_too_late_is_busy_and_asked_again(monkeypatch: pyte
     monkeypatch.setattr(draining, "_ANSWER_S", 0.1)
     with replica(IDLE, silent_connections=1) as port:
         drained = drain(backend(port), cast("Watch", CalmWatch()), within_s=5.0)
-    assert drained == Drained(left_in_flight=7, silent=())
+    assert drained == Drained(left_in_flight=7, messages_left=0, silent=())
 
 
 def test_replica_that_never_answers_is_told_and_does_not_fail_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_replica_that_never_answers_is_told_and_does_not_fail_the_run(monkeypatc
     since_s = time.monotonic()
     with replica(None) as port:
         drained = drain(backend(port), cast("Watch", CalmWatch()), within_s=0.5)
-    assert drained == Drained(left_in_flight=0, silent=("api/0",))
+    assert drained == Drained(left_in_flight=0, messages_left=0, silent=("api/0",))
     assert time.monotonic() - since_s < 2.0
 
 

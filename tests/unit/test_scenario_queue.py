@@ -36,6 +36,10 @@ def _jobs(queue: dict[str, Any], **worker: Any) -> lab.Scenario:
         ({"acknowledge": "before", "max_attempts": 2}, "components.jobs.max_attempts: has no effect with acknowledge"),
         ({"visibility_timeout": None}, "components.jobs.visibility_timeout: is none, so with redelivery: timeout"),
         ({"prefetch": 9}, "components.jobs.prefetch: lets a replica hold 9 messages, but 'worker' has room for 3"),
+        (
+            {"redelivery": "at_once", "poll_interval": "10ms"},
+            "components.jobs.poll_interval: has no effect with",
+        ),
         ({"partitions": 2, "max_priority": 9}, "components.jobs.max_priority: has no effect with partitions"),
         ({"consumer": "api", "endpoint": "get"}, r"the calls go round in a circle \(api -> jobs -> api\)"),
     ],
@@ -94,9 +98,37 @@ def test_the_picture_shows_publisher_queue_and_consumer() -> None:
     assert "4 partitions" in text
 
 
-def test_a_queue_cannot_be_measured_yet() -> None:
-    """The real backend has none, and says so instead of leaving it out."""
-    with pytest.raises(
-        Unsupported, match=r"components.api.endpoints.get.0: is of kind 'publish', which the lab can predict"
-    ):
+@pytest.mark.parametrize("queue", [{"partitions": 2}, {"max_priority": 9}, {"redelivery": "at_once"}])
+def test_what_a_stream_of_valkey_cannot_do_is_not_measured(queue: dict[str, Any]) -> None:
+    """One line, one class, redelivery after a timeout: anything else is refused instead of left out."""
+    with pytest.raises(Unsupported, match=f"components.jobs.{next(iter(queue))}: is .* which the lab can predict"):
+        deployment(_jobs(queue))
+
+
+def test_a_stream_that_nobody_looks_at_is_not_measured() -> None:
+    """With Streams the consumers must look for what comes back; the broker does not do it for them."""
+    with pytest.raises(Unsupported, match=r"components.jobs.poll_interval: the consumers of a stream must look"):
         deployment(_jobs({}))
+
+
+def test_work_on_a_message_may_not_pass_a_load_balancer_where_it_is_measured() -> None:
+    """The balancer's log does not tell it from what clients wait for."""
+    parts = {
+        "api": service(_PUBLISH),
+        "jobs": _QUEUE,
+        "worker": service({"kind": "call", "target": "edge", "endpoint": "get"}),
+        "edge": {"kind": "load_balancer", "targets": "push"},
+        "push": service(waiting("1ms")),
+    }
+    with pytest.raises(Unsupported, match=r"components.jobs.consumer: 'worker' calls 'edge', a load balancer"):
+        deployment(scenario(parts))
+
+
+def test_a_message_carries_the_demands_of_every_delivery() -> None:
+    """Of 3 deliveries of 1 wait each, after the publisher's own; acknowledged before there is but one."""
+    described = _jobs({"max_attempts": 3, "poll_interval": "10ms"})
+    handed = deployment(described)["parts"]["api"]["endpoints"]["get"]
+    assert handed["demands"] == 3
+    assert handed["steps"] == [{"kind": "publish", "queue": "jobs", "demands_from": 0, "demands": 3}]
+    once = deployment(_jobs({"acknowledge": "before"}))["parts"]["api"]["endpoints"]["get"]
+    assert once["demands"] == 1

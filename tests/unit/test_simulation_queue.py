@@ -91,6 +91,38 @@ def test_a_message_comes_back_after_its_visibility_timeout_and_is_done_twice() -
     assert visits[visits["component"] == "worker"]["departure_s"].tolist() == [10, 18]
 
 
+def test_a_message_that_is_overdue_stays_where_it_is_until_a_consumer_looks() -> None:
+    """Looks are at 0, 3, 6, 9: a timeout of 8 s is noticed at 9 by the other consumer, whose last message was none."""
+    stays, events, _ = _observe({"visibility_timeout": "8s", "poll_interval": "3s"}, [0], replicas=2)
+    assert events == [(9, "redelivery"), (19, "processed_again")]
+    assert stays["departure_s"].tolist() == [9, 10]
+
+
+def test_who_has_no_room_does_not_look_and_an_acknowledgement_meanwhile_counts() -> None:
+    """One consumer with one slot: nobody can claim its message while it works on it, so it is done once."""
+    stays, events, _ = _observe({"visibility_timeout": "8s", "poll_interval": "3s"}, [0])
+    assert events == []
+    assert stays["outcome"].tolist() == [Outcome.OK]
+    assert stays["departure_s"].tolist() == [10]
+
+
+def test_what_is_overdue_is_claimed_before_anything_new_when_somebody_has_room_again() -> None:
+    """Its work failed at 5; at 12 the consumer is done with the second message, and claims it before the third."""
+    script = [(5, Outcome.ERROR), (7, Outcome.OK), (1, Outcome.OK), (1, Outcome.OK)]
+    queue = {"visibility_timeout": "8s", "poll_interval": "3s"}
+    stays, events, _ = _observe(queue, [0, 1, 2], own=_scripted(script))
+    assert events == [(12, "redelivery")]
+    assert sorted(zip(stays["admitted_s"], stays["request"], strict=True)) == [(0, 0), (5, 1), (12, 0), (13, 2)]
+
+
+def test_fetching_and_acknowledging_take_a_consumers_time() -> None:
+    """1 s to fetch, 10 s of work, 1 s to acknowledge: the second message of the only slot is received at 13."""
+    stays, _, visits = _observe({"access_time": "1s"}, [0, 0])
+    assert stays["admitted_s"].tolist() == [1, 13]
+    assert stays["departure_s"].tolist() == [11, 23]
+    assert visits[visits["component"] == "jobs.acknowledge"]["departure_s"].tolist() == [12, 24]
+
+
 def test_an_acknowledgement_in_time_takes_a_message_out_of_the_line_again() -> None:
     """It came back but nobody had room: when the first consumer succeeds it is done once."""
     stays, events, _ = _observe({"visibility_timeout": "8s"}, [0])

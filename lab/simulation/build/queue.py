@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.distributions import mean_s
 from lab.scenario.components import Queue as Spec
 from lab.simulation.queue.broker import Broker
+from lab.simulation.queue.lane import Exchanges
 
 if TYPE_CHECKING:
     from lab.simulation.build.world import World
@@ -19,5 +21,8 @@ def make_queue(world: World, name: str, spec: Spec) -> Broker:
         name=name,
         spec=spec,
         fleet=world.fleet(spec.consumer),
-        publish_time=world.variate(f"{name}/publish", spec.publish_time),
+        exchanges=Exchanges(
+            publish=world.variate(f"{name}/publish", spec.publish_time),
+            access=None if mean_s(spec.access_time) == 0 else world.variate(f"{name}/access", spec.access_time),
+        ),
     )

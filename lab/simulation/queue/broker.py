@@ -4,57 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 
 from lab.randomness import child_visit, splitmix64
 from lab.scenario.queue import Queue as Spec
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.fleet import Fleet, Member
 from lab.simulation.log import Log, Visit
-from lab.simulation.queue.consumers import Competing, Consumers, Owner
+from lab.simulation.queue.consumers import Competing, Owner
+from lab.simulation.queue.lane import Exchanges, Lane, Message
 from lab.simulation.queue.priorities import ByPriority, priority_of
 from lab.simulation.request import Handling, Outcome, Request
-from lab.simulation.variate import Variate
-
-
-class Message:
-    """What one publishing left behind.
-
-    Attributes:
-        job: the request that its consumer is sent.
-        stay: the row of its present stay: in its lane, then unacknowledged.
-        deliveries: how often it was delivered.
-        out: whether it is delivered and not settled.
-        failed: whether its present delivery ended without success.
-        priority: of its publishing; higher ones go first where the queue heeds it.
-        done: acknowledged, dropped or dead: nothing becomes of it any more.
-    """
-
-    __slots__ = ("deliveries", "done", "failed", "job", "lane", "out", "priority", "stay")
-
-    def __init__(self, *, job: Request, lane: Lane, stay: Visit, priority: int) -> None:
-        self.job = job
-        self.priority = priority
-        self.lane = lane
-        self.stay = stay
-        self.deliveries = 0
-        self.out = False
-        self.failed = False
-        self.done = False
-
-
-@dataclass(slots=True, kw_only=True)
-class Lane:
-    """Messages in order, and those who take them.
-
-    Attributes:
-        messages: those that wait; among them may be some that are done.
-        length: how many really wait.
-    """
-
-    consumers: Consumers
-    messages: deque[Message] | ByPriority[Message]
-    length: int = 0
 
 
 class Broker:
@@ -68,18 +27,19 @@ class Broker:
         rejected       +----------- again, at the head ----+   after max_attempts deliveries a dead letter
 
     A consumer whose message went to another after the visibility timeout works on: when both succeed the message was
-    processed twice. Rows: ``NAME.publish`` for each publishing, and ``NAME`` for each stay of a message, from the
+    processed twice. Rows: ``NAME.publish`` for each publishing, ``NAME`` for each stay of a message, from the
     time it could be delivered to its settlement (ok: acknowledged; error, timeout: it came back or is a dead letter;
-    rejected: dropped).
+    rejected: dropped), and where that takes time ``NAME.acknowledge`` for each acknowledging.
     """
 
-    def __init__(self, *, clock: Clock, log: Log, name: str, spec: Spec, fleet: Fleet, publish_time: Variate) -> None:
+    def __init__(self, *, clock: Clock, log: Log, name: str, spec: Spec, fleet: Fleet, exchanges: Exchanges) -> None:
         self._clock = clock
         self._log = log
         self._name = name
         self._spec = spec
         self._fleet = fleet
-        self._publish_time = publish_time
+        self._publish_time = exchanges.publish
+        self._access_time = exchanges.access
         self._capacity = math.inf if spec.capacity is None else spec.capacity
         self._lanes = self._make_lanes()
         self.unacknowledged = 0
@@ -91,8 +51,11 @@ class Broker:
         highest = self._spec.max_priority
         if self._spec.partitions is None:
             messages = deque[Message]() if highest is None else ByPriority[Message](highest=highest)
-            return [Lane(consumers=Competing(prefetch=self._spec.prefetch), messages=messages)]
+            return [Lane(consumers=self._competing(), messages=messages)]
         return [Lane(consumers=Owner(number=number), messages=deque()) for number in range(self._spec.partitions)]
+
+    def _competing(self) -> Competing:
+        return Competing(clock=self._clock, prefetch=self._spec.prefetch, poll_interval_s=self._spec.poll_interval)
 
     def handle(self, request: Request) -> Handling:
         """Publish one message about the request's key."""
@@ -140,9 +103,9 @@ class Broker:
             self._hand_out(lane)
 
     def _hand_out(self, lane: Lane) -> None:
-        while lane.length:
-            consumer = lane.consumers.take()
-            if consumer is None:
+        while True:
+            self._claim(lane)
+            if not lane.length or (consumer := lane.consumers.take()) is None:
                 return
             message = lane.messages.popleft()
             while message.done:
@@ -150,36 +113,65 @@ class Broker:
             lane.length -= 1
             self._deliver(message, consumer)
 
+    def _claim(self, lane: Lane) -> None:
+        """Let a consumer that has room look for what is overdue, until it finds a message that comes again."""
+        while lane.overdue and lane.consumers.until_a_look_s() is not None:
+            message = lane.next_overdue()
+            if message is not None and self._take_back(message):
+                return
+
     def _deliver(self, message: Message, consumer: Member) -> None:
         message.deliveries += 1
         message.out, message.failed = True, False
-        message.stay.admit(self._clock.now)
         message.stay.replica = consumer.index
         self.unacknowledged += 1
         delivery = message.deliveries
-        if self._spec.acknowledge == "before":
-            self._settle(message, Outcome.OK)
-        elif self._spec.visibility_timeout is not None:
+        if self._access_time is None:
+            self._receive(message)
+        if self._spec.acknowledge == "after" and self._spec.visibility_timeout is not None:
             Timer(self._clock, self._spec.visibility_timeout, Order.EXPIRY, lambda _: self._expire(message, delivery))
         self._clock.process(self._work(message, consumer, delivery))
 
+    def _receive(self, message: Message) -> None:
+        message.stay.admit(self._clock.now)
+        if self._spec.acknowledge == "before":
+            self._settle(message, Outcome.OK)
+
     def _work(self, message: Message, consumer: Member, delivery: int) -> Handling:
-        job = message.job
+        job, before = message.job, self._spec.acknowledge == "before"
         again = delivery - 1
         visit = child_visit(job.visit, again) if again else job.visit  # a new delivery draws new times
-        outcome = yield from consumer.handle(Request(job.number, job.attempt, job.operation, job.key, visit, True))
-        if self._spec.acknowledge == "before":
+        work = Request(job.number, job.attempt, job.operation, job.key, visit, True)
+        if self._access_time is not None:
+            yield self._clock.timeout(self._access_time(work))
+            if message.out and message.deliveries == delivery:
+                self._receive(message)
+            if before:
+                yield from self._tell_the_broker(work, consumer)
+        outcome = yield from consumer.handle(work)
+        if before:
             if outcome is not Outcome.OK:
                 self._note("lost", message)
         elif outcome is Outcome.OK:
             self._acknowledge(message)
+            if self._access_time is not None:
+                yield from self._tell_the_broker(work, consumer)
         elif message.out and message.deliveries == delivery:
             self._fail(message)
         message.lane.consumers.worked(consumer)
-        if self._spec.acknowledge == "before":
+        if before:
             message.lane.consumers.settled()
         self._hand_out(message.lane)
         return outcome
+
+    def _tell_the_broker(self, work: Request, consumer: Member) -> Handling:
+        """Let the exchange pass in which a consumer acknowledges; what it says has been heeded already."""
+        assert self._access_time is not None  # or it takes no time
+        visit = self._log.open_visit(work, f"{self._name}.acknowledge", consumer.index, self._clock.now)
+        visit.admit(self._clock.now)
+        visit.service_time_s = self._access_time(work, 1)
+        yield self._clock.timeout(visit.service_time_s)
+        return visit.close(self._clock.now, Outcome.OK)
 
     def _acknowledge(self, message: Message) -> None:
         if message.done:
@@ -195,22 +187,31 @@ class Broker:
             self._take_back(message)
 
     def _expire(self, message: Message, delivery: int) -> None:
-        if message.out and message.deliveries == delivery:
+        if not message.out or message.deliveries != delivery:
+            return
+        lane = message.lane
+        if not self._spec.poll_interval:
             self._take_back(message)
-            self._hand_out(message.lane)
+            self._hand_out(lane)
+            return
+        lane.overdue.append((message, delivery))
+        wait_s = lane.consumers.until_a_look_s()
+        if wait_s is not None:  # else the next one that has room again looks
+            Timer(self._clock, wait_s, Order.EXPIRY, lambda _: self._hand_out(lane))
 
-    def _take_back(self, message: Message) -> None:
-        """End a delivery without success: the message comes again, or it is a dead letter."""
+    def _take_back(self, message: Message) -> bool:
+        """End a delivery without success: return True if the message comes again, False if it is a dead letter."""
         outcome = Outcome.ERROR if message.failed else Outcome.TIMEOUT
         if message.deliveries >= self._spec.max_attempts:
             self._settle(message, outcome)
             self._note("dead_letter", message)
-            return
+            return False
         self._end_delivery(message, outcome)
         message.stay = self._new_stay(message.job)
         message.lane.messages.appendleft(message)
         message.lane.length += 1
         self._note("redelivery", message)
+        return True
 
     def _settle(self, message: Message, outcome: Outcome) -> None:
         message.done = True
