@@ -24,8 +24,9 @@ def database_part(scenario: Scenario, name: str, spec: Database) -> dict[str, An
     """
     where = f"components.{name}"
     sleeping = [query for query, each in spec.queries.items() if each.measured_as is None]
-    if spec.cores is not None and sleeping:
-        raise refusal(f"{where}.cores", f"limits {sleeping[0]!r}, a statement that sleeps and so needs no core")
+    for key in ("cores", "host"):
+        if getattr(spec, key) is not None and sleeping:
+            raise refusal(f"{where}.{key}", f"is for {sleeping[0]!r}, a statement that sleeps and so needs no core")
     planned = [query for query in sleeping if spec.queries[query].plan is not None]
     if planned:
         raise refusal(f"{where}.queries.{planned[0]}.plan", "is of a statement that is not measured_as a real one")

@@ -9,8 +9,10 @@ from lab.distributions import mean_s
 from lab.quantities import default_of
 from lab.scenario.cache import Cache
 from lab.scenario.database import Database, QuerySpec
+from lab.scenario.faults import SlowDownFault
+from lab.scenario.host import Host
 from lab.scenario.keys import CellKeys
-from lab.scenario.problems import Path, Problem, shown
+from lab.scenario.problems import Path, Problem, listed_names, shown
 from lab.scenario.stampede import StaleWhileRevalidate
 from lab.scenario.steps import CachedStep, ParallelStep, QueryStep, StepSpec, TransactionStep, walk
 from lab.scenario.workload import ClosedWorkload, OpenWorkload, SessionsWorkload
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 _SERVERS_HAVE = (
     *("cores", "max_connections", "shards", "shard_by", "replicas", "replication_lag", "read_policy", "pin"),
-    *("synchronous_replicas", "failover_time", "isolation", "lock_timeout"),
+    *("synchronous_replicas", "failover_time", "isolation", "lock_timeout", "host"),
 )
 _KEYED = (OpenWorkload, ClosedWorkload, SessionsWorkload)  # the others have keys in a file
 
@@ -37,6 +39,8 @@ def without_effect(name: str, database: Database) -> Iterator[Problem]:
 
 def without_shards(scenario: Scenario, name: str, database: Database) -> Iterator[Problem]:
     """Yield a way to divide keys among shards that does nothing, or cannot be gone."""
+    if database.host is not None:
+        yield from _on_host(scenario, name, database)
     if database.shard_by == "key":
         return
     where: Path = ("components", name, "shard_by")
@@ -45,6 +49,20 @@ def without_shards(scenario: Scenario, name: str, database: Database) -> Iterato
     elif not (isinstance(scenario.workload, _KEYED) and isinstance(scenario.workload.keys, CellKeys)):
         message = "needs cells, and the workload's keys have none; give it keys of kind cells, or shard by key"
         yield Problem(path=where, message=message)
+
+
+def _on_host(scenario: Scenario, name: str, database: Database) -> Iterator[Problem]:
+    where: Path = ("components", name)
+    if not isinstance(scenario.components.get(database.host or ""), Host):
+        message = f"{shown(database.host)} is not a host (hosts: {listed_names(scenario.components, Host)})"
+        yield Problem(path=(*where, "host"), message=message)
+    if database.cores is not None:
+        message = "has no effect, as its statements compute on the cores of a host; leave it out, or the host"
+        yield Problem(path=(*where, "cores"), message=message)
+    for number, fault in enumerate(scenario.faults):
+        if isinstance(fault, SlowDownFault) and fault.component == name:
+            message = f"{shown(name)} computes on a host, whose cores are as fast as ever; leave the host out of it"
+            yield Problem(path=("faults", number, "component"), message=message)
 
 
 def _pool(database: Database) -> Iterator[tuple[Path, str]]:

@@ -161,7 +161,7 @@ class _Tour:
     def _step(self, step: StepSpec, caller: Caller, visits: float) -> float:
         match step:
             case CpuStep():
-                return self._compute(step, caller, visits)
+                return self._compute(mean_s(step.time), caller, visits)
             case WaitStep():
                 return mean_s(step.time)
             case CachedStep():
@@ -212,10 +212,12 @@ class _Tour:
             if database.locks(step.query):
                 self._lock(step.database, visits, executed_s)
         for role, share in shares.items():
+            if database.host is not None:
+                self._add(Place(component=database.host, resource="cores"), visits * share, executed_s)
             if database.cores is not None:
                 asked = visits * share * self._of_one_shard(step.database)
                 self._add(Place(component=step.database, resource=CORES[role]), asked, executed_s)
-        return held_s
+        return held_s + self._compute(mean_s(database.driver_time), caller, visits)
 
     def _transaction(self, step: TransactionStep, caller: Caller, visits: float) -> float:
         database = self._database(step.database)
@@ -260,8 +262,7 @@ class _Tour:
         assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
         return database
 
-    def _compute(self, step: CpuStep, caller: Caller, visits: float) -> float:
-        held_s = mean_s(step.time)
+    def _compute(self, held_s: float, caller: Caller, visits: float) -> float:
         for processor, share in self._processors(caller):
             self.time_s[processor] += visits * share * held_s
         return held_s

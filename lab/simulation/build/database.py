@@ -15,6 +15,7 @@ from lab.scenario.shards import ShardOf, places_of
 from lab.scenario.steps import TransactionStep
 from lab.simulation.database import Cluster, DatabaseClient, Pool, PooledDatabase, Server
 from lab.simulation.database.client import COMMIT, TRANSACTION, Pools, Trips
+from lab.simulation.database.hosted_server import HostedServer
 from lab.simulation.database.remote import RemoteServer
 from lab.simulation.database.replication import Replication
 from lab.simulation.database.routing import Primary, ReadPolicy, ReadYourWrites, Spread
@@ -66,7 +67,7 @@ def _make_plain(world: World, named: tuple[str, str], spec: Spec, replica: int) 
 
 def is_plain(spec: Spec) -> bool:
     """Whether pool, round trip and times are all there is to a database: then it needs no server."""
-    limited = (spec.cores, spec.max_connections, spec.rows) != (None, None, None)
+    limited = (spec.cores, spec.host, spec.max_connections, spec.rows) != (None, None, None, None)
     return not limited and not spec.replicas and is_free(spec.connect_time) and not _locks(spec)
 
 
@@ -87,17 +88,7 @@ def make_cluster(world: World, named: tuple[str, str], spec: Spec) -> Cluster:
         named: its name, by which times are drawn, and that of the shard, which its rows tell.
     """
     name, place = named
-    servers = tuple(
-        Server(
-            clock=world.clock,
-            log=world.log,
-            name=place,
-            index=index,
-            cores=spec.cores,
-            max_connections=spec.max_connections,
-        )
-        for index in range(1 + spec.replicas)
-    )
+    servers = tuple(_make_server(world, place, spec, index) for index in range(1 + spec.replicas))
     return Cluster(
         log=(world.clock, world.log, place),
         servers=servers,
@@ -105,6 +96,24 @@ def make_cluster(world: World, named: tuple[str, str], spec: Spec) -> Cluster:
         replication=_replication(world, name, spec) if spec.replicas else None,
         failover_s=spec.failover_time,
         locks=_make_locks(world, place, spec) if _locks(spec) else None,
+    )
+
+
+def _make_server(world: World, place: str, spec: Spec, index: int) -> Server:
+    if spec.host is None:
+        return Server(
+            clock=world.clock,
+            log=world.log,
+            name=place,
+            index=index,
+            cores=spec.cores,
+            max_connections=spec.max_connections,
+        )
+    return HostedServer(
+        log=(world.clock, world.log, place),
+        index=index,
+        max_connections=spec.max_connections,
+        host=world.machines.host(spec.host),
     )
 
 

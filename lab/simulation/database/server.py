@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 
 from simpy.events import Event
 
@@ -13,13 +13,14 @@ from lab.simulation.log import Log, Visit
 from lab.simulation.request import Handling, Outcome, Request
 
 
-class _Work:
+class Work:
     """A statement, or the opening of a connection (which has no row and needs no core)."""
 
-    __slots__ = ("begins", "left_s", "over", "since_s", "turn", "visit")
+    __slots__ = ("begins", "left_s", "over", "request", "since_s", "turn", "visit")
 
-    def __init__(self, clock: Clock, work_s: float, visit: Visit | None) -> None:
+    def __init__(self, clock: Clock, work_s: float, visit: Visit | None, request: Request | None = None) -> None:
         self.visit = visit
+        self.request = request  # of a statement
         self.begins: Callable[[Visit], None] | None = None
         self.left_s = work_s  # at full speed
         self.since_s = clock.now
@@ -59,8 +60,8 @@ class Server:
         self._most: float = math.inf if max_connections is None else max_connections
         self._open = 0
         self._slowness, self._frozen = 1.0, False
-        self._waiting: deque[_Work] = deque()
-        self._running: dict[_Work, None] = {}  # in the order in which they began
+        self._waiting: deque[Work] = deque()
+        self._running: dict[Work, None] = {}  # in the order in which they began
         self.generation = 0
         self.up = True
 
@@ -81,7 +82,7 @@ class Server:
             return None
         if connect_s == 0 and not self._frozen:
             return generation
-        opening = _Work(self._clock, connect_s, None)
+        opening = Work(self._clock, connect_s, None)
         self._run(opening)
         return generation if (yield opening.over) is Outcome.OK else None
 
@@ -102,7 +103,7 @@ class Server:
             return Outcome.ERROR
         clock = self._clock
         row = self._log.open_visit(request, f"{self._name}.server", self._index, clock.now)
-        statement = _Work(clock, work_s, row)
+        statement = Work(clock, work_s, row, request)
         statement.begins = begins
         if self._free > 0:
             self._admit(statement)
@@ -117,7 +118,7 @@ class Server:
     def answer(self) -> Generator[Event, object, None]:
         """Wait until the server can answer: at once, unless it stands still."""
         if self._frozen:
-            standing = _Work(self._clock, 0.0, None)
+            standing = Work(self._clock, 0.0, None)
             self._run(standing)
             yield standing.over
 
@@ -164,16 +165,20 @@ class Server:
 
     def _set_speed(self, *, slowness: float, frozen: bool) -> None:
         now_s = self._clock.now
-        for work in self._running:
+        for work in self._timed():
             if not self._frozen:
                 work.left_s = max(0.0, work.left_s - (now_s - work.since_s) / self._slowness)
             work.since_s = now_s
             work.turn += 1
         self._slowness, self._frozen = slowness, frozen
-        for work in self._running:
+        for work in self._timed():
             self._time(work)
 
-    def _admit(self, statement: _Work) -> None:
+    def _timed(self) -> Iterable[Work]:
+        """What is executed at the server's own speed."""
+        return self._running
+
+    def _admit(self, statement: Work) -> None:
         assert statement.visit is not None  # openings are not admitted
         self._free -= 1
         statement.visit.admit(self._clock.now)
@@ -181,17 +186,17 @@ class Server:
             statement.begins(statement.visit)
         self._run(statement)
 
-    def _run(self, work: _Work) -> None:
+    def _run(self, work: Work) -> None:
         work.since_s = self._clock.now
         self._running[work] = None
         self._time(work)
 
-    def _time(self, work: _Work) -> None:
+    def _time(self, work: Work) -> None:
         if not self._frozen:
             turn = work.turn
             Timer(self._clock, work.left_s * self._slowness, Order.COMPLETION, lambda _: self._end(work, turn))
 
-    def _end(self, work: _Work, turn: int) -> None:
+    def _end(self, work: Work, turn: int) -> None:
         if work.turn != turn:
             return  # the speed has changed since, or the server has crashed
         del self._running[work]
