@@ -78,13 +78,14 @@ class DatabaseClient:
                 version = await self._execute(connection, asked, trace)
                 if self._spec.replicas:
                     self._note(asked, trace, number, since_s=connected_s, version=version)
-                trace.add_query(server, asked.query, since_s=since_s, connected_s=connected_s, outcome="ok")
         except PoolTimeout as error:
             trace.add_query(server, asked.query, since_s=since_s, connected_s=None, outcome="timeout")
             raise _no_connection() from error
         except _DATABASE_ERRORS as error:
             trace.add_query(server, asked.query, since_s=since_s, connected_s=connected_s, outcome="error")
             raise _failure(error) from error
+        # Given back by now, as whoever waits for it could tell.
+        trace.add_query(server, asked.query, since_s=since_s, connected_s=connected_s, outcome="ok")
 
     @asynccontextmanager
     async def transaction(self, trace: Trace) -> AsyncIterator[AsyncConnection]:

@@ -81,7 +81,7 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     stampede.Lock: ("kind", "poll", "lock_timeout"),
     stampede.EarlyRefresh: ("kind", "beta"),
     Database: (
-        *("kind", "round_trip", "connect_time", "driver_time", "host", "cores", "rows", "isolation"),
+        *("kind", "round_trip", "connect_time", "host", "cores", "rows", "isolation"),
         *("lock_timeout", "replicas", "replication_lag", "read_policy", "synchronous_replicas"),
     ),
     Queue: (

@@ -109,11 +109,6 @@ class Database(Spec):
         description="Time to open a connection, paid by the request that needs it (about 10ms in PostgreSQL with "
         "password authentication).",
     )
-    driver_time: Distribution = Field(
-        default=_NO_TIME,
-        description="CPU time of the caller for each statement (driver, pool, objects made of rows), on its event loop "
-        "or in its thread: what a query in a loop costs beside its round trips.",
-    )
     host: Name | None = Field(
         default=None,
         description="Name of a host: each connection is a process there, and what a statement takes is CPU time, in "

@@ -161,7 +161,7 @@ class _Tour:
     def _step(self, step: StepSpec, caller: Caller, visits: float) -> float:
         match step:
             case CpuStep():
-                return self._compute(mean_s(step.time), caller, visits)
+                return self._compute(step, caller, visits)
             case WaitStep():
                 return mean_s(step.time)
             case CachedStep():
@@ -217,7 +217,7 @@ class _Tour:
             if database.cores is not None:
                 asked = visits * share * self._of_one_shard(step.database)
                 self._add(Place(component=step.database, resource=CORES[role]), asked, executed_s)
-        return held_s + self._compute(mean_s(database.driver_time), caller, visits)
+        return held_s
 
     def _transaction(self, step: TransactionStep, caller: Caller, visits: float) -> float:
         database = self._database(step.database)
@@ -262,7 +262,8 @@ class _Tour:
         assert isinstance(database, Database)  # the consistency check of the scenario has seen to it
         return database
 
-    def _compute(self, held_s: float, caller: Caller, visits: float) -> float:
+    def _compute(self, step: CpuStep, caller: Caller, visits: float) -> float:
+        held_s = mean_s(step.time)
         for processor, share in self._processors(caller):
             self.time_s[processor] += visits * share * held_s
         return held_s

@@ -1,4 +1,4 @@
-"""A database whose statements compute on a host, and what statements take of their caller's CPU."""
+"""A database whose statements compute on a host."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ components:
       scan: [{kind: query, database: main, query: scan}]
       page: [{kind: query, database: main, query: scan, repeat: 3}]
       compute: [{kind: cpu, time: 30ms}]
-      thread: [{kind: thread, steps: [{kind: query, database: main, query: scan}]}]
   main: {kind: database, pool: {size: 5}, host: machine, round_trip: 0s, queries: {scan: 40ms}}
   machine: {kind: host, cores: 1, quantum: 10us}
 run: {duration: 2s, seed: 4}
@@ -63,15 +62,15 @@ def test_a_hang_stops_what_computes_and_a_crash_drops_it(tmp_path: Path) -> None
     assert times_s(tmp_path, "scan compute", **crash) == pytest.approx([0.04, 0.04], abs=1e-4)
 
 
-def test_a_query_in_a_loop_costs_its_caller_cpu(tmp_path: Path) -> None:
-    """Three statements of 40 ms, and 5 ms of driver before each; in a thread too."""
-    driver = {"components.main.driver_time": "5ms"}
-    assert times_s(tmp_path, "page", **driver) == pytest.approx([0.135])
-    scenario = lab.read_scenario(tmp_path / "hosted.yaml").with_(driver)
-    held = {(row.component, row.resource): row.holding_time_s for row in lab.arithmetic(scenario).rows}
-    assert held["api", "event_loop"] == pytest.approx(0.015)
-    assert held["machine", "cores"] == pytest.approx(0.135 / 4)  # of the request itself and each of its statements
-    assert times_s(tmp_path, "thread", **driver) == pytest.approx([0.045])
+def test_the_arithmetic_counts_statements_on_the_host(tmp_path: Path) -> None:
+    """Three statements of 40 ms keep its core busy for 120 ms a request."""
+    assert times_s(tmp_path, "page") == pytest.approx([0.12])
+    (cores,) = [
+        row
+        for row in lab.arithmetic(lab.read_scenario(tmp_path / "hosted.yaml")).rows
+        if (row.component, row.level, row.cache) == ("machine", "mean", "cold")
+    ]
+    assert cores.offered_load == pytest.approx(0.12 * 0.5)  # one request in the 2 s of the run
 
 
 @pytest.mark.parametrize(

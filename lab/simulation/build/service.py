@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
-from lab.distributions import is_free
 from lab.errors import Unsupported
 from lab.randomness import name_key
-from lab.scenario.components import Database
 from lab.scenario.components import Service as Spec
 from lab.scenario.demands import BoundStep, bound_steps
 from lab.scenario.faults import SlowDownFault
@@ -224,24 +222,9 @@ class _Wiring:
     def _query(self, spec: QueryStep, ordinal: int) -> Runnable:
         if spec.database in self._held:
             held = self._held[spec.database]
-            return self._driven(spec, ordinal, HeldQuery(held=held, query=spec.query, ordinal=ordinal))
+            return self._asking(HeldQuery(held=held, query=spec.query, ordinal=ordinal))
         database = self._world.database_of(spec.database, self._service, self._process)
-        return self._driven(spec, ordinal, Query(database=database, query=spec.query, ordinal=ordinal))
-
-    def _driven(self, spec: QueryStep, ordinal: int, query: Runnable) -> Runnable:
-        """Return a query with what it takes of its caller's CPU, which is all spent before it is sent."""
-        database = self._world.scenario.components[spec.database]
-        assert isinstance(database, Database)  # the scenario's own check has seen to it
-        if is_free(database.driver_time):
-            return self._asking(query)
-        time_s = self._world.variate(f"{spec.database}/{spec.query}/driver_time", database.driver_time)
-        replica = self._replica
-        computing: Runnable = (
-            ComputeInThread(interpreter=replica.interpreter, time_s=time_s, ordinal=ordinal)
-            if self._in_thread
-            else Compute(event_loop=replica.event_loop, time_s=time_s, ordinal=ordinal)
-        )
-        return Steps((computing, self._asking(query)))
+        return self._asking(Query(database=database, query=spec.query, ordinal=ordinal))
 
     def _transaction(self, spec: TransactionStep, bound: BoundStep) -> Runnable:
         database = self._world.database_of(spec.database, self._service, self._process)
