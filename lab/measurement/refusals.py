@@ -62,7 +62,7 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
         *("max_connections_per_server", "max_queue", "queue_timeout", "abort_on_close", "connect_timeout", "retries"),
         *("redispatch", "server_timeout", "slow_start"),
     ),
-    HealthCheck: ("interval", "fall", "rise", "fast_interval", "down_interval", "timeout", "on_marked_down"),
+    HealthCheck: ("interval", "phase", "fall", "rise", "fast_interval", "down_interval", "timeout", "on_marked_down"),
     Service: (
         *("kind", "replicas", "concurrency", "backlog", "overhead", "rejection_overhead", "threads", "switch_interval"),
         *("hosts", "boot_time"),

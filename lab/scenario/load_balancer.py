@@ -18,7 +18,7 @@ Weight = Annotated[CountOrZero, Field(le=_MOST_WEIGHT)]
 class HealthCheck(Spec):
     """Regular requests to each server that tell whether it is up. A check succeeds if the process answers in time.
 
-    At the start all servers are up, and their checks are spread evenly over one interval.
+    At the start all servers are up, and the checks of n servers lie 1/n of an interval apart.
     """
 
     interval: PositiveDuration = Field(
@@ -34,6 +34,11 @@ class HealthCheck(Spec):
     )
     timeout: PositiveDuration | None = Field(
         default=None, description="Longest wait for the answer to a check. None: the interval."
+    )
+    phase: Literal["from_start", "random"] = Field(
+        default="from_start",
+        description="When the first check comes: from_start: at once, as if the balancer began with the run; random: "
+        "anywhere in one interval, drawn, as where it has been there for long. It decides when a failure is noticed.",
     )
     on_marked_down: Literal["keep_sessions", "shutdown_sessions"] = Field(
         default="keep_sessions",

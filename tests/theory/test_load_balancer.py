@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 
 import lab
 from lab.scenario.schedule import draw_schedule
-from lab.simulation.load_balancer.hashed import hashed
+from lab.simulation.load_balancer.hashed import sdbm
 from lab.simulation.replicate import replicate
 from lab.theory import join_shortest, mm1, mmc, zipf
 from lab.theory.intervals import mean_interval
@@ -89,7 +89,7 @@ def _alone_s(service_s: float, shares: list[float], utilisation: float) -> float
 def _shares_of_keys(servers: int) -> list[float]:
     """What the keys of each server are asked for, by the table of their hashes."""
     popularity = zipf.probabilities(exponent=1.0, count=50)
-    homes = np.array([hashed(key) % servers for key in range(50)])
+    homes = np.array([sdbm(str(key)) % servers for key in range(50)])
     return [float(popularity[homes == server].sum()) for server in range(servers)]
 
 

@@ -147,7 +147,7 @@ def _both_die(**edge: Any) -> Rig:
     for member in rig.members:
         rig.at(1.2, member.freeze)
         rig.at(2.6, member.thaw)
-    rig.send(0.1, 0.15, 0.2, 0.25, keys=[0, 0, 0, 0])
+    rig.send(0.1, 0.15, 0.2, 0.25, keys=[1, 1, 1, 1])
     return rig
 
 

@@ -63,7 +63,12 @@ def make_load_balancer(world: World, name: str, spec: Spec) -> Part:
         connect_timeout_s=spec.connect_timeout,
         by_key=spec.algorithm == "uri",
         server_timeout_s=spec.server_timeout,
-        shutdowns=_watch_over(spec, membership, backend, Place(clock=clock, log=log, name=name)),
+        shutdowns=_watch_over(
+            spec,
+            membership,
+            backend,
+            Place(clock=clock, log=log, name=name, shift=world.stream(f"{name}/checks").uniform(0)),
+        ),
     )
     return LoadBalancer(
         clock=clock, log=log, name=name, backend=backend, connecting=connecting, forward_time=forward_time
@@ -72,11 +77,12 @@ def make_load_balancer(world: World, name: str, spec: Spec) -> Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where and under which name the balancer stands."""
+    """Where and under which name the balancer stands, and how far into an interval its checks begin."""
 
     clock: Clock
     log: Log
     name: str
+    shift: float
 
 
 def _watch_over(spec: Spec, membership: Membership[Server], backend: Backend, where: Place) -> Shutdowns | None:
@@ -96,7 +102,7 @@ def _watch_over(spec: Spec, membership: Membership[Server], backend: Backend, wh
             checks.going_down.append(backend.redistribute)
         if slow_start is not None:
             checks.coming_up.append(slow_start.begin)
-        checks.start()
+        checks.start(where.shift if spec.health_check.phase == "random" else 0.0)
     return shutdowns
 
 

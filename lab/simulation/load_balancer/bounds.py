@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.randomness import Stream, child_visit
-from lab.simulation.load_balancer.hashed import HashRing, hashed
+from lab.simulation.load_balancer.hashed import HashRing, key_on_ring
 from lab.simulation.load_balancer.server import Server
 from lab.simulation.request import Request
 
@@ -49,7 +49,7 @@ class BoundedRing:
 
     def choose(self, request: Request, avoid: Server | None = None) -> Server | None:
         """Return the server nearest to the hash of the request's key that has a slot."""
-        return self.at(hashed(request.key), avoid)
+        return self.at(key_on_ring(request.key), avoid)
 
     def at(self, place: int, avoid: Server | None = None) -> Server | None:
         """Return the server nearest to a place on the ring that has a slot."""

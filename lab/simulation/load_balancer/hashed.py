@@ -6,22 +6,48 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 
-from lab.randomness import splitmix64
 from lab.simulation.load_balancer.server import Server
 from lab.simulation.request import Request
 
 _HASHES = 2**32  # HAProxy's are 32 bits wide
 _MOST_POINTS = 2**12  # of one server
-_POINTS_FROM = 2**40  # beyond all keys, or a key would lie on a point of its own number
+_LAST = _HASHES - 1
 
 
-def hashed(number: int) -> int:
-    """Return a 32-bit hash of a whole number; HAProxy hashes the text of the URI, which mixes as well.
+def sdbm(text: str) -> int:
+    """Return HAProxy's usual hash of a text, which spreads short ones unevenly.
 
-    >>> hashed(0), hashed(1)
-    (3793791033, 2433363436)
+    Source: HAProxy 2.8, src/hash.c (hash_sdbm).
+
+    >>> sdbm("1"), sdbm("12"), sdbm("4711")
+    (49, 3214401, 2393425859)
     """
-    return splitmix64(number) >> 32
+    value = 0
+    for byte in text.encode():
+        value = (byte + (value << 6) + (value << 16) - value) & _LAST
+    return value
+
+
+def full_hash(value: int) -> int:
+    """Return a 32-bit number mixed so that each of its bits depends on all: the modifier ``avalanche``.
+
+    Source: HAProxy 2.8, include/haproxy/tools.h (__full_hash), after Bob Jenkins.
+
+    >>> full_hash(4097), full_hash(4098)
+    (2761370759, 3040967754)
+    """
+    value = (value + 0x7ED55D16 + (value << 12)) & _LAST
+    value = (value ^ 0xC761C23C) ^ (value >> 19)
+    value = (value + 0x165667B1 + (value << 5)) & _LAST
+    value = ((value + 0xD3A2646C) ^ (value << 9)) & _LAST
+    value = (value + 0xFD7046C5 + (value << 3)) & _LAST
+    value = (value ^ 0xB55A4F09) ^ (value >> 16)
+    return (value * 3221225473) & _LAST
+
+
+def key_on_ring(key: int) -> int:
+    """Return where a key lies on the ring of a consistent hash, which mixes the usual hash first."""
+    return full_hash(sdbm(str(key)))
 
 
 class HashMap:
@@ -29,6 +55,9 @@ class HashMap:
 
     When a server comes or goes the table is another, and nearly every key moves. A full server is returned all the
     same: the request waits for it. So is, after a refusal, the server that refused.
+
+    The hash is of the key as text, as ``balance url_param`` has it, without mixing: which server gets the popular keys
+    is as in HAProxy.
 
     Source: HAProxy 2.8, src/lb_map.c.
     """
@@ -43,7 +72,7 @@ class HashMap:
         if self._stale:
             self._make()
         table = self._table
-        return table[hashed(request.key) % len(table)] if table else None
+        return table[sdbm(str(request.key)) % len(table)] if table else None
 
     def counted(self, server: Server) -> None:
         """Choose by key alone, whatever the numbers are."""
@@ -95,7 +124,7 @@ class HashRing:
 
     def choose(self, request: Request, avoid: Server | None = None) -> Server | None:
         """Return the server of the point nearest to the hash of the request's key."""
-        return self.at(hashed(request.key), avoid)
+        return self.at(key_on_ring(request.key), avoid)
 
     def at(self, place: int, avoid: Server | None = None) -> Server | None:
         """Return the server of the point nearest to a place on the ring, from 0 to 2^32 - 1; of two the one before."""
@@ -129,7 +158,7 @@ class HashRing:
         self._stale = False
         usable = [each for each in self._known.values() if each.usable]
         ring = [
-            (hashed(_POINTS_FROM + each.slot * _MOST_POINTS + point), each.slot, point)
+            (full_hash((each.slot + 1) * _MOST_POINTS + point), each.slot, point)
             for each in usable
             for point in range(each.weight)
         ]

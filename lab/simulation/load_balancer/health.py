@@ -46,7 +46,8 @@ class HealthChecks:
     lets the time run out. Between checks lies the interval; ``fast_interval`` while the last checks spoke against the
     state, ``down_interval`` while it is down and none has succeeded.
 
-    The first checks of n servers come at 0, 1/n, 2/n ... of the interval; of one that is added, after one interval.
+    The first checks of n servers come at 0, 1/n, 2/n ... of the interval, all shifted by a part of it where the
+    balancer has been there for long; of one that is added, after one interval.
 
     Checks cost no time at the replica, and tell nothing while every process answers; so they are made only before
     fleets whose processes may end or hang.
@@ -65,11 +66,15 @@ class HealthChecks:
         self.going_down: list[Callable[[Server], None]] = []
         self.coming_up: list[Callable[[Server], None]] = []
 
-    def start(self) -> None:
-        """Begin to check the servers that are there."""
+    def start(self, shift: float = 0.0) -> None:
+        """Begin to check the servers that are there.
+
+        Args:
+            shift: by which part of an interval the first checks come later; whose turn passes the end comes at once.
+        """
         servers = self._backend.servers
         for place, server in enumerate(servers):
-            self._begin(server, self._spec.interval * place / len(servers))
+            self._begin(server, self._spec.interval * ((place / len(servers) + shift) % 1.0))
 
     def add(self, server: Server) -> None:
         """Begin to check a server that has just been added."""
