@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from lab.scenario.arithmetic import Arithmetic
 from lab.scenario.arrivals import ConstantRate
+from lab.scenario.faults import Fault, SlowDownFault
 from lab.scenario.scenario import Scenario
 from lab.scenario.workload import OpenWorkload
 
@@ -67,8 +68,16 @@ def regime(scenario: Scenario, figures: Arithmetic) -> Regime:
     """Return the regime of a scenario, from its arithmetic alone: known before anything is measured."""
     peak = [row.utilisation or 0.0 for row in figures.rows if (row.level, row.cache) == ("peak", "warm")]
     utilisation = max(peak, default=0.0)
+    throughout = [fault for fault in scenario.faults if _lasts_throughout(fault, scenario.run.duration)]
+    # The arithmetic knows of no slow replica: its part works so many times as hard as the others.
+    utilisation *= max((fault.factor for fault in throughout), default=1.0)
     constant = isinstance(scenario.workload, OpenWorkload) and isinstance(scenario.workload.arrival_rate, ConstantRate)
-    steady = constant and not scenario.faults
+    steady = constant and len(throughout) == len(scenario.faults)
     if not steady or utilisation > _HIGHEST:
         return Regime.TRANSIENT
     return Regime.MODERATE if utilisation <= _MODERATE else Regime.HIGH
+
+
+def _lasts_throughout(fault: Fault, duration_s: float) -> TypeGuard[SlowDownFault]:
+    """Return whether something is slow from the first moment to the last, so that nothing changes meanwhile."""
+    return isinstance(fault, SlowDownFault) and fault.at == 0 and fault.duration >= duration_s

@@ -10,6 +10,7 @@ import numpy as np
 from lab.errors import NotEnoughData
 from lab.runs.fleets import steps_of
 from lab.runs.run import Run
+from lab.validation.shares import detection_time_s, share_per_replica
 
 HIT_WINDOW_S = 10.0
 
@@ -33,6 +34,9 @@ class OverTime:
 # The margins of the validation protocol for figures over time.
 FIGURES = {
     "replicas_over_time": OverTime(agreement="equal", bound=0.95, step_s=1.0),
+    # A share is a ratio, as hits are. A failure is noticed at a check: it may be one interval (of half a second) off.
+    "share_per_replica": OverTime(agreement="within", bound=0.02, step_s=1.0),
+    "detection_time_s": OverTime(agreement="within", bound=0.5, step_s=1.0),
     "hit_ratio_over_time": OverTime(agreement="within", bound=0.02, step_s=HIT_WINDOW_S),
 }
 
@@ -46,6 +50,10 @@ def over_time(name: str, run: Run) -> list[list[float]]:
     match name:
         case "replicas_over_time":
             return replicas_over_time(run)
+        case "share_per_replica":
+            return share_per_replica(run)
+        case "detection_time_s":
+            return detection_time_s(run)
         case "hit_ratio_over_time":
             return hit_ratio_over_time(run)
         case _:

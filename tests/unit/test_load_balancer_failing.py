@@ -248,3 +248,16 @@ def test_a_refused_request_is_rejected_in_the_callers_eyes() -> None:
     assert answer.outcome is Outcome.REJECTED
     (row,) = (visit for visit in rig.log.visits if visit.component == "edge")
     assert (row.waiting_time_s, row.service_time_s, row.outcome) == (3.0, 0.0, Outcome.REJECTED)
+
+
+def test_checks_of_a_balancer_that_has_been_there_for_long_begin_anywhere() -> None:
+    """Checks at whole seconds with ``phase: from_start``; with ``phase: random`` somewhere between them, as drawn."""
+    noticed_s = {}
+    for phase in ("from_start", "random"):
+        rig = Rig(replicas=1, edge={"health_check": {"interval": "1s", "fall": 1, "phase": phase}})
+        rig.at(1.5, lambda rig=rig: rig.fleet.crash(rig.members[0]))
+        rig.run()
+        ((noticed_s[phase], *_),) = rig.events("server_down")
+    assert noticed_s["from_start"] == 2.0
+    assert 1.5 <= noticed_s["random"] < 2.5
+    assert noticed_s["random"] != 2.0
