@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from lab.errors import Unsupported
 from lab.quantities import Spec, default_of
 from lab.scenario import stampede
+from lab.scenario.autoscaler import HpaAutoscaler
 from lab.scenario.cache import Cache
 from lab.scenario.client import (
     CircuitBreaker,
@@ -26,6 +27,7 @@ from lab.scenario.queue import Queue
 from lab.scenario.rate_limiter import RateLimiter
 from lab.scenario.retry_budget import RetryBudget
 from lab.scenario.scenario import Scenario
+from lab.scenario.serverless import ServerlessAutoscaler
 from lab.scenario.service import Service
 from lab.scenario.shedding import Codel, ServerCodel
 from lab.scenario.steps import (
@@ -67,6 +69,11 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
         *("kind", "replicas", "concurrency", "backlog", "overhead", "rejection_overhead", "threads", "switch_interval"),
         *("hosts", "boot_time"),
     ),
+    HpaAutoscaler: (
+        *("kind", "min", "max", "metric", "target", "more_metrics", "metric_window", "metric_lag", "sync_period"),
+        *("tolerance", "scale_up", "scale_down", "cpu_initialization_period"),
+    ),
+    ServerlessAutoscaler: ("kind", "min", "max", "idle_timeout", "scaling_burst", "scaling_rate", "memory"),
     Codel: ("kind", "target", "interval"),
     ServerCodel: ("kind", "target", "interval"),
     RateLimiter: (

@@ -16,6 +16,7 @@ from lab.measurement.limits import backend_cores, limiter_document, shedding_doc
 from lab.measurement.queues import publish_step, queue_part
 from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
 from lab.measurement.render_client import client_section, coins
+from lab.measurement.scaling import autoscaler_document
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Component, Database, Host, LoadBalancer, Queue, RateLimiter, Service
 from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
@@ -71,6 +72,7 @@ def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
                 "concurrency": spec.concurrency,
                 "backlog": spec.backlog,
                 "boot_times_s": boot_times_s(scenario, name),
+                "autoscaler": autoscaler_document(spec.autoscaler, f"components.{name}.autoscaler"),
                 "shedding": shedding_document(spec.shedding),
                 "threads": spec.threads,
                 "switch_interval_s": spec.switch_interval,
