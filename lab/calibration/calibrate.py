@@ -13,7 +13,7 @@ from lab.calibration.parts import Found, canonical, estimate
 from lab.calibration.popularity import popularity
 from lab.calibration.round_trip import PATH as ROUND_TRIP
 from lab.calibration.round_trip import round_trips
-from lab.calibration.self_check import bias_s, residuals, shifted
+from lab.calibration.self_check import bias_s, held_up_s, residuals, shifted
 from lab.distributions import mean_s
 from lab.errors import UsageError
 from lab.runs.run import Run
@@ -53,7 +53,10 @@ def calibrate(run: Run, scenario: Scenario, parameters: Sequence[str]) -> Calibr
     observed = Observed(run=run, scenario=ran, unknown=frozenset(paths))
     found: Found = popularity(run, ran, frozenset(paths))
     for path in sorted(set(paths) - set(found), key=_order):
-        found[path] = fit(path, round_trips(observed, found)) if path == ROUND_TRIP else estimate(observed, path, found)
+        if path == ROUND_TRIP:
+            found[path] = fit(path, round_trips(observed, found, held_up_s(run, ran, found)))
+        else:
+            found[path] = estimate(observed, path, found)
     notes = []
     fitted = _with(ran, found)
     if ROUND_TRIP in found:

@@ -18,11 +18,12 @@ from lab.scenario.steps import CpuStep, WaitStep
 
 
 def step_times(observed: Observed, path: str, service: str, endpoint: str) -> Sample:
-    """Return what a step took: the service's own time of each visit, less the steps whose demands are known.
+    """Return what a step took: its own rows, or the service's own time of each visit, less what else is known.
 
-    A visit that had not ended with the run bounds it from below, unless it may have been waiting for others. Where
-    several steps of the endpoint are to be found, the spans do not tell them apart: each has its share by the means
-    that the scenario gives.
+    Rows ``SERVICE.work`` tell of steps that do real work, each by the end of its path. Without them, a visit that had
+    not ended with the run bounds it from below, unless it may have been waiting for others. Where several steps of the
+    endpoint are to be found, such visits do not tell them apart: each has its share by the means that the scenario
+    gives.
 
     Raises:
         NotEnoughData: too few visits.
@@ -30,6 +31,9 @@ def step_times(observed: Observed, path: str, service: str, endpoint: str) -> Sa
     steps = own_steps(observed.scenario, service, endpoint)
     step = next(each for each in steps if each.path == path)
     wanted = [each for each in steps if each.path in observed.unknown]
+    timed = observed.of(f"{service}.work", path.split(".", 3)[3].removesuffix(".time"))
+    if len(timed):
+        return sample_of(path, timed["service_time_s"], how=f"work of {service}")
     visits = observed.of(service, endpoint)
     visits = visits[visits["admitted_s"].notna()]
     if any(each.on_miss for each in wanted):
@@ -96,15 +100,22 @@ def demands_s(
 def cpu_of_steps_s(observed: Observed, service: str) -> pd.Series[float]:
     """Return the CPU time that each visit to a service spent in its ``cpu`` steps, indexed like the visits.
 
-    Its known demands; where one of them does real work, the visit's own time less its waits.
+    Its known demands, and what the rows ``SERVICE.work`` tell of those that do real work; where there are no such rows,
+    the visit's own time less its waits.
     """
     parts = []
+    timed = observed.of(f"{service}.work").groupby(ATTEMPT)["service_time_s"].sum()
     for operation, visits in observed.of(service).groupby("operation", observed=True):
         endpoint = str(operation)
         steps = own_steps(observed.scenario, service, endpoint)
         real = any(_is_cpu(step) and (step.path in observed.unknown or step.is_real) for step in steps)
-        known = demands_s(observed, visits, service, endpoint, _is_wait if real else _is_cpu)
-        spent = np.maximum(observed.own_s(visits, service) - known, 0.0) if real else known
+        if real and timed.empty:
+            waits = demands_s(observed, visits, service, endpoint, _is_wait)
+            spent = np.maximum(observed.own_s(visits, service) - waits, 0.0)
+        else:
+            keys = pd.MultiIndex.from_frame(visits[ATTEMPT])
+            drawn = demands_s(observed, visits, service, endpoint, lambda step: _is_cpu(step) and not step.is_real)
+            spent = drawn + np.asarray(timed.reindex(keys, fill_value=0.0), dtype=np.float64)
         parts.append(pd.Series(np.nan_to_num(spent), index=visits.index))
     return pd.concat(parts) if parts else pd.Series(dtype=float)
 

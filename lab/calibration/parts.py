@@ -7,6 +7,7 @@ from typing import assert_never
 from lab.calibration.boots import boot_times
 from lab.calibration.consumers import consumes, overheads
 from lab.calibration.fit import fit, fit_mean
+from lab.calibration.gaps import gaps
 from lab.calibration.observed import Observed
 from lab.calibration.own_time import cpu_of_steps_s, cpu_per_request, step_times
 from lab.calibration.sample import sample_of
@@ -32,6 +33,8 @@ from lab.scenario.components import (
     WaitingRoom,
 )
 from lab.scenario.scenario import Scenario
+from lab.scenario.service import every_step
+from lab.scenario.steps import asked
 
 CALIBRATED = (
     "client.round_trip, workload.keys.exponent and .count; of a balancer forward_time; of a service overhead, "
@@ -123,7 +126,7 @@ def _of_service(observed: Observed, path: str, name: str, rest: list[str]) -> Ca
                 return fit(path, sample_of(path, turns["service_time_s"], how=f"stretches of {name}'s event loop"))
             if consumes(observed.scenario, name):
                 return fit(path, overheads(observed, path, name))
-            return fit_mean(path, cpu_per_request(observed, path, name, cpu_of_steps_s(observed, name)))
+            return _overhead(observed, path, name)
         case ["rejection_overhead"]:
             turns = observed.of(f"{name}.event_loop", "rejection")
             return fit(path, sample_of(path, turns["service_time_s"], how=f"stretches of {name}'s event loop"))
@@ -133,6 +136,29 @@ def _of_service(observed: Observed, path: str, name: str, rest: list[str]) -> Ca
             return fit(path, step_times(observed, path, name, endpoint))
         case _:
             raise _unknown(path)
+
+
+def _overhead(observed: Observed, path: str, name: str) -> CalibratedValue:
+    """The CPU time of a service per request; where it calls others, at most what its visits leave between the calls.
+
+    The CPU time of drivers lies within the spans of what they call, so it is in the times of those already.
+    """
+    called = [part for part in observed.scenario.components if part != name and _calls(observed, name, part)]
+    sampled = observed.run.samples
+    has_cpu = ((sampled["gauge"] == "cpu_ratio") & (sampled["component"] == name)).any()
+    found = []
+    if called:
+        how = f"time of {name}'s visits between the spans of {', '.join(called)}"
+        found.append(fit_mean(path, sample_of(path, gaps(observed, name)["idle_s"], how=how)))
+    if has_cpu or not called:
+        found.append(fit_mean(path, cpu_per_request(observed, path, name, cpu_of_steps_s(observed, name))))
+    return min(found, key=lambda each: each.mean)
+
+
+def _calls(observed: Observed, service: str, part: str) -> bool:
+    component = observed.scenario.components[service]
+    assert isinstance(component, Service)  # the caller has looked it up
+    return any(asked(step) == part for step in every_step(component))
 
 
 def _is_step(observed: Observed, path: str, service: str, endpoint: str) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lab.calibration.gaps import PAIR, gaps
 from lab.calibration.observed import Observed
 from lab.calibration.parts import Found
 from lab.calibration.sample import Sample, sample_of
@@ -16,15 +15,19 @@ from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.service import Service
 
 PATH = "client.round_trip"
-_PAIR = ["replication", "request"]
 
 
-def round_trips(observed: Observed, found: Found) -> Sample:
+def round_trips(observed: Observed, found: Found, held_s: pd.Series[float]) -> Sample:
     """Return the round trip of each request that one attempt settled and no queue of a balancer held up.
 
     It is the sojourn time less forwarding (mean), waiting, framework (mean), own time and the span of every callee. So
     it holds what no other parameter has; HAProxy's milliseconds tell only the sum of it and ``forward_time``. Where the
     client gave up first, it is longer than what was left of its patience.
+
+    Args:
+        observed: what was observed.
+        found: the values found before.
+        held_s: how long the event loop was busy with others before it took a request up, in the simulator, by request.
 
     Raises:
         UsageError: the clients' network is described, which takes the place of a round trip.
@@ -36,15 +39,15 @@ def round_trips(observed: Observed, found: Found) -> Sample:
     if len(seen):
         return sample_of(PATH, seen["service_time_s"], how="round trips")
     way = leads_to(observed.scenario, observed.scenario.entry)
-    served = _only_visits(observed, way[-1])
-    rows = observed.requests[observed.requests["attempts"] == 1].merge(served, on=_PAIR, how="inner")
+    served = gaps(observed, way[-1])
+    rows = observed.requests[observed.requests["attempts"] == 1].merge(served, on=PAIR, how="inner")
     for front in way[:-1]:
-        held = observed.of(front).groupby(_PAIR)["waiting_time_s"].max().rename("held_s").reset_index()
-        rows = rows.merge(held, on=_PAIR, how="inner")
+        held = observed.of(front).groupby(PAIR)["waiting_time_s"].max().rename("held_s").reset_index()
+        rows = rows.merge(held, on=PAIR, how="inner")
         rows = rows[~(rows.pop("held_s") > 0)]
     modelled = rows["departure_s"] - rows["arrival_s"] - rows["idle_s"] + _fixed_s(observed, way, found)
     answered, gave_up = rows["outcome"] == "ok", rows["outcome"] == "timeout"
-    spent = rows["sojourn_time_s"] - modelled
+    spent = rows["sojourn_time_s"] - modelled - rows["request"].map(held_s).fillna(0.0)
     return sample_of(
         PATH,
         spent[answered],
@@ -69,36 +72,3 @@ def _fixed_s(observed: Observed, way: tuple[str, ...], found: Found) -> float:
 
 def _mean(found: Found, path: str, otherwise_s: float) -> float:
     return found[path].mean if path in found else otherwise_s
-
-
-def _only_visits(observed: Observed, service: str) -> pd.DataFrame:
-    """Return the visits to the service behind the entry, one a request, with the time that no span accounts for."""
-    visits = observed.of(service)
-    visits = visits[(visits["attempt"] == 0) & visits["departure_s"].notna() & visits["service_time_s"].notna()]
-    visits = visits.drop_duplicates(_PAIR, keep=False)
-    frame = visits[[*_PAIR, "arrival_s", "departure_s", "waiting_time_s"]].copy()
-    covered = _covered_s(observed, frame, service)
-    spanned = frame["departure_s"] - frame["arrival_s"]
-    frame["idle_s"] = spanned - frame["waiting_time_s"] - observed.own_s(visits, service) - covered
-    return frame[[*_PAIR, "arrival_s", "departure_s", "idle_s"]]
-
-
-def _covered_s(observed: Observed, served: pd.DataFrame, service: str) -> NDArray[np.float64]:
-    """Return for each visit the length of the union of the spans of those that it called."""
-    others = observed.visits
-    others = others[(others["component"] != service) & (others["attempt"] == 0) & ~others["background"]]
-    bounds = served[[*_PAIR, "arrival_s", "departure_s"]].rename(
-        columns={"arrival_s": "begin_s", "departure_s": "end_s"}
-    )
-    bounds["place"] = np.arange(len(bounds))
-    inside = others.merge(bounds, on=_PAIR, how="inner")
-    inside = inside[(inside["arrival_s"] >= inside["begin_s"]) & (inside["departure_s"] <= inside["end_s"])]
-    inside = inside.sort_values(["place", "arrival_s"])
-    covered = np.zeros(len(served))
-    place, until_s = -1, 0.0
-    for here, arrival_s, departure_s in zip(inside["place"], inside["arrival_s"], inside["departure_s"], strict=True):
-        if here != place:
-            place, until_s = here, arrival_s
-        covered[here] += max(0.0, departure_s - max(arrival_s, until_s))
-        until_s = max(until_s, departure_s)
-    return covered

@@ -5,34 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from lab.calibration.fit import constant
-from lab.distributions import Distribution, mean_s, scaled
+from lab.calibration.fit import constant, empirical
+from lab.distributions import Distribution, Empirical, mean_s, scaled
 from lab.errors import NotEnoughData
 from lab.experiment.simulate import simulate
 from lab.runs.run import Run
 from lab.scenario.calibration import CalibratedValue, Residual
+from lab.scenario.fronts import service_name_behind
 from lab.scenario.scenario import Scenario
 from lab.scenario.workload import OpenWorkload, ReplayWorkload
 
 _UNPAIRED = 10  # replications, where the clients' answers decide when they ask
 
 
+def at_means(scenario: Scenario, found: Mapping[str, CalibratedValue], **others: str) -> Scenario:
+    """Return the scenario with every calibrated time at its mean, so that no draw of the simulator adds noise to it.
+
+    Args:
+        scenario: what was run.
+        found: what was found.
+        others: key path to value.
+    """
+    times = {path: constant(each.mean) for path, each in found.items() if not isinstance(each.value, int | float)}
+    return scenario.with_({path: each.model_dump(mode="json") for path, each in times.items()} | others)
+
+
 def bias_s(run: Run, scenario: Scenario, found: Mapping[str, CalibratedValue]) -> float:
     """Return how much longer the measured requests took on average than the simulator makes them.
 
-    Every calibrated time stands at its mean here, so that the draws of the simulation add no noise: what the fits took
-    from the same requests cancels out.
+    Every calibrated time stands at its mean here; what the fits took from the same requests cancels out.
     """
-    changes = {
-        path: constant(each.mean).model_dump(mode="json")
-        for path, each in found.items()
-        if not isinstance(each.value, int | float)
-    }
-    predicted = replayed(run, scenario.with_(changes))
+    predicted = replayed(run, at_means(scenario, found))
     measured, simulated = _answered(run), _answered(predicted)
-    if not _is_paired(run, scenario):
+    if not is_paired(scenario):
         return float(measured["sojourn_time_s"].mean() - simulated["sojourn_time_s"].mean())
     both = measured.merge(simulated[["request", "sojourn_time_s"]], on="request", suffixes=("", "_simulated"))
     if both.empty:
@@ -40,14 +48,38 @@ def bias_s(run: Run, scenario: Scenario, found: Mapping[str, CalibratedValue]) -
     return float((both["sojourn_time_s"] - both["sojourn_time_s_simulated"]).mean())
 
 
+def held_up_s(run: Run, scenario: Scenario, found: Mapping[str, CalibratedValue]) -> pd.Series[float]:
+    """Return by request how long the event loop was busy with others before it began on it, in the simulator.
+
+    A replica cannot see that wait, so what its spans leave over holds it; the simulator adds it by itself. Empty where
+    the requests are not the same in both worlds.
+    """
+    if not is_paired(scenario):
+        return pd.Series(dtype=float)
+    visits = replayed(run, at_means(scenario, found, **{"client.round_trip": "0s"})).visits
+    service = service_name_behind(scenario, scenario.entry)
+    loop = visits[(visits["component"] == f"{service}.event_loop") & (visits["attempt"] == 0)]
+    begun_s = visits[visits["component"] == service].groupby("request")["admitted_s"].min()
+    spent_s = loop["departure_s"] - loop["arrival_s"] - loop["service_time_s"].fillna(0.0)
+    before = (loop["operation"] == "turn") & (loop["arrival_s"] <= loop["request"].map(begun_s))
+    counts = before | (loop["operation"] == "overhead")
+    return spent_s[counts].groupby(loop["request"][counts]).sum()
+
+
 def shifted(value: Distribution, by_s: float) -> Distribution:
-    """Return a distribution whose mean is ``by_s`` longer, in its own shape; 0 s where nothing is left of it."""
+    """Return a distribution whose mean is ``by_s`` longer; 0 s where nothing is left of it.
+
+    Observed times are all moved by as much, down to 0 s at most; a family keeps its shape.
+    """
     mean = mean_s(value)
     if mean + by_s <= 0:
         return constant(0.0)
     if mean == 0:
         return constant(by_s)
-    return scaled(value, (mean + by_s) / mean)
+    if not isinstance(value, Empirical):
+        return scaled(value, (mean + by_s) / mean)
+    moved = np.maximum(np.array(value.values) + by_s, 0.0)
+    return empirical(moved * (mean + by_s) / moved.mean(), np.empty(0))
 
 
 def residuals(run: Run, scenario: Scenario) -> tuple[Residual, ...]:
@@ -74,12 +106,13 @@ def _of(frame: pd.DataFrame, endpoint: str) -> pd.Series[float]:
 def replayed(run: Run, scenario: Scenario) -> Run:
     """Return the prediction of the requests of a Run's first replication, or of others where answers decide when."""
     options: dict[str, Any] = {"n_jobs": 1, "progress": False, "allow_unstable": True}
-    if _is_paired(run, scenario):
+    if is_paired(scenario):
         return simulate(scenario, seed=run.seed or scenario.run.seed, replay=run.only(run.replications[0]), **options)
     return simulate(scenario, seed=run.seed or scenario.run.seed, replications=_UNPAIRED, **options)
 
 
-def _is_paired(run: Run, scenario: Scenario) -> bool:
+def is_paired(scenario: Scenario) -> bool:
+    """Whether both worlds are sent the same requests: where no answer decides when the next one comes."""
     return isinstance(scenario.workload, OpenWorkload | ReplayWorkload)
 
 

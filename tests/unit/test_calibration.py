@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import lab
 from lab.cli.commands import app
 from lab.errors import ScenarioError, Unsupported, UsageError
-from lab.runs.tables import Tables
+from lab.runs.tables import SAMPLES, Tables
 from lab.scenario.calibration import moved
 
 TEXT = """
@@ -123,6 +124,23 @@ def test_the_round_trip_is_the_rest_of_the_sojourn_time(run: lab.Run, scenario: 
     assert abs(lacking.residuals[0].error) < 0.01
 
 
+def test_the_overhead_is_cpu_time_per_request_or_what_spans_leave(run: lab.Run, scenario: lab.Scenario) -> None:
+    """Of a service that calls others the CPU time of drivers would count twice, so the gaps in its visits bound it."""
+    path = "components.api.overhead"
+    measured = as_measured(run)
+    gap = lab.calibrate(measured, scenario, [path]).parameters[path]
+    assert gap.mean == pytest.approx(1e-3, rel=0.25)  # turns of the event loop lie in the gaps too
+    assert "between the spans of items, main" in gap.method
+    computed_s = run.visits["service_time_s"][run.visits["component"] == "api.event_loop"].sum() * 0.7
+    seconds = np.arange(41.0)
+    cpu = {"replication": 0, "time_s": seconds, "component": "api", "replica": 0, "gauge": "cpu_ratio"}
+    samples = SAMPLES.frame(pd.DataFrame({**cpu, "value": computed_s / 40}))
+    busy = replace(measured, tables=Tables(**{**measured.tables.as_dict(), "samples": samples}))
+    less = lab.calibrate(busy, scenario, [path]).parameters[path]
+    steps_s = run.visits["service_time_s"][run.visits["operation"] == "cpu"].sum()
+    assert less.mean == pytest.approx((computed_s - steps_s) / len(run.requests), rel=0.1)
+
+
 def test_what_nothing_tells_of_is_refused(run: lab.Run, scenario: lab.Scenario) -> None:
     """Paths without records, paths that lead nowhere, and no paths at all are errors."""
     with pytest.raises(Unsupported, match="no record tells of it"):
@@ -220,52 +238,6 @@ def test_a_prediction_beyond_the_calibrated_range_says_so(calibration: lab.Calib
     assert "api/event_loop" in busy or "main/connections/api" in busy
     only = calibration.model_copy(update={"range": calibration.range.model_copy(update={"endpoints": ("read",)})})
     assert any("not seen: login" in each for each in lab.extrapolation(scenario, only))
-
-
-def test_the_exponent_and_the_count_of_keys_are_found(scenario: lab.Scenario) -> None:
-    """By maximum likelihood, each interval with the truth in it; a steeper law is not in it."""
-    keys = {"kind": "zipf", "exponent": 0.9, "count": 300}
-    made = scenario.with_({"workload.keys": keys, "workload.arrival_rate": "150/s", "run.duration": "10s"})
-    run = made_of_schedule(made)
-    found = lab.calibrate(run, made, ["workload.keys.exponent", "workload.keys.count"]).parameters
-    exponent, count = found["workload.keys.exponent"], found["workload.keys.count"]
-    assert exponent.low < 0.9 < exponent.high < 1.0
-    assert count.low <= 300 <= count.high
-    assert isinstance(count.value, int)
-
-
-def made_of_schedule(scenario: lab.Scenario) -> lab.Run:
-    """A run whose requests are answered at once: only its schedule is of interest."""
-    light = scenario.with_({"components.api.endpoints": {"read": [{"kind": "wait", "time": "1us"}],
-                                                         "login": [{"kind": "wait", "time": "1us"}]},
-                            "components.items": {"kind": "cache"}})  # fmt: skip
-    return lab.simulate(light, replications=1, n_jobs=1, progress=False)
-
-
-def test_the_clients_clock_alone_gives_wider_intervals_and_says_why(scenario: lab.Scenario) -> None:
-    """An endpoint's time is the sojourn time less what else is known; timeouts count as longer."""
-    single = scenario.with_(
-        {
-            "components.api.endpoints": {
-                "read": [{"kind": "wait", "time": {"kind": "exponential", "mean": "30ms"}}],
-                "login": [{"kind": "cpu", "time": {"kind": "lognormal", "mean": "6ms", "scv": 0.2}}],
-            },
-            "client.timeout": "60ms",
-            "run.duration": "25s",
-        }
-    )
-    run = lab.simulate(single, replications=1, n_jobs=1, progress=False)
-    log = replace(run, world="measured", seed=None, tables=Tables(requests=run.requests))
-    found = lab.calibrate(log, single, [])
-    read = found.parameters["components.api.endpoints.read.0.time"]
-    assert found.source == "client"
-    assert "how much of it is CPU time is not known" in found.notes[0]
-    assert read.censored > 20
-    assert read.low < 30e-3 < read.high
-    answered = run.requests[(run.requests["endpoint"] == "read") & (run.requests["outcome"] == "ok")]
-    assert answered["sojourn_time_s"].mean() < read.low  # what dropping the timeouts would have said
-    guess = lab.scenario_of_log(log)
-    assert lab.calibrate(log, guess, []).apply(guess).components["service"].endpoints.keys() == {"read", "login"}  # type: ignore[union-attr]
 
 
 def test_the_command_writes_what_a_scenario_file_can_refer_to(
