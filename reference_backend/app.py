@@ -138,9 +138,14 @@ def _handler(endpoint: Endpoint, running: Mapping[str, Steps]) -> Callable[[Requ
             return _failure(500, str(error))
         except CallFailed as error:
             return _failure(502, str(error))
-        return JSONResponse({"key": key})
+        return JSONResponse({"key": key} if endpoint.answer_bytes is None else _sized(key, endpoint.answer_bytes))
 
     return handle
+
+
+def _sized(key: int, answer_bytes: int) -> dict[str, object]:
+    """Return an answer whose JSON is so long, whatever the key."""
+    return {"key": key, "padding": "x" * (answer_bytes - len(f'{{"key":{key},"padding":""}}'))}
 
 
 def _failure(status: int, detail: str) -> Response:

@@ -89,7 +89,7 @@ class Backend:
         """
         found = self._binaries()
         limit = descriptors.raise_limit()
-        connections = descriptors.balancer_connections(limit) if self.deployment.load_balancers() else 0
+        connections = descriptors.balancer_connections(limit) if self.deployment.proxies() else 0
         self._parts_folder.mkdir()
         self._parts_folder.chmod(0o755)  # PostgreSQL's own user passes through here on the way to its data
         self.scaling.listen(self._entry_port)
@@ -103,7 +103,7 @@ class Backend:
             (self._folder / "deployment.json").write_text(self.deployment.model_dump_json())
             (self._folder / "ports.json").write_text(json.dumps(self.parts.ports))
             self._start_replicas(sockets)
-            if self.deployment.load_balancers():
+            if self.deployment.proxies():
                 self._start_haproxy(found["haproxy"], sockets, connections)
         self._wait_until_ready(found)
         self.scaling.begin()
@@ -133,7 +133,7 @@ class Backend:
     def _binaries(self) -> dict[str, Binary]:
         """Find every server that the deployment needs, before anything is started."""
         found = {}
-        if self.deployment.load_balancers():
+        if self.deployment.proxies():
             found["haproxy"] = binaries.haproxy()
         if self.deployment.caches() or self._counters() or self.deployment.queues():
             found["valkey"] = binaries.valkey()
@@ -165,7 +165,7 @@ class Backend:
                 self.parts.replica_ports[name] = {number: bound.getsockname()[1] for number, bound in mine.items()}
                 if service.replicas == 1 and not is_platform:
                     self.parts.ports[name] = self.parts.replica_ports[name][0]
-            for name in self.deployment.load_balancers():
+            for name in self.deployment.proxies():
                 sockets[name] = ports.listening_socket(self._entry_port if name == entry else 0)
                 self.parts.ports[name] = sockets[name].getsockname()[1]
             for name, limiter in self.deployment.rate_limiters().items():  # the replicas, or HAProxy, do its work
@@ -227,7 +227,7 @@ class Backend:
                 self._launcher.start(name, number, command)
 
     def _start_haproxy(self, binary: Binary, sockets: dict[str, socket.socket], connections: int) -> None:
-        balancers = list(self.deployment.load_balancers())
+        balancers = list(self.deployment.proxies())
         for name in balancers:
             self._launcher.starting(name)
         log_fd, notice_fd = (
@@ -240,6 +240,7 @@ class Backend:
             haproxy.Frontends(
                 fd_of=fds,
                 replica_ports=self.parts.replica_ports,
+                ports=self.parts.ports,
                 log_fd=log_fd,
                 notice_fd=notice_fd,
                 control=self.control,
@@ -269,7 +270,7 @@ class Backend:
                     port = self.parts.replica_ports[running.component][running.replica]
                     self._wait_for(client, running.child, running.child.part, port, pid=running.child.pid)
                     self._launcher.ready(running.child.part, running.child, port, None)
-            for name in self.deployment.load_balancers():
+            for name in self.deployment.proxies():
                 child = self.parts.running[-1].child
                 self._wait_for(client, child, name, self.parts.ports[name], pid=None)
                 self._launcher.ready(name, child, self.parts.ports[name], found["haproxy"])

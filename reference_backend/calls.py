@@ -22,7 +22,7 @@ class Caller:
     def __init__(self, *, deployment: Deployment, ports: Mapping[str, int]) -> None:
         self._methods = {
             (name, endpoint): spec.method
-            for name in (*deployment.services(), *deployment.load_balancers(), *deployment.rate_limiters())
+            for name in (*deployment.services(), *deployment.proxies(), *deployment.rate_limiters())
             for endpoint, spec in deployment.service_behind(name).endpoints.items()
         }
         self._ports = ports

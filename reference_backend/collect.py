@@ -12,9 +12,10 @@ from types import MappingProxyType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reference_backend import haproxy
+from reference_backend import edge_cache, haproxy
 from reference_backend.aftermath import Aftermath
 from reference_backend.clock import Clock
+from reference_backend.edge_cache import EdgeCache
 from reference_backend.happenings import Happening
 from reference_backend.problems import PartFailed
 from reference_backend.staleness import server_spans
@@ -91,7 +92,10 @@ def _relative(monotonic_s: float | None, clock: Clock) -> float:
 
 
 def balancer_spans(
-    text: str, clock: Clock, limiters: Mapping[str, tuple[str, frozenset[str] | None]] = MappingProxyType({})
+    text: str,
+    clock: Clock,
+    limiters: Mapping[str, tuple[str, frozenset[str] | None]] = MappingProxyType({}),
+    edge_caches: Mapping[str, EdgeCache] = MappingProxyType({}),
 ) -> list[Span]:
     """Return the spans in HAProxy's log, and those of the rate limiters that it keeps itself.
 
@@ -114,6 +118,11 @@ def balancer_spans(
             spans.append(_limiter_span(limiter, entry, arrival_s))
             if int(entry["status"]) == HTTPStatus.TOO_MANY_REQUESTS:
                 continue  # it came no further
+        edge = edge_caches.get(entry["frontend"])
+        if edge is not None:
+            status = balancer_outcome(int(entry["status"]))
+            spans.append(edge_cache.visit(edge, entry, _endpoint(entry), arrival_s=arrival_s, outcome=status))
+            continue
         # While a server refuses the connection, the request waits just as it does in the queue.
         queued_ms, connecting_ms = int(entry["Tw"]), int(entry["Tc"])
         waited_ms = queued_ms + connecting_ms
@@ -227,7 +236,9 @@ class Trails:
         span_files: Callable[[], list[Path]],
         haproxy_log: Path | None,
         limiters: Mapping[str, tuple[str, frozenset[str] | None]] = MappingProxyType({}),
+        edge_caches: Mapping[str, EdgeCache] = MappingProxyType({}),
     ) -> None:
+        self._edge_caches = edge_caches
         self._span_files = span_files
         self._limiters = limiters
         self._haproxy_log = haproxy_log
@@ -260,7 +271,7 @@ class Trails:
         spans += stays.spans()
         self.events = stays.events()
         if self._haproxy_log is not None:
-            spans += balancer_spans(self._rest(self._haproxy_log), clock, self._limiters)
+            spans += balancer_spans(self._rest(self._haproxy_log), clock, self._limiters, self._edge_caches)
         attempts = pq.read_table(folder / "attempts.parquet").to_pylist()
         requests = pq.read_table(folder / "requests.parquet", columns=["request", "endpoint"]).to_pylist()
         endpoint_of = {row["request"]: row["endpoint"] for row in requests}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from reference_backend import postgres, tables
 from reference_backend.binaries import Binary
-from reference_backend.deployment import Database, Deployment
+from reference_backend.database import Database
+from reference_backend.deployment import Deployment
 from reference_backend.launching import Launcher
 from reference_backend.parts import Parts
 from reference_backend.processes import Command

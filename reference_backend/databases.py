@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from reference_backend import tables
-from reference_backend.deployment import Database
+from reference_backend.database import Database
 from reference_backend.ports import LOOPBACK
 from reference_backend.spans import Trace
 from reference_backend.stores import StoreFailed

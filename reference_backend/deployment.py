@@ -13,6 +13,8 @@ from pydantic import Field, model_validator
 from reference_backend import guarding, references
 from reference_backend.caching import Cache
 from reference_backend.client import Client
+from reference_backend.database import Database
+from reference_backend.edge_cache import EdgeCache
 from reference_backend.faults import Fault
 from reference_backend.limiting import RateLimiter, Shedding
 from reference_backend.load_balancer import LoadBalancer
@@ -141,10 +143,11 @@ Step = Annotated[
 
 
 class Endpoint(Spec):
-    """What one endpoint does, and how many demands a request to it carries."""
+    """What one endpoint does, how many demands a request to it carries, and how long its answer's body is to be."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     demands: Annotated[int, Field(ge=0, le=1000)] = 0
+    answer_bytes: Annotated[int, Field(ge=64, le=1_048_576)] | None = None
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
 
 
@@ -172,53 +175,9 @@ class Service(Spec):
         return self.replicas if self.autoscaler is None else 2 * self.autoscaler.max
 
 
-class Pool(Spec):
-    """SQLAlchemy's connection pool; each replica process has one of its own."""
-
-    size: Annotated[int, Field(ge=1, le=500)]
-    overflow: Annotated[int, Field(ge=0, le=500)] = 0
-    timeout_s: Seconds = 30.0
-
-
-FeedStatement = Literal["feed_page", "feed_page_unindexed", "feed_ids", "feed_author"]
-LedgerStatement = Literal["ledger_balance", "ledger_debit", "ledger_credit", "ledger_book"]
-
-
-class Query(Spec):
-    """A statement that really runs.
-
-    By its ``statement`` it reads the row of the request's key, inserts one, updates it, or reads and locks it; it lasts
-    as long as the demand says (``pg_sleep``). A ``real`` one is what an application would send, of that kind, and
-    lasts as long as it does.
-    """
-
-    statement: Literal["select", "insert", "update", "select_for_update"]
-    real: FeedStatement | LedgerStatement | None = None
-
-
-class Database(Spec):
-    """A PostgreSQL server of its own, with tables of ``rows`` rows (and ``posts`` posts, where the feed is read).
-
-    ``replicas`` are streaming replicas of it, hot standbys that apply what was committed ``replication_lag_s`` later
-    (``recovery_min_apply_delay``). Selects go where ``read_policy`` says: to the primary, to one of the replicas, or to
-    any of them all, at random; everything else goes to the primary. Each process has a pool for each server. With
-    ``synchronous_replicas`` a commit is answered when so many of them have applied it.
-    """
-
-    kind: Literal["database"]
-    pool: Pool
-    rows: Annotated[int, Field(ge=1, le=5_000_000)] = 10_000
-    posts: Annotated[int, Field(ge=100, le=5_000_000)] = 50_000
-    isolation: Literal["read_committed", "repeatable_read", "serializable"] = "read_committed"
-    lock_timeout_s: Seconds | None = None
-    replicas: Annotated[int, Field(ge=0, le=8)] = 0
-    replication_lag_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
-    read_policy: Literal["primary", "replicas", "any"] = "primary"
-    synchronous_replicas: Annotated[int, Field(ge=0, le=8)] = 0
-    queries: Annotated[dict[Name, Query], Field(min_length=1)]
-
-
-Part = Annotated[LoadBalancer | RateLimiter | Service | Cache | Database | Queue, Field(discriminator="kind")]
+Part = Annotated[
+    EdgeCache | LoadBalancer | RateLimiter | Service | Cache | Database | Queue, Field(discriminator="kind")
+]
 
 
 class Deployment(Spec):
@@ -281,13 +240,23 @@ class Deployment(Spec):
     def behind(self, name: str) -> tuple[str, ...]:
         """Return the names from this one on to the service that answers, each the target of the one before."""
         part = self.parts[name]
-        return (name, *self.behind(part.targets)) if isinstance(part, LoadBalancer | RateLimiter) else (name,)
+        return (
+            (name, *self.behind(part.targets)) if isinstance(part, EdgeCache | LoadBalancer | RateLimiter) else (name,)
+        )
 
     def limiter_before(self, service: str) -> tuple[str, RateLimiter] | None:
         """Return the rate limiter that guards a service, with its name."""
         guarding = (item for item in self.rate_limiters().items() if self.behind(item[0])[-1] == service)
         return next(guarding, None)
 
-    def balancer_at(self, name: str) -> str | None:
-        """Return the load balancer through which requests to ``name`` pass, if there is one."""
-        return next((each for each in self.behind(name) if each in self.load_balancers()), None)
+    def edge_caches(self) -> dict[str, EdgeCache]:
+        """Return the edge caches by name, in the file's order."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, EdgeCache)}
+
+    def proxies(self) -> tuple[str, ...]:
+        """Return the names of what HAProxy does: load balancers and edge caches, in the file's order."""
+        return tuple(name for name, part in self.parts.items() if isinstance(part, EdgeCache | LoadBalancer))
+
+    def proxy_at(self, name: str) -> str | None:
+        """Return the load balancer or edge cache that requests to ``name`` come to first, if there is one."""
+        return next((each for each in self.behind(name) if each in self.proxies()), None)

@@ -79,7 +79,7 @@ def drain(backend: Backend, watch: Watch, *, within_s: float) -> Drained:
 
 def _queued(backend: Backend) -> bool:
     """Return whether HAProxy still holds requests (their clients may have gone: it serves them nevertheless)."""
-    if not backend.deployment.load_balancers():
+    if not backend.deployment.proxies():
         return False
     try:
         gauges = haproxy.gauges(backend.control)

@@ -6,7 +6,7 @@ from functools import partial
 
 import httpx
 
-from reference_backend import haproxy, haproxy_limit
+from reference_backend import edge_cache, haproxy, haproxy_limit
 from reference_backend.backend import Backend
 from reference_backend.ports import LOOPBACK
 from reference_backend.problems import PartFailed
@@ -87,6 +87,8 @@ def reset(backend: Backend, watch: Watch) -> None:
     haproxy_limit.forget(backend.deployment, partial(haproxy.ask, backend.control))
     for cache in backend.parts.caches.values():
         cache.reset(watch.check)
+    for name in backend.deployment.edge_caches():
+        edge_cache.flush(name, partial(haproxy.ask, backend.control))
     backend.reset_databases()
     for queue in backend.parts.queues.values():
         queue.empty()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reference_backend import balancing
+from reference_backend import balancing, edge_cache
 from reference_backend.deployment import Deployment
 from reference_backend.haproxy_limit import limit_lines
 from reference_backend.limit import HEALTH_PATH
@@ -42,7 +42,7 @@ global
     log fd@{notice_fd} format iso local0 notice
     stats socket {socket} mode 600 level admin
     stats timeout 1h
-
+{settings}
 defaults
     mode http
     log global
@@ -86,6 +86,7 @@ class Frontends:
 
     fd_of: Mapping[str, int]
     replica_ports: Mapping[str, Mapping[int, int]]
+    ports: Mapping[str, int]
     log_fd: int
     notice_fd: int
     control: Path
@@ -93,13 +94,17 @@ class Frontends:
 
 
 def render(deployment: Deployment, frontends: Frontends) -> str:
-    """Return HAProxy's configuration for every load balancer of a deployment."""
+    """Return HAProxy's configuration for every load balancer and edge cache of a deployment."""
     text = _GLOBAL.format(
         log_fd=frontends.log_fd,
         notice_fd=frontends.notice_fd,
         socket=frontends.control,
         connections=frontends.connections,
+        settings=edge_cache.settings(deployment.edge_caches()),
     )
+    for name, edge in deployment.edge_caches().items():
+        text += _FRONTEND.format(name=name, fd=frontends.fd_of[name], log_format=_LOG_FORMAT, limit="")
+        text += edge_cache.sections(name, edge, port=frontends.ports[edge.targets])
     faulty = bool(deployment.faults)
     for name, balancer in deployment.load_balancers().items():
         text += _FRONTEND.format(

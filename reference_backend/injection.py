@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import assert_never
 
-from reference_backend import exercising, haproxy
+from reference_backend import edge_cache, exercising, haproxy
 from reference_backend.agenda import Agenda
 from reference_backend.backend import Backend
 from reference_backend.clock import Clock
@@ -35,7 +35,7 @@ class Injection:
         return [*self.happenings.all, *self.strikes.aftermath.notices(text, clock)]
 
     def _notices(self) -> str:
-        return self._backend.haproxy_notices.read_text() if self._backend.deployment.load_balancers() else ""
+        return self._backend.haproxy_notices.read_text() if self._backend.deployment.proxies() else ""
 
     def _happen(self, fault: Fault) -> None:
         match fault.kind:
@@ -51,7 +51,10 @@ class Injection:
                 assert_never(fault.kind)
 
     def _flush(self, fault: FlushFault) -> None:
-        self._backend.parts.caches[fault.component].empty()
+        if fault.component in self._backend.deployment.edge_caches():
+            edge_cache.flush(fault.component, partial(haproxy.ask, self._backend.control))
+        else:
+            self._backend.parts.caches[fault.component].empty()
         self.happenings.note(fault.component, "flush")
 
     def end(self) -> None:

@@ -15,7 +15,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from reference_backend import tables
 from reference_backend.binaries import Binary
-from reference_backend.deployment import Database
+from reference_backend.database import Database
 from reference_backend.ports import LOOPBACK
 from reference_backend.problems import BadInput
 from reference_backend.processes import Command, Ending

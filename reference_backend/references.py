@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
+from reference_backend.edge_references import edge_cache_problems
 from reference_backend.scaling.references import scaling_problems
 from reference_backend.tables import REAL
 
@@ -26,6 +27,7 @@ def problems_of(deployment: Deployment) -> list[str]:
     problems += [*_faults(deployment), *scaling_problems(deployment)]
     for name, queue in deployment.queues().items():
         problems += [f"parts.{name}.{text}" for text in _consumer(deployment, queue)]
+    problems = problems or edge_cache_problems(deployment, _entrance)
     if problems:
         return problems
     for service_name, service in deployment.services().items():
@@ -41,7 +43,8 @@ def _faults(deployment: Deployment) -> list[str]:
     problems = []
     for number, fault in enumerate(deployment.faults):
         where, kind = f"faults[{number}]", "cache" if fault.kind == "flush" else "service"
-        if fault.component not in (deployment.caches() if fault.kind == "flush" else deployment.services()):
+        flushable = {**deployment.caches(), **deployment.edge_caches()}
+        if fault.component not in (flushable if fault.kind == "flush" else deployment.services()):
             problems.append(f"{where}.component: {fault.component!r} is not a {kind} of this deployment")
         elif fault.kind != "flush" and (fault.replica or 0) >= deployment.services()[fault.component].replicas:
             problems.append(f"{where}.replica: {fault.component!r} has no replica of that number (the first is 0)")
@@ -69,7 +72,7 @@ def walk(steps: tuple[Step, ...], where: str) -> Iterator[tuple[str, Step]]:
 
 def _entrance(deployment: Deployment, where: str, name: str) -> list[str]:
     """Return what keeps requests from entering at ``name``."""
-    if name in deployment.load_balancers():
+    if name in deployment.proxies():
         return []
     limiter = deployment.rate_limiters().get(name)
     if limiter is not None and limiter.targets not in deployment.rate_limiters():

@@ -49,8 +49,13 @@ class Repeats:
         self.backend.scaling.renew()
         exercising.reset(self.backend, self.watch)
         deployment = self.backend.deployment
-        log = self.backend.haproxy_log if deployment.load_balancers() else None
-        trails = Trails(span_files=self.backend.span_files, haproxy_log=log, limiters=limiters_in_haproxy(deployment))
+        log = self.backend.haproxy_log if deployment.proxies() else None
+        trails = Trails(
+            span_files=self.backend.span_files,
+            haproxy_log=log,
+            limiters=limiters_in_haproxy(deployment),
+            edge_caches=deployment.edge_caches(),
+        )
         trails.skip()
         sampler = Sampler(backend=self.backend, supervisor_pid=os.getpid())
         self.events.emit("repeat", repeat=number, of=self.count, duration_s=self.schedule.duration_s)
@@ -75,7 +80,7 @@ class Repeats:
         for reading in readings:
             sampler.note(reading.time_s, reading.component, reading.name, reading.value)
         sampler.write(folder)
-        entry = deployment.balancer_at(deployment.entry)
+        entry = deployment.proxy_at(deployment.entry)
         spans = trails.collect(folder, clock, entry, injection.strikes.aftermath)
         course = _course(drained, ended_s=ended_s, drained_s=drained_s, missed=sampler.missed)
         _write_events(folder, [*injection.happened(clock), *scaled, *trails.events, *_of_client(folder), *course])

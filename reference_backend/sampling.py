@@ -49,7 +49,7 @@ class Sampler:
         self._supervisor_pid = supervisor_pid
         self._processes: dict[int, Process] = {}
         self._used_s: dict[str, float] = {}
-        self._control = backend.control if backend.deployment.load_balancers() else None
+        self._control = backend.control if backend.deployment.proxies() else None
         self.missed = 0
         self._rows: list[dict[str, object]] = []
         self._first_s: float | None = None

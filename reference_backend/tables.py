@@ -9,7 +9,7 @@ from reference_backend.feed import FEED
 from reference_backend.ledger import LEDGER
 
 if TYPE_CHECKING:
-    from reference_backend.deployment import Database
+    from reference_backend.database import Database
 
 USER = "lab"
 DATABASE = "postgres"

@@ -37,9 +37,9 @@ from lab.scenario.service import every_step
 from lab.scenario.steps import asked
 
 CALIBRATED = (
-    "client.round_trip, workload.keys.exponent and .count; of a balancer forward_time; of a service overhead, "
-    "rejection_overhead, boot_time and the time of a cpu or wait step; of a cache access_time; of a rate limiter "
-    "check_time; of a database round_trip and the time of a query; of a queue, stream or mailbox publish_time, "
+    "client.round_trip, workload.keys.exponent and .count; of a balancer forward_time; of a cdn hit_time; of a service "
+    "overhead, rejection_overhead, boot_time and the time of a cpu or wait step; of a cache access_time; of a rate "
+    "limiter check_time; of a database round_trip and the time of a query; of a queue, stream or mailbox publish_time, "
     "of a queue access_time"
 )
 Found = dict[str, CalibratedValue]
@@ -80,8 +80,8 @@ def _unknown(path: str) -> Unsupported:
 def _of_component(observed: Observed, path: str, part: Component, rest: list[str], found: Found) -> CalibratedValue:
     name = path.split(".")[1]
     match part:
-        case LoadBalancer() | Nginx() | Envoy():
-            if rest == ["forward_time"]:
+        case LoadBalancer() | Nginx() | Envoy() | Cdn():
+            if rest == ["hit_time" if isinstance(part, Cdn) else "forward_time"]:
                 return _forward_time(observed, path, name)
         case Service():
             return _of_service(observed, path, name, rest)
@@ -98,7 +98,7 @@ def _of_component(observed: Observed, path: str, part: Component, rest: list[str
             if rest == ["check_time"]:
                 visits = observed.of(name)
                 return fit(path, sample_of(path, visits["service_time_s"], how=f"checks of {name}"))
-        case Cdn() | WaitingRoom() | Host() | NodePool():
+        case WaitingRoom() | Host() | NodePool():
             pass
         case _:
             assert_never(part)
@@ -111,7 +111,7 @@ def _exchange(observed: Observed, path: str, channel: str, what: str) -> Calibra
 
 
 def _forward_time(observed: Observed, path: str, name: str) -> CalibratedValue:
-    """A balancer's own time where it is recorded, else its CPU time per request: HAProxy logs whole milliseconds."""
+    """A proxy's own time where it is recorded, else its CPU time per request: HAProxy logs whole milliseconds."""
     visits = observed.of(name)
     if visits["service_time_s"].notna().any():
         return fit(path, sample_of(path, visits["service_time_s"], how=f"own time of {name}"))

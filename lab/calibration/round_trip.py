@@ -10,6 +10,7 @@ from lab.calibration.parts import Found
 from lab.calibration.sample import Sample, sample_of
 from lab.distributions import mean_s
 from lab.errors import UsageError
+from lab.scenario.cdn import Cdn
 from lab.scenario.fronts import leads_to
 from lab.scenario.load_balancer import LoadBalancer
 from lab.scenario.service import Service
@@ -63,6 +64,8 @@ def _fixed_s(observed: Observed, way: tuple[str, ...], found: Found) -> float:
         match observed.scenario.components[name]:
             case LoadBalancer(forward_time=time):
                 total += _mean(found, f"components.{name}.forward_time", mean_s(time))
+            case Cdn(hit_time=time, forward_time=further):  # who came to the service was passed on
+                total += _mean(found, f"components.{name}.hit_time", mean_s(time)) + mean_s(further)
             case Service(overhead=time):
                 total += _mean(found, f"components.{name}.overhead", mean_s(time))
             case _:

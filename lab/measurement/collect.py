@@ -12,7 +12,7 @@ from lab.runs.tables import EVENTS, REQUESTS, SAMPLES, VISITS, Tables
 from lab.scenario.scenario import Scenario
 
 UNOBSERVED = (
-    "service_time_s of a load balancer: HAProxy logs whole milliseconds, too coarse for its own work",
+    "service_time_s of a load balancer or cdn: HAProxy logs whole milliseconds, too coarse for its own work",
     "visits to event loops: a coroutine cannot see its turn; CPU steps are in service_time_s of their service",
     "service_time_s of a database's server, and waits for locks: a statement is timed with its way there and back",
     "the client's round trip: it is in the requests' sojourn times only",

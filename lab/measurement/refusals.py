@@ -9,6 +9,7 @@ from lab.quantities import Spec, default_of
 from lab.scenario import stampede
 from lab.scenario.autoscaler import HpaAutoscaler
 from lab.scenario.cache import Cache
+from lab.scenario.cdn import Cdn
 from lab.scenario.client import (
     CircuitBreaker,
     Client,
@@ -83,6 +84,10 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     Host: ("kind", "cores", "quantum"),  # the quantum is the kernel's
     ThreadStep: ("kind",),
     Cache: ("kind", "capacity", "eviction", "samples", "ttl", "ttl_jitter", "entry_size", "warm", "access_time"),
+    Cdn: (
+        *("kind", "targets", "max_age", "age_resolution", "capacity", "capacity_bytes", "entry_size"),
+        *("request_collapsing", "hit_time", "forward_time"),
+    ),
     stampede.NoProtection: ("kind",),
     stampede.SingleFlight: ("kind",),
     stampede.Lock: ("kind", "poll", "lock_timeout"),

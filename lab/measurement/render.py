@@ -11,6 +11,7 @@ from lab.measurement.balancing import load_balancer_document
 from lab.measurement.boot_times import boot_times_s
 from lab.measurement.caches import cache_document
 from lab.measurement.databases import database_part, transaction_backoffs_s
+from lab.measurement.edge_caches import answer_bytes, edge_document
 from lab.measurement.faults import fault_document
 from lab.measurement.limits import backend_cores, limiter_document, shedding_document
 from lab.measurement.queues import publish_step, queue_part
@@ -18,7 +19,7 @@ from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
 from lab.measurement.render_client import client_section, coins
 from lab.measurement.scaling import autoscaler_document
 from lab.randomness import Stream
-from lab.scenario.components import Cache, Component, Database, Host, LoadBalancer, Queue, RateLimiter, Service
+from lab.scenario.components import Cache, Cdn, Component, Database, Host, LoadBalancer, Queue, RateLimiter, Service
 from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
@@ -63,6 +64,8 @@ def deployment(scenario: Scenario) -> dict[str, Any]:
 
 def _part(scenario: Scenario, name: str, spec: Component) -> dict[str, Any]:
     match spec:
+        case Cdn():
+            return edge_document(scenario, name, spec)
         case LoadBalancer():
             return load_balancer_document(spec, f"components.{name}")
         case Service():
@@ -95,6 +98,7 @@ def _endpoint(scenario: Scenario, service: str, endpoint: str) -> dict[str, Any]
     return {
         "method": "POST" if _writes(scenario, bound) else "GET",
         "demands": endpoint_demands(scenario, service, endpoint),
+        "answer_bytes": answer_bytes(scenario, service, endpoint),
         "steps": [_step(scenario, step) for step in bound],
     }
 

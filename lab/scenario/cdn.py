@@ -31,6 +31,12 @@ class Cdn(Spec):
         min_length=1,
         description="How old an answer of each endpoint may be (s-maxage). Endpoints that are not named pass through.",
     )
+    age_resolution: Duration = Field(
+        default="0s",
+        validate_default=True,
+        description="Step of the clock that ages are read off: what came at any time in a step counts as come at its "
+        "beginning, so an answer lives for half a step less on average (1s in HAProxy and nginx). 0s: exact.",
+    )
     points_of_presence: Annotated[Count, Field(le=1000)] = Field(
         default=1,
         description="Places with contents of their own. Clients are spread evenly over them, each always at the same "

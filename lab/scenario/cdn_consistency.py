@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 def without_effect(scenario: Scenario, name: str, cdn: Cdn) -> Iterator[Problem]:
     """Yield what is wrong between the keys of one tier."""
     yield from room_problems(cdn, ("components", name))
-    for key, message in (*_collapsing(cdn), *_places(scenario, name, cdn)):
+    for key, message in (*_collapsing(cdn), *_resolution(cdn), *_places(scenario, name, cdn)):
         yield Problem(path=("components", name, key), message=message)
 
 
 def _collapsing(cdn: Cdn) -> Iterator[tuple[str, str]]:
     if not cdn.request_collapsing and cdn.collapse_timeout != default_of(Cdn, "collapse_timeout"):
         yield "collapse_timeout", "has no effect, as nobody waits without request_collapsing; leave one of them out"
+
+
+def _resolution(cdn: Cdn) -> Iterator[tuple[str, str]]:
+    shortest_s = min(cdn.max_age.values())
+    if shortest_s < cdn.age_resolution:
+        message = f"is more than the shortest max_age ({shortest_s:g} s), so answers would be too old when they come"
+        yield "age_resolution", message
 
 
 def _places(scenario: Scenario, name: str, cdn: Cdn) -> Iterator[tuple[str, str]]:

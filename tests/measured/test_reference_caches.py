@@ -68,3 +68,24 @@ def test_a_cache_holds_its_capacity_to_a_percent_under_lfu_too(tmp_path: Path) -
     held = [row["value"] for row in samples if row["gauge"] == "entries" and row["time_s"] > 2.5]
     assert held
     assert all(abs(entries - 150) <= 2 for entries in held), held
+
+
+def test_an_edge_cache_serves_what_it_has_until_it_is_flushed_or_too_old(tmp_path: Path) -> None:
+    """HAProxy tells its hits; a repeat begins empty, though the warm-up asked for the same key; other paths pass."""
+    steps = [{"kind": "wait", "demand": 0}]
+    endpoints = {name: {"demands": 1, "steps": steps, "answer_bytes": 3000} for name in ("read", "other")}
+    parts = {
+        "edge": {"kind": "edge_cache", "targets": "api", "max_age_s": {"read": 2}},
+        "api": {"kind": "service", "endpoints": endpoints},
+    }
+    flush = {"kind": "flush", "at_s": 0.5, "component": "edge"}
+    whole = {"schema_version": 1, "name": "edge", "entry": "edge", "parts": parts, "faults": [flush]}
+    times_s = [0.1, 0.3, 0.7, 0.9, 3.0]
+    reads = schedule(times_s, [1] * 5, demand_s=0.01, duration_s=3.2)
+    other = Planned(request=9, endpoint="other", key=1, intended_start_s=1.0, demands_s=(0.01,), backoffs_s=())
+    planned = tuple(sorted((*reads.requests, other), key=lambda each: each.intended_start_s))
+    repeat = run_once(tmp_path, whole, Schedule(requests=planned, duration_s=3.2))
+    spans = pq.read_table(repeat / "spans.parquet").to_pylist()
+    edge = sorted((span for span in spans if span["component"] == "edge"), key=lambda span: span["arrival_s"])
+    assert [span["hit"] for span in edge] == [False, True, False, True, None, False]
+    assert sum(span["component"] == "api" for span in spans) == 4

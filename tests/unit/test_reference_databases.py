@@ -14,7 +14,7 @@ from lab.errors import Unsupported
 from lab.measurement.render import deployment
 from reference_backend import tables
 from reference_backend.clock import Clock
-from reference_backend.deployment import Database
+from reference_backend.database import Database
 from reference_backend.problems import BadInput
 from reference_backend.staleness import server_spans
 from tests.unit.test_reference_deployment import example, put, read

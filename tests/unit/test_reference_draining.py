@@ -89,7 +89,7 @@ def backend(port: int, control: Path | None = None) -> Backend:
     balancers = {} if control is None else {"edge": object()}
     stand_in = SimpleNamespace(
         parts=SimpleNamespace(queues={}, caches={}, replica_ports={"api": {0: port}}, running=[]),
-        deployment=SimpleNamespace(load_balancers=lambda: balancers),
+        deployment=SimpleNamespace(proxies=lambda: balancers),
         control=control,
     )
     return cast("Backend", stand_in)

@@ -35,6 +35,7 @@ def rendered(*, faults: tuple[dict[str, Any], ...] = (), **balancer: Any) -> str
     frontends = haproxy.Frontends(
         fd_of={"edge": 7},
         replica_ports={"api": {0: 8001, 1: 8002}},
+        ports={},
         log_fd=9,
         notice_fd=10,
         control=Path("/run/h.sock"),

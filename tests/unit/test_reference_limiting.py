@@ -39,7 +39,7 @@ def test_a_limiter_leads_to_its_service() -> None:
     deployment = _deployment()
     assert deployment.behind("limit") == ("limit", "edge", "api")
     assert deployment.service_behind("limit").replicas == 2
-    assert deployment.balancer_at("limit") == "edge"
+    assert deployment.proxy_at("limit") == "edge"
     guarding = deployment.limiter_before("api")
     assert guarding is not None
     assert guarding[0] == "limit"

@@ -29,8 +29,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_a_replica_that_boots_politely_is_not_counted_as_load(world: dict[str, Any], tmp_path: Path) -> None:
     """Its CPU time is a gauge of its own until it stops yielding; a process that ends just has no more rows."""
     old, new = running(10, 0), running(11, 1)
-    parts = SimpleNamespace(running=[old])
-    backend: Any = SimpleNamespace(deployment=SimpleNamespace(load_balancers=dict), parts=parts, control=Path("h"))
+    parts = SimpleNamespace(running=[old], caches={}, queues={})
+    backend: Any = SimpleNamespace(deployment=SimpleNamespace(proxies=dict), parts=parts, control=Path("h"))
     sampler = sampling.Sampler(backend=backend, supervisor_pid=1)
     world["used"] = {10: 5.0}
     sampler.sample(100.0, 100.0)

@@ -37,6 +37,7 @@ def _described(edge: dict[str, Any], **others: Any) -> lab.Scenario:
             {},
             "collapse_timeout: has no effect, as nobody waits without request_collapsing",
         ),
+        (_cdn(age_resolution="2s"), {}, "age_resolution: is more than the shortest max_age (1 s)"),
         (
             _cdn(targets="shield", points_of_presence=5),
             {"shield": _cdn(points_of_presence=2)},

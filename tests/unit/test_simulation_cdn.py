@@ -64,6 +64,12 @@ def test_an_answer_is_kept_for_its_max_age_from_when_the_origin_gave_it() -> Non
     assert requests["sojourn_time_s"].tolist() == pytest.approx([0.1, 0.0, 0.0, 0.1])
 
 
+def test_an_answer_counts_as_come_when_its_second_began() -> None:
+    """Read off whole seconds, what was given at 0.9 s lives until 10 s; the next, given at 10.1 s, until 20 s too."""
+    _, visits = observe(_tiers({"age_resolution": "1s"}), [0.8, 9.99, 10.0, 19.99, 20.0])
+    assert _hits(visits) == [False, True, False, True, False]
+
+
 def test_endpoints_without_a_max_age_pass_through() -> None:
     """Each `put` reaches the origin, and says nothing of hits."""
     _, visits = observe(_tiers({}), [0.0, 1.0, 2.0], endpoints=["put"] * 3)

@@ -42,6 +42,7 @@ def make_cdn(world: World, name: str, spec: Spec) -> Cdn:
         points=(points, world.stream(_PLACES)),
         serving=Serving(
             max_age_s=spec.max_age,
+            age_resolution_s=spec.age_resolution,
             collapses=spec.request_collapsing,
             stale_while_revalidate_s=spec.stale_while_revalidate,
             stale_if_error_s=spec.stale_if_error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ class Serving:
 
     Attributes:
         max_age_s: by endpoint, in a fixed order; other endpoints pass through.
+        age_resolution_s: step of the clock that ages are read off; 0: exact.
         collapses: whether later misses wait for the first.
         stale_while_revalidate_s: how long beyond its max age an answer is served while it is fetched anew.
         stale_if_error_s: how long beyond its max age an answer is served when fetching it anew fails.
@@ -32,6 +34,7 @@ class Serving:
     """
 
     max_age_s: Mapping[str, float]
+    age_resolution_s: float
     collapses: bool
     stale_while_revalidate_s: float
     stale_if_error_s: float
@@ -183,7 +186,12 @@ class Cdn:
 
     def _store(self, fetch: Fetch, entry: Request, point: Point) -> None:
         left_s = self._serving.max_age_s[fetch.operation] - fetch.age_s
-        point.contents.keep(entry, self._clock.now + left_s)
+        point.contents.keep(entry, self._read_s() + left_s)
+
+    def _read_s(self) -> float:
+        """Return what the clock says that ages are read off."""
+        now_s, step_s = self._clock.now, self._serving.age_resolution_s
+        return math.floor(now_s / step_s) * step_s if step_s else now_s
 
     def _or_stale(self, outcome: Outcome, fetch: Fetch, entry: Request, visit: Visit, point: Point) -> Outcome:
         """Return how it ended: well as well if what is there may be served after an error."""
