@@ -124,7 +124,7 @@ class Aftermath:
                 "arrival_s": attempt["start_s"],
                 "admitted_s": attempt["start_s"],
                 "departure_s": attempt["end_s"],
-                "waiting_time_s": math.nan,
+                "waiting_time_s": 0.0,
                 "service_time_s": math.nan,
                 "outcome": "error",
                 "hit": None,

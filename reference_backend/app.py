@@ -19,7 +19,7 @@ from reference_backend.computing import Computing
 from reference_backend.databases import DatabaseClient
 from reference_backend.deployment import Deployment, Endpoint
 from reference_backend.draws import Draws
-from reference_backend.limit import DISOWN_PATH, HEALTH_PATH, SLOW_DOWN_PATH, Application, ConcurrencyLimit
+from reference_backend.limit import DISOWN_PATH, HEALTH_PATH, REOPEN_PATH, SLOW_DOWN_PATH, Application, ConcurrencyLimit
 from reference_backend.messaging import Messaging
 from reference_backend.publishing import PublishFailed
 from reference_backend.rate_limit import guard_of
@@ -114,12 +114,24 @@ def build(
     async def disown(before_s: float) -> JSONResponse:
         return JSONResponse({"disowned": limit.disown(before_s)})
 
+    _add_controls(application, running, databases)
+    return limit if guard is None else guard
+
+
+def _add_controls(application: FastAPI, running: Mapping[str, Steps], databases: Mapping[str, DatabaseClient]) -> None:
+    """Let the supervisor have faults happen in this process, and undo what others did to it."""
+
     @application.post(SLOW_DOWN_PATH)
     async def slow_down(steps: Literal["cpu", "wait"], factor: float) -> JSONResponse:
         running["steps"].slow_down(steps, factor)
         return JSONResponse({steps: factor})
 
-    return limit if guard is None else guard
+    @application.post(REOPEN_PATH)
+    async def reopen() -> JSONResponse:
+        for database in databases.values():
+            await database.close()
+            await database.open()
+        return JSONResponse({"reopened": list(databases)})
 
 
 def _handler(endpoint: Endpoint, running: Mapping[str, Steps]) -> Callable[[Request, int], Awaitable[Response]]:

@@ -66,6 +66,15 @@ class Backend:
         return self._folder / "h.sock"
 
     @property
+    def launcher(self) -> Launcher:
+        """Return what starts processes."""
+        return self._launcher
+
+    def data_folder(self, database: str) -> Path:
+        """Return where the primary of a database keeps its data."""
+        return self._parts_folder / database / "data"
+
+    @property
     def haproxy_log(self) -> Path:
         """Return the file with a line for each request through HAProxy."""
         return self._folder / "haproxy-requests.log"

@@ -34,7 +34,10 @@ class FlushFault(_Fault):
 
 
 class CrashFault(OfReplicas):
-    """Replicas are killed: SIGKILL. They are started again at their addresses after ``restart_after_s``, if at all."""
+    """Replicas are killed: SIGKILL. They are started again at their addresses after ``restart_after_s``, if at all.
+
+    Of a database it is the primary: an immediate shutdown, which breaks every connection. It recovers from its log.
+    """
 
     kind: Literal["crash"]
     restart_after_s: Annotated[float, Field(ge=0, le=86_400)] | None = None

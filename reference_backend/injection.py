@@ -12,6 +12,7 @@ from reference_backend.clock import Clock
 from reference_backend.faults import Fault, FlushFault
 from reference_backend.happenings import Happening, Happenings
 from reference_backend.launching import READY_S
+from reference_backend.outages import Outages
 from reference_backend.strikes import Strikes
 from reference_backend.watch import Watch
 
@@ -26,6 +27,7 @@ class Injection:
         self._notices_from = len(self._notices())
         self.happenings = Happenings(agenda=agenda)
         self.strikes = Strikes(replicas=backend.replicas, agenda=agenda, happenings=self.happenings)
+        self._outages = Outages(backend=backend, agenda=agenda, happenings=self.happenings)
         for fault in backend.deployment.faults:
             agenda.at(fault.at_s, partial(self._happen, fault))
 
@@ -41,6 +43,8 @@ class Injection:
         match fault.kind:
             case "flush":
                 self._flush(fault)
+            case "crash" if fault.component in self._backend.deployment.databases():
+                self._outages.crash(fault)
             case "crash":
                 self.strikes.crash(fault)
             case "hang":
@@ -57,6 +61,10 @@ class Injection:
             self._backend.parts.caches[fault.component].empty()
         self.happenings.note(fault.component, "flush")
 
+    def rehearse(self, watch: Watch) -> None:
+        """Do once, before it counts, what has to be done at a time although it takes some."""
+        self._outages.rehearse(watch)
+
     def end(self) -> None:
         """End the faults that last until now: the last request has been answered."""
         self.strikes.end()
@@ -67,6 +75,7 @@ class Injection:
         Raises:
             PartFailed: something did not come back.
         """
+        self._outages.make_whole(watch)
         replicas = self._backend.replicas
         for service, number in self.strikes.make_whole():
             watch.until(

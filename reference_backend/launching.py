@@ -30,6 +30,7 @@ class Launcher:
         self._watch = watch
         self._events = events
         self._unadopted: list[Child] = []
+        self._commands: dict[int, Command] = {}  # by process id: how it was started
 
     def everything(self) -> list[Child]:
         """Return every process that was started and may still run."""
@@ -42,8 +43,13 @@ class Launcher:
     def start(self, component: str, replica: int, command: Command) -> Child:
         """Start a process that must live as long as the backend does."""
         child = spawn(command)
+        self._commands[child.pid] = command
         self._adopt(component, replica, child)
         return child
+
+    def command_of(self, child: Child) -> Command:
+        """Return how a process that this one started was started."""
+        return self._commands[child.pid]
 
     def dismiss(self, child: Child) -> None:
         """Ask a process to end that is no longer needed: that it ends then is no failure."""
@@ -52,12 +58,12 @@ class Launcher:
         child.process.send_signal(child.ending.ask)
         self._unadopted = [*(each for each in self._unadopted if each.is_alive()), child]
 
-    def kill(self, child: Child) -> None:
-        """End a process by SIGKILL, as planned: when this returns it is gone."""
+    def kill(self, child: Child, number: signal.Signals = signal.SIGKILL) -> None:
+        """End a process by a signal that ends it without delay, as planned: when this returns it is gone."""
         self._parts.running[:] = [running for running in self._parts.running if running.child is not child]
         self._watch.children.remove(child)
         self._unadopted.append(child)  # until it has ended, it is not forgotten
-        os.killpg(child.pid, signal.SIGKILL)
+        os.kill(child.pid, number)
         child.process.wait(_GONE_S)
         self._unadopted.remove(child)
 
@@ -88,7 +94,9 @@ class Launcher:
         """
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             port = ports.free_port()
-            child = spawn(build(port))
+            command = build(port)
+            child = spawn(command)
+            self._commands[child.pid] = command
             # Not adopted yet: that it ends because of its port is no reason to give up.
             self._unadopted.append(child)
             deadline = time.monotonic() + READY_S

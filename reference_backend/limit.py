@@ -33,7 +33,8 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 HEALTH_PATH = "/-/health"
 DISOWN_PATH = "/-/control/disown"
 SLOW_DOWN_PATH = "/-/control/slow-down"
-OWN_PATHS = frozenset({HEALTH_PATH, DISOWN_PATH, SLOW_DOWN_PATH})
+REOPEN_PATH = "/-/control/reopen"
+OWN_PATHS = frozenset({HEALTH_PATH, DISOWN_PATH, SLOW_DOWN_PATH, REOPEN_PATH})
 
 
 class ConcurrencyLimit:

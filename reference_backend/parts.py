@@ -27,6 +27,7 @@ class Parts:
         running: the processes that live.
         ports: where each part is reached; of a service, only if callers reach its processes at one address.
         replica_ports: where each replica of a service listens, by its number.
+        restart_s: how long each database took to answer when it was started again last.
     """
 
     running: list[Running] = field(default_factory=list)
@@ -36,4 +37,5 @@ class Parts:
     queues: dict[str, QueueControl] = field(default_factory=dict)
     databases: dict[str, DatabaseControl] = field(default_factory=dict)
     servers: dict[str, dict[str, str]] = field(default_factory=dict)
+    restart_s: dict[str, float] = field(default_factory=dict)
     cache_limits: dict[str, Limit] = field(default_factory=dict)

@@ -41,13 +41,22 @@ def problems_of(deployment: Deployment) -> list[str]:
 def _faults(deployment: Deployment) -> list[str]:
     """Return what keeps faults from happening to what they name."""
     problems = []
+    services, databases = deployment.services(), deployment.databases()
     for number, fault in enumerate(deployment.faults):
-        where, kind = f"faults[{number}]", "cache" if fault.kind == "flush" else "service"
-        flushable = {**deployment.caches(), **deployment.edge_caches()}
-        if fault.component not in (flushable if fault.kind == "flush" else deployment.services()):
-            problems.append(f"{where}.component: {fault.component!r} is not a {kind} of this deployment")
-        elif fault.kind != "flush" and (fault.replica or 0) >= deployment.services()[fault.component].replicas:
-            problems.append(f"{where}.replica: {fault.component!r} has no replica of that number (the first is 0)")
+        where = f"faults[{number}]"
+        match fault.kind:
+            case "flush":
+                if fault.component not in {**deployment.caches(), **deployment.edge_caches()}:
+                    problems.append(f"{where}.component: {fault.component!r} is not a cache of this deployment")
+            case "crash" | "hang" | "slow_down":
+                if fault.kind == "crash" and fault.component in databases:
+                    continue
+                if fault.component not in services:
+                    problems.append(f"{where}.component: {fault.component!r} is not a service of this deployment")
+                elif (fault.replica or 0) >= services[fault.component].replicas:
+                    problems.append(f"{where}.replica: {fault.component!r} has no replica of that number, from 0")
+            case _:
+                assert_never(fault.kind)
     return problems
 
 

@@ -47,6 +47,10 @@ class Repeats:
         """Run one repeat; leave its tables in the folder and return what the manifest says of it."""
         folder.mkdir()
         self.backend.scaling.renew()
+        agenda = Agenda()
+        injection = Injection(backend=self.backend, agenda=agenda)
+        if number == 0:
+            injection.rehearse(self.watch)
         exercising.reset(self.backend, self.watch)
         deployment = self.backend.deployment
         log = self.backend.haproxy_log if deployment.proxies() else None
@@ -59,8 +63,6 @@ class Repeats:
         trails.skip()
         sampler = Sampler(backend=self.backend, supervisor_pid=os.getpid())
         self.events.emit("repeat", repeat=number, of=self.count, duration_s=self.schedule.duration_s)
-        agenda = Agenda()
-        injection = Injection(backend=self.backend, agenda=agenda)
         agenda.at(-math.inf, lambda: self.backend.scaling.start_clock(agenda.zero_s))
         ahead_before_s = wall_ahead_s()
         zero_s = generator.send(

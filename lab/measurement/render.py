@@ -58,7 +58,7 @@ def deployment(scenario: Scenario) -> dict[str, Any]:
             for name, spec in scenario.components.items()
             if not isinstance(spec, Host)  # no part, but where all parts run
         },
-        "faults": [fault_document(fault, f"faults.{number}") for number, fault in enumerate(scenario.faults)],
+        "faults": [fault_document(scenario, number) for number in range(len(scenario.faults))],
     }
 
 

@@ -115,3 +115,31 @@ def test_a_replica_that_stands_still_goes_on_and_one_that_is_slow_recovers(tmp_p
     assert all(0.15 <= took_s[at] < 0.25 for at in (1.6, 1.7, 1.8))
     kinds = [event["kind"] for event in events(repeat) if event["component"] == "api"]
     assert kinds == ["hang", "hang_over", "slow_down", "slow_down_over"]
+
+
+def test_a_database_that_restarts_breaks_what_is_under_way_and_lets_nobody_in(tmp_path: Path) -> None:
+    """Errors from the crash to the restart, and none after: the pool opens its connections anew."""
+    deployment = {
+        "schema_version": 1,
+        "name": "restarted",
+        "entry": "api",
+        "parts": {
+            "api": service(
+                read={"demands": 1, "steps": [{"kind": "query", "database": "main", "query": "by_id", "demand": 0}]}
+            ),
+            "main": {"kind": "database", "pool": {"size": 3}, "queries": {"by_id": {"statement": "select"}}},
+        },
+        "faults": [{"kind": "crash", "at_s": 1.0, "component": "main", "restart_after_s": 1.0}],
+    }
+    times = [number * 0.1 + 0.05 for number in range(35)]
+    repeat = run_once(tmp_path, deployment, requests("read", times, demands_s=(0.07,)))
+    at = {event["kind"]: event["time_s"] for event in events(repeat) if event["component"] == "main"}
+    assert 1.0 <= at["crash"] < 1.05
+    assert 1.7 < at["restart"] < 2.4
+    failed = [
+        row["request"] for row in pq.read_table(repeat / "requests.parquet").to_pylist() if row["outcome"] != "ok"
+    ]
+    during = [number for number, time_s in enumerate(times) if at["crash"] - 0.07 < time_s < at["restart"] - 0.05]
+    assert set(during) <= set(failed)
+    # Those idle in the pool are found broken by the first who uses one of them, perhaps by two at once.
+    assert len(failed) <= len(during) + 3
