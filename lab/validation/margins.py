@@ -42,6 +42,8 @@ _RELATIVE = {
     "backlog_peak": (0.10, 0.10, 0.10),
     "drain_time_s": (0.10, 0.10, 0.10),
     "recovery_time_s": (0.10, 0.10, 0.10),
+    "time_to_recover_s": (0.10, 0.10, 0.10),
+    "spike_sojourn_time_s_p95": (0.08, 0.10, 0.20),
 }
 _ABSOLUTE = {
     "error_ratio": (0.005, 0.01, 0.03),

@@ -10,6 +10,7 @@ import numpy as np
 from lab.errors import NotEnoughData
 from lab.runs.fleets import steps_of
 from lab.runs.run import Run
+from lab.validation.scaled import switches_over_time
 from lab.validation.shares import detection_time_s, share_per_replica
 
 HIT_WINDOW_S = 10.0
@@ -34,6 +35,8 @@ class OverTime:
 # The margins of the validation protocol for figures over time.
 FIGURES = {
     "replicas_over_time": OverTime(agreement="equal", bound=0.95, step_s=1.0),
+    # In sync periods: each switch may be one of them off.
+    "switches_over_time": OverTime(agreement="within", bound=1.0, step_s=1.0),
     # A share is a ratio, as hits are. A failure is noticed at a check: it may be one interval (of half a second) off.
     "share_per_replica": OverTime(agreement="within", bound=0.02, step_s=1.0),
     "detection_time_s": OverTime(agreement="within", bound=0.5, step_s=1.0),
@@ -50,6 +53,8 @@ def over_time(name: str, run: Run) -> list[list[float]]:
     match name:
         case "replicas_over_time":
             return replicas_over_time(run)
+        case "switches_over_time":
+            return switches_over_time(run)
         case "share_per_replica":
             return share_per_replica(run)
         case "detection_time_s":

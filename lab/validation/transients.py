@@ -9,9 +9,12 @@ from collections.abc import Callable
 
 from lab.runs.run import Run
 from lab.validation.recovered import recovered_ratio, recovery_time_s
+from lab.validation.scaled import spike_sojourn_time_s_p95, time_to_recover_s
 
 TRANSIENTS: dict[str, tuple[Callable[[Run], list[float]], str]] = {
     "recovered_ratio": (recovered_ratio, ""),
     "recovery_time_s": (recovery_time_s, "s"),
+    "time_to_recover_s": (time_to_recover_s, "s"),
+    "spike_sojourn_time_s_p95": (spike_sojourn_time_s_p95, "s"),
 }
 """The function that gives a figure for every replication or repeat, and the figure's unit."""

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
+import psutil
 import pytest
 
 from reference_backend.load.schedule import Planned, Schedule
-from tests.measured.support import run_once
+from tests.measured.support import ROOT, run_once
 
 pytestmark = pytest.mark.measured
 
@@ -53,8 +62,8 @@ def test_replicas_come_with_the_load_and_go_with_it(tmp_path: Path) -> None:
         "edge": {"kind": "load_balancer", "algorithm": "leastconn", "targets": "api", "max_connections_per_server": 2},
         "api": {**SERVICE, "replicas": 1, "boot_times_s": [2.0] * 5, "autoscaler": autoscaler},
     }
-    busy = [0.05 * number for number in range(100)]
-    folder = run_once(tmp_path, deployment(parts, "edge"), schedule([*busy, 9.9], demand_s=0.08, duration_s=10.0))
+    busy = [0.05 * number for number in range(85)]
+    folder = run_once(tmp_path, deployment(parts, "edge"), schedule([*busy, 7.4], demand_s=0.08, duration_s=7.5))
     requests = pd.read_parquet(folder / "requests.parquet")
     assert set(requests["outcome"]) == {"ok"}
     assert readings(folder, "replicas_ready") == [1, 2, 1]
@@ -75,8 +84,8 @@ def test_a_replica_is_started_for_the_first_request_and_ended_when_idle(tmp_path
     """From zero: those who come while it boots wait for it, those who come later do not, and a second cold start."""
     autoscaler = {"kind": "serverless", "min": 0, "max": 1, "idle_timeout_s": 1.0}
     parts = {"api": {**SERVICE, "replicas": 0, "boot_times_s": [1.5] * 4, "autoscaler": autoscaler}}
-    times_s = [0.2, 0.3, 0.4, 2.0, 5.0]
-    folder = run_once(tmp_path, deployment(parts, "api"), schedule(times_s, demand_s=0.02, duration_s=7.0))
+    times_s = [0.2, 0.3, 0.4, 2.0, 3.4]
+    folder = run_once(tmp_path, deployment(parts, "api"), schedule(times_s, demand_s=0.02, duration_s=5.2))
     visits = pd.read_parquet(folder / "spans.parquet")
     platform = visits[visits["component"] == "api.platform"].sort_values("arrival_s")
     assert platform["outcome"].tolist() == ["ok", "ok", "rejected", "ok", "ok"]
@@ -89,3 +98,46 @@ def test_a_replica_is_started_for_the_first_request_and_ended_when_idle(tmp_path
     assert readings(folder, "replicas_ready") == [0, 1, 0, 1]
     requests = pd.read_parquet(folder / "requests.parquet").sort_values("intended_start_s")
     assert requests["outcome"].tolist() == ["ok", "ok", "rejected", "ok", "ok"]
+
+
+def left_of(mark: str) -> list[str]:
+    """Return the processes that inherited a mark and live."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("ARCHLAB_RUN_ID") == mark:
+                found.append(" ".join(process.cmdline()[-12:]))
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # it went away while we looked, or is not ours
+    return found
+
+
+def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
+    """Neither the platform nor a replica that it has just had started, though the platform asked for it."""
+    autoscaler = {"kind": "serverless", "min": 0, "max": 1, "idle_timeout_s": 60.0}
+    parts = {"api": {**SERVICE, "replicas": 0, "boot_times_s": [30.0], "autoscaler": autoscaler}}
+    (tmp_path / "deployment.json").write_text(json.dumps(deployment(parts, "api")))
+    mark = f"scaling-{uuid.uuid4().hex}"
+    command = [sys.executable, "-m", "reference_backend", "serve", "--deployment", str(tmp_path / "deployment.json")]
+    environment = {**os.environ, "ARCHLAB_RUN_ID": mark, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            events = map(json.loads, process.stdout)
+            url = next(event["url"] for event in events if event["event"] == "serving")
+            threading.Thread(target=_ask_in_vain, args=(f"{url}/get?key=1",), daemon=True).start()
+            assert next(event["part"] for event in events if event["event"] == "starting") == "api/0"
+            before = left_of(mark)
+        finally:
+            process.send_signal(signal.SIGKILL)
+    assert any("reference_backend.scaling.platform" in words for words in before)
+    deadline = time.monotonic() + 5.0
+    while left_of(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left_of(mark) == []
+
+
+def _ask_in_vain(url: str) -> None:
+    """Send a request whose answer will never come."""
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(url, trust_env=False, timeout=20.0)
