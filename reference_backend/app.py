@@ -19,7 +19,15 @@ from reference_backend.computing import Computing
 from reference_backend.databases import DatabaseClient
 from reference_backend.deployment import Deployment, Endpoint
 from reference_backend.draws import Draws
-from reference_backend.limit import DISOWN_PATH, HEALTH_PATH, REOPEN_PATH, SLOW_DOWN_PATH, Application, ConcurrencyLimit
+from reference_backend.limit import (
+    DISOWN_PATH,
+    FORGET_PATH,
+    HEALTH_PATH,
+    REOPEN_PATH,
+    SLOW_DOWN_PATH,
+    Application,
+    ConcurrencyLimit,
+)
 from reference_backend.messaging import Messaging
 from reference_backend.publishing import PublishFailed
 from reference_backend.rate_limit import guard_of
@@ -125,6 +133,10 @@ def _add_controls(application: FastAPI, running: Mapping[str, Steps], databases:
     async def slow_down(steps: Literal["cpu", "wait"], factor: float) -> JSONResponse:
         running["steps"].slow_down(steps, factor)
         return JSONResponse({steps: factor})
+
+    @application.post(FORGET_PATH)
+    async def forget() -> JSONResponse:
+        return JSONResponse({"changes": running["steps"].forget()})
 
     @application.post(REOPEN_PATH)
     async def reopen() -> JSONResponse:

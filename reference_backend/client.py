@@ -24,7 +24,7 @@ class Budget(Spec):
 
 
 class CircuitBreaker(Spec):
-    """Refuses attempts while the last ones failed: resilience4j's rules, with its count-based window.
+    """Refuses attempts (or calls) while the last ones failed: resilience4j's rules, with its count-based window.
 
     A timeout, a rejection and an error are failures. A request of which nothing was sent is rejected.
     """

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from reference_backend import guarding, references
 from reference_backend.caching import Cache
-from reference_backend.client import Client
+from reference_backend.client import CircuitBreaker, Client
 from reference_backend.database import Database
 from reference_backend.edge_cache import EdgeCache
 from reference_backend.faults import Fault
@@ -87,7 +87,8 @@ class TransactionStep(Spec):
 class CallStep(Spec):
     """A request to another service; the callee gets the slice of demands that starts at ``demands_from``.
 
-    After ``timeout_s`` the step fails and its connection is closed; the callee works on for nobody.
+    After ``timeout_s`` the step fails and its connection is closed; the callee works on for nobody. Each process has a
+    ``circuit_breaker`` of its own for the step, which fails at once what it refuses.
     """
 
     kind: Literal["call"]
@@ -96,6 +97,7 @@ class CallStep(Spec):
     demands_from: Index = 0
     demands: Annotated[int, Field(ge=0, le=1000)] = 0
     timeout_s: Seconds | None = None
+    circuit_breaker: CircuitBreaker | None = None
 
 
 class ThreadStep(Spec):

@@ -34,7 +34,8 @@ HEALTH_PATH = "/-/health"
 DISOWN_PATH = "/-/control/disown"
 SLOW_DOWN_PATH = "/-/control/slow-down"
 REOPEN_PATH = "/-/control/reopen"
-OWN_PATHS = frozenset({HEALTH_PATH, DISOWN_PATH, SLOW_DOWN_PATH, REOPEN_PATH})
+FORGET_PATH = "/-/control/forget"
+OWN_PATHS = frozenset({HEALTH_PATH, DISOWN_PATH, SLOW_DOWN_PATH, REOPEN_PATH, FORGET_PATH})
 
 
 class ConcurrencyLimit:

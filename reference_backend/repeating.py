@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reference_backend import exercising, generator
+from reference_backend import breakers, exercising, generator
 from reference_backend.agenda import Agenda
 from reference_backend.backend import Backend
 from reference_backend.clock import Clock, wall_ahead_s
@@ -52,6 +52,7 @@ class Repeats:
         if number == 0:
             injection.rehearse(self.watch)
         exercising.reset(self.backend, self.watch)
+        breakers.forget(self.backend)
         deployment = self.backend.deployment
         log = self.backend.haproxy_log if deployment.proxies() else None
         trails = Trails(
@@ -85,7 +86,17 @@ class Repeats:
         entry = deployment.proxy_at(deployment.entry)
         spans = trails.collect(folder, clock, entry, injection.strikes.aftermath)
         course = _course(drained, ended_s=ended_s, drained_s=drained_s, missed=sampler.missed)
-        _write_events(folder, [*injection.happened(clock), *scaled, *trails.events, *_of_client(folder), *course])
+        _write_events(
+            folder,
+            [
+                *injection.happened(clock),
+                *scaled,
+                *trails.events,
+                *_of_client(folder),
+                *breakers.happenings(self.backend, clock),
+                *course,
+            ],
+        )
         left = drained.left_in_flight
         described = {"repeat": number, "cpu_ratio": sampler.cpu_ratios(), "left_in_flight": left, "spans": spans}
         self.events.emit("repeat_done", repeat=number, of=self.count, spans=spans, left_in_flight=left)

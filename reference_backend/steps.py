@@ -12,7 +12,7 @@ from typing import Literal, assert_never
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reference_backend.cached import Cached
-from reference_backend.calls import Caller
+from reference_backend.calls import Caller, Change
 from reference_backend.computing import Computing
 from reference_backend.databases import Asked, Conflict, DatabaseClient
 from reference_backend.deployment import QueryStep, Step, TransactionStep
@@ -85,6 +85,10 @@ class Steps:
     def slow_down(self, steps: Literal["cpu", "wait"], factor: float) -> None:
         """Let the steps of a kind that begin from now on take ``factor`` times their demand; 1 is full speed."""
         self._factors[steps] = factor
+
+    def forget(self) -> list[Change]:
+        """Have the circuit breakers on calls be as at the start; return how they have changed until now."""
+        return self._caller.forget()
 
     async def run(self, steps: Sequence[Step], visit: Visit) -> None:
         """Run steps one after another.

@@ -16,7 +16,7 @@ from lab.measurement.faults import fault_document
 from lab.measurement.limits import backend_cores, limiter_document, shedding_document
 from lab.measurement.queues import publish_step, queue_part
 from lab.measurement.refusals import no_counterpart, refuse_unmeasurable
-from lab.measurement.render_client import client_section, coins
+from lab.measurement.render_client import breaker_section, client_section, coins
 from lab.measurement.scaling import autoscaler_document
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Cdn, Component, Database, Host, LoadBalancer, Queue, RateLimiter, Service
@@ -143,6 +143,7 @@ def _step(scenario: Scenario, bound: BoundStep) -> dict[str, Any]:
                 "demands_from": bound.offset,
                 "demands": endpoint_demands(scenario, spec.target, spec.endpoint),
                 "timeout_s": spec.timeout,
+                "circuit_breaker": breaker_section(spec.circuit_breaker),
             }
         case PublishStep():
             return publish_step(scenario, spec, bound.offset)

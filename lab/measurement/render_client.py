@@ -5,34 +5,40 @@ from __future__ import annotations
 from typing import Any
 
 from lab.randomness import Stream
-from lab.scenario.client import Client
+from lab.scenario.client import CircuitBreaker, Client
 
 _PATIENT_S = 300.0  # a client without a timeout; the generator needs some bound to end by itself
 
 
 def client_section(client: Client) -> dict[str, Any]:
     """Return the client's part of the deployment document (JSON values, times in seconds)."""
-    budget, breaker, throttle, hedge = client.budget, client.circuit_breaker, client.throttle, client.hedge
+    budget, throttle, hedge = client.budget, client.throttle, client.hedge
     return {
         "timeout_s": client.timeout or _PATIENT_S,
         "deadline_s": client.deadline,
         "attempts": client.attempts,
         **({"retry_on": list(client.retry.retry_on)} if client.retry else {}),
         "budget": budget and {"ratio": budget.ratio, "burst": budget.burst},
-        "circuit_breaker": breaker
-        and {
-            "window": breaker.window,
-            "minimum": breaker.minimum,
-            "failure_ratio": breaker.failure_ratio,
-            "open_for_s": breaker.open_for,
-            "half_open": breaker.half_open,
-        },
+        "circuit_breaker": breaker_section(client.circuit_breaker),
         "throttle": throttle and {"multiplier": throttle.multiplier, "window_s": throttle.window},
         "hedge": hedge
         and {
             "after_s": hedge.after,
             "throttle": hedge.throttle and {"tokens": hedge.throttle.tokens, "ratio": hedge.throttle.ratio},
         },
+    }
+
+
+def breaker_section(breaker: CircuitBreaker | None) -> dict[str, Any] | None:
+    """Return a circuit breaker, of the client or of a call, as the deployment document has it."""
+    if breaker is None:
+        return None
+    return {
+        "window": breaker.window,
+        "minimum": breaker.minimum,
+        "failure_ratio": breaker.failure_ratio,
+        "open_for_s": breaker.open_for,
+        "half_open": breaker.half_open,
     }
 
 

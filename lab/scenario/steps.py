@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, model_validator
 
 from lab.distributions import Distribution
 from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
-from lab.scenario.client import Backoff, ConstantBackoff
+from lab.scenario.client import Backoff, CircuitBreaker, ConstantBackoff
 from lab.scenario.hedge import Hedge
 from lab.scenario.problems import Path
 
@@ -103,6 +103,26 @@ class CallStep(Spec):
         description="Calling again while the first answer is still out; each process has a budget of its own for this "
         "step. Copies that lost are served to their end. None: one call.",
     )
+    circuit_breaker: CircuitBreaker | None = Field(
+        default=None,
+        description="Not calling a service that fails; each process has one of its own for this step. What it refuses "
+        "fails at once. None: always calling.",
+    )
+
+    @model_validator(mode="after")
+    def _breaks_alone(self) -> CallStep:
+        if self.circuit_breaker is None:
+            return self
+        if self.hedge is not None:
+            raise ValueError(
+                "hedge stands beside circuit_breaker; a breaker that would count copies is not modelled; take one of "
+                "them out"
+            )
+        if self.circuit_breaker.scope == "per_client":
+            raise ValueError(
+                "circuit_breaker.scope: per_client has no effect on a call, where each process has one; leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _hedges_in_time(self) -> CallStep:

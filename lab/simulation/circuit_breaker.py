@@ -6,11 +6,14 @@ Source of the rules: resilience4j 2.x, CircuitBreakerStateMachine and CircuitBre
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from enum import StrEnum
 
 from lab.scenario.client import CircuitBreaker as Spec
 from lab.simulation.clock import Clock
-from lab.simulation.log import Log
+from lab.simulation.log import Log, Visit
+from lab.simulation.request import Handling, Outcome, Request
+from lab.simulation.steps import Runnable
 
 _ROUNDING = 1e-12
 
@@ -39,13 +42,20 @@ class CircuitBreaker:
     - Half open, it decides as soon as min(minimum, half_open) attempts have ended; what comes beyond the permitted ones
       is refused until then, for ever if they never end.
     - It turns half open with an attempt, never by itself.
+
+    Args:
+        owner: the component that its events are noted of: the client, or a service.
+        whose: what its events say besides: the client's number, or the process's; nothing where all share it.
     """
 
-    def __init__(self, *, clock: Clock, log: Log, spec: Spec, client: int | None = None) -> None:
+    def __init__(
+        self, *, clock: Clock, log: Log, spec: Spec, owner: str = "client", whose: Mapping[str, int] | None = None
+    ) -> None:
         self._clock = clock
         self._log = log
         self._spec = spec
-        self._client = {} if client is None else {"client": client}
+        self._owner = owner
+        self._whose = whose or {}
         self.state = State.CLOSED
         self._opened_s = 0.0
         self._permits = 0
@@ -85,9 +95,25 @@ class CircuitBreaker:
             self._become(State.CLOSED, failure_ratio=ratio)
 
     def _become(self, state: State, **why: float) -> None:
-        detail = {"from": str(self.state), "to": str(state), **why, **self._client}
-        self._log.event("client", "circuit_breaker", self._clock.now, **detail)
+        detail = {"from": str(self.state), "to": str(state), **why, **self._whose}
+        self._log.event(self._owner, "circuit_breaker", self._clock.now, **detail)
         self.state = state
         self._ended.clear()
         self._failures = 0
         self._window = self._spec.half_open if state is State.HALF_OPEN else self._spec.window
+
+
+class BehindBreaker:
+    """A call that is not made while a breaker refuses it: then the step fails at once."""
+
+    def __init__(self, *, breaker: CircuitBreaker, call: Runnable) -> None:
+        self._breaker = breaker
+        self._call = call
+
+    def run(self, request: Request, visit: Visit) -> Handling:
+        """Call if it may be called, and note how that ended."""
+        if not self._breaker.permits():
+            return Outcome.ERROR
+        outcome = yield from self._call.run(request, visit)
+        self._breaker.note(outcome is not Outcome.OK)
+        return outcome

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from reference_backend.circuit_breaker import CircuitBreaker, Tell
 from reference_backend.client import Client
-from reference_backend.load.circuit_breaker import CircuitBreaker, Tell
 from reference_backend.load.purses import HedgeThrottle, RetryBudget
 from reference_backend.load.throttle import ClientThrottle
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from reference_backend.calls import Caller, CallFailed
+from reference_backend.calls import Caller, CallFailed, Change
 from reference_backend.deployment import CallStep, Deployment
 from reference_backend.spans import Trace
 
@@ -56,3 +56,30 @@ def test_without_a_timeout_it_waits_on() -> None:
     """Only the test's own patience ends it."""
     with pytest.raises(TimeoutError):
         asyncio.run(call_silent_server(None, 0.05))
+
+
+def test_a_breaker_on_a_call_refuses_what_would_fail_and_can_be_made_to_forget() -> None:
+    """Nobody listens: after two failures the third call is not tried; the warm-up teaches it nothing."""
+    breaker = {"window": 2, "minimum": 2, "failure_ratio": 0.5, "open_for_s": 60.0, "half_open": 1}
+    step = CallStep(kind="call", target="inner", endpoint="get", demands=1, circuit_breaker=breaker)
+    said: list[str] = []
+
+    async def call(caller: Caller, request: int) -> None:
+        trace = Trace(request=request, attempt=0, operation="page", arrival_s=0.0, replica=0)
+        try:
+            await caller.call(step, key=1, demands="0.1", trace=trace)
+        except CallFailed as failed:
+            said.append("refused" if "circuit breaker is open" in str(failed) else "failed")
+
+    async def play() -> list[Change]:
+        caller = Caller(deployment=DEPLOYMENT, ports={"inner": 1})
+        for request in (-1, -1, -1, 1, 2, 3):
+            await call(caller, request)
+        changes = caller.forget()
+        await call(caller, 4)
+        await caller.close()
+        return changes
+
+    changes = asyncio.run(play())
+    assert said == ["failed"] * 5 + ["refused", "failed"]
+    assert [(kind, detail["to"]) for _, kind, detail in changes] == [("circuit_breaker", "open")]

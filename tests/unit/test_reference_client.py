@@ -16,9 +16,9 @@ from pydantic import ValidationError
 import lab
 from lab.measurement.render_client import client_section, coins
 from lab.randomness import Stream
+from reference_backend.circuit_breaker import CircuitBreaker
 from reference_backend.client import Client
 from reference_backend.collect import mark_abandoned
-from reference_backend.load.circuit_breaker import CircuitBreaker
 from reference_backend.load.guard import Guard
 from reference_backend.load.hedging import Hedging
 from reference_backend.load.plan import Plan

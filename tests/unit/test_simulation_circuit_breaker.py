@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+import lab
+from lab.errors import ScenarioError
 from lab.scenario.client import CircuitBreaker as Spec
 from lab.scenario.scenario import Scenario
 from lab.simulation.circuit_breaker import CircuitBreaker, State
@@ -192,3 +194,50 @@ class TestClients:
             sent[scope] = requests["attempts"].sum(), len(observed.events["kind"])
         assert sent == {"shared": (2, 1), "per_client": (4, 2)}
         assert sorted(json.loads(each)["client"] for each in observed.events["detail"]) == [0, 1]
+
+
+class TestOnCalls:
+    """A service that stops calling another."""
+
+    @staticmethod
+    def _called(starts_s: list[float], **breaker: Any) -> tuple[list[str], int]:
+        """Return how the requests end, and how often a callee was called that takes 100 ms where 50 ms are waited."""
+        call = {"kind": "call", "target": "leaf", "endpoint": "get", "timeout": "50ms", "circuit_breaker": breaker}
+        described = scenario({"api": service(call), "leaf": service(waiting("100ms"))})
+        requests, visits = observe(described, starts_s)
+        return requests["outcome"].tolist(), int((visits["component"] == "leaf").sum())
+
+    def test_what_it_refuses_fails_and_is_not_called(self) -> None:
+        """Two time out and open it; two are refused; after 1 s the next is tried, and opens it again."""
+        breaker = {"window": 2, "minimum": 1, "failure_ratio": "100%", "open_for": "1s", "half_open": 1}
+        outcomes, calls = self._called([1.0, 2.0, 2.5, 3.5, 3.6], **breaker)
+        assert outcomes == ["error"] * 5
+        assert calls == 3
+
+    def test_its_changes_are_noted_of_the_service(self) -> None:
+        """With the number of the process whose breaker it is."""
+        call = {"kind": "call", "target": "leaf", "endpoint": "get", "timeout": "50ms"}
+        described = scenario(
+            {
+                "api": service({**call, "circuit_breaker": {"window": 1, "minimum": 1}}),
+                "leaf": service(waiting("100ms")),
+            },
+            run={"duration": "5s"},
+        )
+        events = lab.simulate(described, progress=False).events
+        first = events.iloc[0]
+        assert (first["component"], first["kind"]) == ("api", "circuit_breaker")
+        assert json.loads(first["detail"]) == {"failure_ratio": 1.0, "from": "closed", "process": 0, "to": "open"}
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"hedge": {"after": "10ms"}}, "hedge stands beside circuit_breaker"),
+            ({"circuit_breaker": {"scope": "per_client"}}, "per_client has no effect on a call"),
+        ],
+    )
+    def test_what_does_not_go_together_is_refused(self, change: dict[str, Any], says: str) -> None:
+        """A breaker counts whole calls, and each process has one."""
+        step = {"kind": "call", "target": "leaf", "endpoint": "get", "circuit_breaker": {}, **change}
+        with pytest.raises(ScenarioError, match=says):
+            scenario({"api": service(step), "leaf": service(waiting("1ms"))})

@@ -40,7 +40,8 @@ def guards(world: World) -> Callable[[int], Guard | None]:
         return ClientThrottle(clock=world.clock, draws=world.stream("client/throttle"), spec=spec)
 
     def breaker(spec: BreakerSpec, number: int | None) -> CircuitBreaker:
-        return CircuitBreaker(clock=world.clock, log=world.log, spec=spec, client=number)
+        whose = {} if number is None else {"client": number}
+        return CircuitBreaker(clock=world.clock, log=world.log, spec=spec, whose=whose)
 
     throttle_of, breaker_of = _of_each(client.throttle, throttle), _of_each(client.circuit_breaker, breaker)
     budget_of, hedge_throttle_of = _of_each(client.budget, _budget), _of_each(hedge_throttle, _hedge_throttle)

@@ -29,6 +29,7 @@ from lab.simulation.build.cached import Caching
 from lab.simulation.build.guards import hedge_guard
 from lab.simulation.build.process import at_its_end, make_admission, make_computing, new_processor, start_pauses
 from lab.simulation.bulkhead import BehindBulkhead, Bulkhead, UnlessExpired
+from lab.simulation.circuit_breaker import BehindBreaker, CircuitBreaker
 from lab.simulation.database import DatabaseClient
 from lab.simulation.database.shards import Shards
 from lab.simulation.database.transaction import Begin, End, HeldConnections, HeldQuery, Pauses, Transaction
@@ -148,7 +149,7 @@ class _Wiring:
                 return self._transaction(spec, bound)
             case CallStep():
                 call = self._detached(self._call(spec, bound.ordinal))
-                return self._awaiting(self._behind_bulkhead(spec.target, call))
+                return self._awaiting(self._behind_breaker(spec, self._behind_bulkhead(spec.target, call)))
             case PublishStep():
                 queue, operation = world.reached(self._service, spec.queue), publishing(spec.priority)
                 return self._asking(Publish(queue=queue, operation=operation, ordinal=bound.ordinal))
@@ -254,6 +255,13 @@ class _Wiring:
         draws = self._world.stream(f"{self._service}/{spec.database}/backoff")
         pauses = Pauses(backoff=spec.backoff, draws=draws, ordinal=ordinal, retry=retry)
         return self._awaiting(Wait(clock=self._world.clock, time_s=pauses, ordinal=0))
+
+    def _behind_breaker(self, spec: CallStep, call: Runnable) -> Runnable:
+        if spec.circuit_breaker is None:
+            return call
+        clock, log, whose = self._world.clock, self._world.log, {"process": self._process}
+        breaker = CircuitBreaker(clock=clock, log=log, spec=spec.circuit_breaker, owner=self._service, whose=whose)
+        return BehindBreaker(breaker=breaker, call=call)
 
     def _behind_bulkhead(self, target: str, call: Runnable) -> Runnable:
         spec = self._spec.bulkheads.get(target)

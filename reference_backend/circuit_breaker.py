@@ -1,4 +1,4 @@
-"""A circuit breaker with resilience4j's rules, shared by all requests of the generator."""
+"""A circuit breaker with resilience4j's rules: of the load generator, or of one process for one of its calls."""
 
 from __future__ import annotations
 
