@@ -42,9 +42,15 @@ _CONNECTIONS_WITHOUT_LIMIT = 16
 
 
 def build(
-    *, deployment: Deployment, service_name: str, replica: int, ports: Mapping[str, int], writer: SpanWriter
+    *,
+    deployment: Deployment,
+    service_name: str,
+    replica: int,
+    ports: Mapping[str, int],
+    writer: SpanWriter,
+    ready_at_s: float = 0.0,
 ) -> Application:
-    """Return the ASGI application of one replica of a service."""
+    """Return the ASGI application of one replica of a service; it takes no messages before ``ready_at_s``."""
     service = deployment.services()[service_name]
     used = [step for endpoint in service.endpoints.values() for _, step in walk(endpoint.steps, "")]
     wanted = {step.cache for step in used if step.kind in ("cached", "invalidate")} | {
@@ -87,7 +93,7 @@ def build(
         # What exists now lives as long as the process: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
-        messaging.start(limit)
+        messaging.start(limit, ready_at_s=ready_at_s)
         yield
         await messaging.close()
         await caller.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 
@@ -37,8 +38,8 @@ class Messaging:
             if name in published
         }
 
-    def start(self, application: Application) -> None:
-        """Begin to take messages, and have the application work on them."""
+    def start(self, application: Application, *, ready_at_s: float) -> None:
+        """Begin to take messages at a monotonic time, or now if it is over; have the application work on them."""
         self._consumers = [
             Consumer(
                 name=name,
@@ -50,7 +51,7 @@ class Messaging:
             )
             for name, spec in self._consumed.items()
         ]
-        self._consuming = [asyncio.create_task(consumer.run()) for consumer in self._consumers]
+        self._consuming = [asyncio.create_task(_consume(consumer, ready_at_s)) for consumer in self._consumers]
         for task in self._consuming:
             task.add_done_callback(_end_with)
 
@@ -63,6 +64,11 @@ class Messaging:
             await consumer.close()
         for publisher in self.publishers.values():
             await publisher.close()
+
+
+async def _consume(consumer: Consumer, ready_at_s: float) -> None:
+    await asyncio.sleep(ready_at_s - time.monotonic())
+    await consumer.run()
 
 
 def _end_with(consuming: asyncio.Task[None]) -> None:

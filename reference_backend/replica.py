@@ -35,6 +35,7 @@ def main() -> None:
         replica=given.replica,
         ports=json.loads(given.ports.read_text()),
         writer=SpanWriter(path=given.spans, component=given.service, replica=given.replica),
+        ready_at_s=given.ready_at or 0.0,
     )
     config = uvicorn.Config(
         application if given.ready_at is None else Booting(application, ready_at_s=given.ready_at),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reference_backend.catalogue import Kind, Schema, Sizes
 from reference_backend.feed import FEED
 from reference_backend.ledger import LEDGER
+from reference_backend.messages import MESSAGES
 
 if TYPE_CHECKING:
     from reference_backend.database import Database
@@ -15,7 +16,7 @@ USER = "lab"
 DATABASE = "postgres"
 
 # The tables of the real statements: made only where one of them is asked for.
-SCHEMAS = (FEED, LEDGER)
+SCHEMAS = (FEED, LEDGER, MESSAGES)
 REAL = {name: statement for schema in SCHEMAS for name, statement in schema.statements.items()}
 
 _KEY = "CAST(:key AS bigint)"

@@ -47,6 +47,8 @@ Counterpart = Literal[
     "ledger_debit",
     "ledger_credit",
     "ledger_book",
+    "message_insert",
+    "message_deliver",
 ]
 
 
