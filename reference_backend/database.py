@@ -19,6 +19,7 @@ class Pool(Spec):
 
 FeedStatement = Literal["feed_page", "feed_page_unindexed", "feed_ids", "feed_author"]
 LedgerStatement = Literal["ledger_balance", "ledger_debit", "ledger_credit", "ledger_book"]
+MessageStatement = Literal["message_insert", "message_deliver"]
 
 
 class Query(Spec):
@@ -30,7 +31,7 @@ class Query(Spec):
     """
 
     statement: Literal["select", "insert", "update", "select_for_update"]
-    real: FeedStatement | LedgerStatement | None = None
+    real: FeedStatement | LedgerStatement | MessageStatement | None = None
 
 
 class Database(Spec):
