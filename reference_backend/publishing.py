@@ -14,6 +14,8 @@ from reference_backend.queue_spec import Queue
 from reference_backend.spans import SpanWriter, Trace
 from reference_backend.streams import FIELD, GROUP, PUBLISH_BOUNDED, STREAM
 
+_WITHOUT_BOUND = 1_000_000_000
+
 
 class PublishFailed(Exception):
     """A queue did not take a message; the request answers 500."""
@@ -39,7 +41,7 @@ class Publisher:
         message = json.dumps(content, separators=(",", ":"))
         since_s = time.monotonic()
         try:
-            entry, dropped = await self._add(message)
+            entry, dropped = await self._add(message, warming_up=trace.request < 0)
         except (RedisError, OSError) as error:
             trace.add_publish(self._name, since_s=since_s, outcome="error")
             raise PublishFailed(str(error)) from error
@@ -59,11 +61,13 @@ class Publisher:
             dropped=dropped,
         )
 
-    async def _add(self, message: str) -> tuple[str, str]:
+    async def _add(self, message: str, *, warming_up: bool) -> tuple[str, str]:
         """Return the id of the new entry, "" if it was rejected, and that of the one that was dropped for it."""
         if self._spec.capacity is None:
             return str(await self._redis.xadd(STREAM, {FIELD: message})), ""
-        arguments: list[str | int] = [GROUP, self._spec.capacity, self._spec.overflow, FIELD, message]
+        # The warm-up sends more at once than a small queue has room for, and must succeed.
+        capacity = _WITHOUT_BOUND if warming_up else self._spec.capacity
+        arguments: list[str | int] = [GROUP, capacity, self._spec.overflow, FIELD, message]
         entry, dropped = await self._publish_bounded(keys=[STREAM], args=arguments)
         return str(entry), str(dropped)
 
