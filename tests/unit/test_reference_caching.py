@@ -62,9 +62,9 @@ class World:
     """Replicas that share a shelf, and the work that their misses cost."""
 
     def __init__(self, protection: Protection, *, replicas: int = 1, fails: bool = False) -> None:
-        shelf, sleep = Shelf(), PreciseSleep()
+        shelf, self.sleep = Shelf(), PreciseSleep()
         clients = [cast(CacheClient, Client(shelf, protection)) for _ in range(replicas)]
-        self._replicas = [Cached(client=client, sleep=sleep) for client in clients]
+        self._replicas = [Cached(client=client, sleep=self.sleep) for client in clients]
         self._fails = fails
         self.worked = 0
         self.traces: list[Trace] = []
@@ -92,6 +92,7 @@ def run(protection: Protection, asks: list[tuple[int, int]], *, replicas: int = 
     async def act() -> Any:
         world = World(protection, replicas=replicas, fails=fails)
         endings = await asyncio.gather(*(world.ask(*each) for each in asks), return_exceptions=True)
+        world.sleep.close()
         return world, endings
 
     return asyncio.run(act())
