@@ -27,13 +27,10 @@ def database_part(scenario: Scenario, name: str, spec: Database) -> dict[str, An
     for key in ("cores", "host"):
         if getattr(spec, key) is not None and sleeping:
             raise refusal(f"{where}.{key}", f"is for {sleeping[0]!r}, a statement that sleeps and so needs no core")
-    planned = [query for query in sleeping if spec.queries[query].plan is not None]
-    if planned:
-        raise refusal(f"{where}.queries.{planned[0]}.plan", "is of a statement that is not measured_as a real one")
     if not isinstance(spec.replication_lag, Constant):
         raise refusal(f"{where}.replication_lag", "is not constant")
     pool = spec.pool
-    part: dict[str, Any] = {
+    return {
         "kind": "database",
         "pool": {"size": pool.size, "overflow": pool.overflow, "timeout_s": pool.timeout},
         "rows": max(_FEWEST_ROWS, key_count(scenario)),
@@ -47,7 +44,6 @@ def database_part(scenario: Scenario, name: str, spec: Database) -> dict[str, An
             query: {"statement": each.statement, "real": each.measured_as} for query, each in spec.queries.items()
         },
     }
-    return part if spec.rows is None else part | {"posts": spec.rows}
 
 
 def transaction_backoffs_s(step: TransactionStep) -> list[float]:

@@ -93,7 +93,7 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     stampede.Lock: ("kind", "poll", "lock_timeout"),
     stampede.EarlyRefresh: ("kind", "beta"),
     Database: (
-        *("kind", "round_trip", "connect_time", "host", "cores", "rows", "isolation"),
+        *("kind", "round_trip", "connect_time", "host", "cores", "isolation"),
         *("lock_timeout", "replicas", "replication_lag", "read_policy", "synchronous_replicas"),
     ),
     Queue: (
@@ -101,7 +101,7 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
         *("poll_interval", "capacity", "overflow", "publish_time", "access_time"),
     ),
     Pool: ("size", "overflow", "timeout", "prefill"),
-    QuerySpec: ("time", "plan", "statement", "measured_as"),
+    QuerySpec: ("time", "statement", "measured_as"),
     CpuStep: ("kind", "time", "work"),
     WaitStep: ("kind", "time"),
     CachedStep: ("kind", "cache"),
