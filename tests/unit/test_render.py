@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 import lab
+from lab.errors import Unsupported
 from lab.measurement.render import deployment, schedule_table
 from lab.scenario.schedule import draw_schedule
 from lab.simulation.replicate import replicate
@@ -122,3 +123,24 @@ def test_the_schedule_says_how_long_it_is_and_how_long_retries_wait() -> None:
     for first_s, second_s in table["backoffs"].to_pylist():
         assert 0 < first_s < 0.01
         assert 0 < second_s < 0.02
+
+
+def test_faults_travel_in_seconds_and_those_without_a_counterpart_are_refused() -> None:
+    """A database may crash for real, but not hang."""
+    crash = {"kind": "crash", "component": "main", "at": "2s", "restart_after": "500ms"}
+    hang = {"kind": "hang", "component": "callee", "at": "3s", "replica": 1, "duration": "2s"}
+    faulty = lab.parse_scenario(NESTED).with_({"faults": [crash, hang]})
+    assert deployment(faulty)["faults"] == [
+        {
+            "kind": "crash",
+            "component": "main",
+            "at_s": 2.0,
+            "replicas": None,
+            "replica": None,
+            "restart_after_s": 0.5,
+        },
+        {"kind": "hang", "component": "callee", "at_s": 3.0, "replicas": None, "replica": 1, "duration_s": 2.0},
+    ]
+    frozen = faulty.with_({"faults": [{**hang, "component": "main", "replica": None}]})
+    with pytest.raises(Unsupported, match=r"faults\.0: is of kind 'hang of a database'"):
+        deployment(frozen)
