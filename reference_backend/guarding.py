@@ -1,4 +1,4 @@
-"""Do the rate limiters of a deployment stand where requests cannot go around them?"""
+"""Do rate limiters stand where requests cannot go around them, and do faults ask for what can be done?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
 
 def problems_of(deployment: Deployment) -> list[str]:
-    """Return one sentence for each thing that is wrong with where rate limiters stand."""
-    problems = []
+    """Return one sentence for each thing that is wrong with where rate limiters stand, and real work that is slowed."""
+    problems = [
+        f"faults[{number}].steps: {fault.component!r} does real work, which takes what it takes and cannot be slowed"
+        for number, fault in enumerate(deployment.faults)
+        if fault.kind == "slow_down" and fault.steps == "cpu" and _does_real_work(deployment, fault.component)
+    ]
     for name, limiter in deployment.rate_limiters().items():
         balancer, target = deployment.load_balancers().get(limiter.targets), limiter.targets
         if balancer is None and target not in deployment.services():
@@ -30,6 +34,12 @@ def problems_of(deployment: Deployment) -> list[str]:
             if asked in guarded and who != f"parts.{guarded[asked]}"
         ]
     return problems
+
+
+def _does_real_work(deployment: Deployment, service: str) -> bool:
+    endpoints = deployment.services()[service].endpoints.values()
+    steps = (step for endpoint in endpoints for _, step in walk(endpoint.steps, ""))
+    return any(step.kind == "cpu" and step.work is not None for step in steps)
 
 
 def _asking(deployment: Deployment) -> Iterator[tuple[str, str]]:

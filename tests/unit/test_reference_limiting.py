@@ -61,6 +61,19 @@ def test_nobody_goes_around_a_limiter(entry: str, parts: dict[str, Any], told: s
         _deployment(entry, **parts)
 
 
+def test_real_work_cannot_be_slowed() -> None:
+    """A fault that stretches demands has nothing to stretch there."""
+    api = {
+        "kind": "service",
+        "endpoints": {"get": {"demands": 1, "steps": [{"kind": "cpu", "demand": 0, "work": "jwt"}]}},
+    }
+    fault = {"kind": "slow_down", "component": "api", "at_s": 1.0, "factor": 2.0, "duration_s": 1.0}
+    described = {"schema_version": 1, "name": "slowed", "entry": "api", "parts": {"api": api}, "faults": [fault]}
+    with pytest.raises(ValueError, match="takes what it takes"):
+        Deployment.model_validate(described)
+    assert Deployment.model_validate(described | {"faults": [fault | {"steps": "wait"}]}).faults
+
+
 def test_haproxy_counts_those_that_it_lets_pass() -> None:
     """By key, on the guarded path alone; the warm-up's requests have a negative number and are not counted."""
     limit = _LIMIT | _COUNTER | {"scope": "per_key", "endpoints": ["get"]}
