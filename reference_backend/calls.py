@@ -91,7 +91,8 @@ class Caller:
         if trace.background:
             headers["X-Background"] = "1"
         try:
-            async with asyncio.timeout(step.timeout_s):
+            # Warm-up requests open the first connections, which takes longer than any call later.
+            async with asyncio.timeout(step.timeout_s if trace.request >= 0 else None):
                 answer = await self._client.request(self._methods[target, endpoint], url, headers=headers)
         except TimeoutError as error:
             raise CallFailed(f"{target}/{endpoint} did not answer within {step.timeout_s:g} s") from error
