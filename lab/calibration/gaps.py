@@ -22,17 +22,18 @@ def gaps(observed: Observed, service: str) -> pd.DataFrame:
     visits = visits[(visits["attempt"] == 0) & visits["departure_s"].notna() & visits["service_time_s"].notna()]
     visits = visits.drop_duplicates(PAIR, keep=False)
     frame = visits[[*PAIR, "arrival_s", "departure_s", "waiting_time_s"]].copy()
-    covered = _covered_s(observed, frame, service)
+    covered = _covered_s(observed, frame, service, background=bool(visits["background"].any()))
     spanned = frame["departure_s"] - frame["arrival_s"]
     frame["idle_s"] = spanned - frame["waiting_time_s"] - observed.own_s(visits, service) - covered
     return frame[[*PAIR, "arrival_s", "departure_s", "idle_s"]]
 
 
-def _covered_s(observed: Observed, served: pd.DataFrame, service: str) -> NDArray[np.float64]:
+def _covered_s(observed: Observed, served: pd.DataFrame, service: str, *, background: bool) -> NDArray[np.float64]:
     """Return for each visit the length of the union of the spans of those that it called."""
     others = observed.visits
     within = (service, f"{service}.work", f"{service}.event_loop")  # counted as the service's own time
-    others = others[~others["component"].isin(within) & (others["attempt"] == 0) & ~others["background"]]
+    others = others[~others["component"].isin(within) & (others["attempt"] == 0)]
+    others = others[others["background"] == background]  # a consumer calls others behind the queue, as it works there
     others = others[others["operation"] != "transaction"]  # its statements have rows, and own steps lie between them
     bounds = served[[*PAIR, "arrival_s", "departure_s"]].rename(
         columns={"arrival_s": "begin_s", "departure_s": "end_s"}
