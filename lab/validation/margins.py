@@ -39,6 +39,8 @@ _RELATIVE = {
     "sojourn_time_s_p99": (0.10, 0.15, 0.25),
     "time_in_queue_s_mean": (0.08, 0.10, 0.20),
     "time_in_queue_s_p95": (0.08, 0.10, 0.20),
+    "time_until_done_s_mean": (0.05, 0.08, 0.15),
+    "time_until_done_s_p95": (0.08, 0.10, 0.20),
     "backlog_peak": (0.10, 0.10, 0.10),
     "drain_time_s": (0.10, 0.10, 0.10),
     "recovery_time_s": (0.10, 0.10, 0.10),

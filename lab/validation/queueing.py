@@ -56,6 +56,24 @@ def time_in_queue_s_p95(run: Run, queue: str) -> list[float]:
     return [float(own["waiting_time_s"].quantile(0.95)) for own in _delivered(run, queue)]
 
 
+def time_until_done_s_mean(run: Run, queue: str) -> list[float]:
+    """Return the mean time from a message's publishing until it was acknowledged, warm-up excluded.
+
+    Raises:
+        NotEnoughData: the Run has no message of that queue.
+    """
+    return [float(times_s.mean()) for times_s in _until_done(run, queue)]
+
+
+def time_until_done_s_p95(run: Run, queue: str) -> list[float]:
+    """Return the 95 % quantile of the times from publishing until acknowledgement, warm-up excluded.
+
+    Raises:
+        NotEnoughData: the Run has no message of that queue.
+    """
+    return [float(times_s.quantile(0.95)) for times_s in _until_done(run, queue)]
+
+
 def redelivery_ratio(run: Run, queue: str) -> list[float]:
     """Return the redeliveries per message published, over the whole run.
 
@@ -79,6 +97,8 @@ QUEUE_FIGURES: dict[str, tuple[Callable[[Run, str], list[float]], str]] = {
     "drain_time_s": (drain_time_s, "s"),
     "time_in_queue_s_mean": (time_in_queue_s_mean, "s"),
     "time_in_queue_s_p95": (time_in_queue_s_p95, "s"),
+    "time_until_done_s_mean": (time_until_done_s_mean, "s"),
+    "time_until_done_s_p95": (time_until_done_s_p95, "s"),
     "redelivery_ratio": (redelivery_ratio, ""),
     "dead_letter_ratio": (dead_letter_ratio, ""),
 }
@@ -95,6 +115,16 @@ def _stays(run: Run, queue: str) -> list[pd.DataFrame]:
 def _delivered(run: Run, queue: str) -> list[pd.DataFrame]:
     begin_s = run.window.start_s
     return [own[(own["arrival_s"] >= begin_s) & own["admitted_s"].notna()] for own in _stays(run, queue)]
+
+
+def _until_done(run: Run, queue: str) -> list[pd.Series[float]]:
+    begin_s, times = run.window.start_s, []
+    for own in _stays(run, queue):
+        message = own.groupby(["request", "attempt"])
+        published_s = message["arrival_s"].min()
+        done_s = own[own["outcome"] == "ok"].groupby(["request", "attempt"])["departure_s"].max()
+        times.append((done_s - published_s[published_s >= begin_s]).dropna())
+    return times
 
 
 def _backlogs(run: Run, queue: str) -> list[tuple[np.ndarray, np.ndarray]]:
