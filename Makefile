@@ -13,7 +13,7 @@ MAY_BE_EMPTY = $(if $(PYTEST_OPTIONS),|| [ $$? -eq 5 ])
 
 .NOTPARALLEL: # nothing may run beside a measurement, whatever -j says
 
-.PHONY: help install run test simulated measured random check lab notebooks outputs benchmark lock schema record readme clean
+.PHONY: help install run test simulated measured validate matrix random check lab notebooks outputs benchmark lock schema record readme clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,13 @@ simulated: .venv/installed ## the tests without real servers, several at a time
 
 measured: .venv/installed ## the tests with real servers, one after another: measurements pin cores
 	$(PYTEST) -m measured $(MAY_BE_EMPTY)
+
+validate: .venv/installed ## a few rows of the validation matrix on real servers, in five minutes or so
+	$(BIN)/lab validate --quick
+
+matrix: .venv/installed ## the whole validation matrix on real servers, an hour and a half: records, ledger, pages
+	$(BIN)/lab validate --full
+	$(BIN)/python -m tools.write_readme_table
 
 random: .venv/installed ## many more random scenarios than make test tries: 4,000, about 25 minutes on two cores
 	RANDOM_EXAMPLES=4000 $(PYTEST) $(PARALLEL) tests/laws/test_random_scenarios.py

@@ -1,29 +1,36 @@
-"""Write the accuracy tables of the README from the recorded measurements: nobody types a figure. `make readme`."""
+"""Write the generated tables of the README from what was recorded: nobody types a figure. `make readme`."""
 
 from __future__ import annotations
 
 import re
 
+from lab.report.matrix import summary_text
+from lab.validation.ledger import read_records
 from tools import recorded
 
 README = recorded.ROOT / "README.md"
+MATRIX = "matrix"
 
 
 def generated(name: str) -> str:
-    """Return what stands between the marks of a recorded measurement: it beside a fresh prediction."""
+    """Return what stands between two marks: the accuracy table, or a recorded measurement beside a fresh prediction."""
+    text = summary_text(read_records(recorded.ROOT / "measurements" / "matrix")) if name == MATRIX else _comparison(name)
+    return f"{_mark(name, 'begin')}\n{text}\n{_mark(name, 'end')}"
+
+
+def _comparison(name: str) -> str:
     comparison = recorded.comparison(name)
     measured = comparison.measured
     host = measured.provenance["backend"]["host"]
-    said = (
-        f"Recorded with {len(measured.replications)} repeats on {host['cores']} cores of {host['cpu']} "
-        f"({measured.provenance['recorded_on']})."
+    return (
+        f"{comparison.to_markdown()}\nRecorded with {len(measured.replications)} repeats on {host['cores']} cores of "
+        f"{host['cpu']} ({measured.provenance['recorded_on']})."
     )
-    return f"{_mark(name, 'begin')}\n{comparison.to_markdown()}\n{said}\n{_mark(name, 'end')}"
 
 
 def with_tables(readme: str) -> str:
     """Return the README's text with the generated parts renewed."""
-    for name in recorded.NAMES:
+    for name in (MATRIX, *recorded.NAMES):
         between = re.compile(re.escape(_mark(name, "begin")) + ".*?" + re.escape(_mark(name, "end")), re.S)
         if not between.search(readme):
             raise SystemExit(f"README.md: the marks of {name} are gone; put them back where its table belongs")

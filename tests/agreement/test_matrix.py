@@ -1,0 +1,80 @@
+"""The simulator of today against the matrix: every recorded case, without a server; and it can fail."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lab
+from lab.validation.case import read_cases
+from lab.validation.judge import Verdict
+from lab.validation.ledger import CaseRecord, read_records
+from lab.validation.recorded import judge_again
+from tools.recorded import ROOT
+
+RECORDS = ROOT / "measurements" / "matrix"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def records() -> list[CaseRecord]:
+    """All that was recorded."""
+    return read_records(RECORDS)
+
+
+@pytest.fixture(scope="module")
+def again(records: list[CaseRecord]) -> list[CaseRecord]:
+    """The same with today's predictions."""
+    return list(judge_again(records))
+
+
+def test_every_row_of_the_matrix_is_there_in_full(records: list[CaseRecord]) -> None:
+    """Sixteen rows; each case as its file says, each load with five valid repeats unless it is inconclusive."""
+    assert {record.row for record in records} == set(range(1, 17))
+    cases = {case.name: case for case in read_cases(ROOT / "scenarios" / "validation" / "cases")}
+    assert {record.case for record in records} == set(cases)
+    for record in records:
+        assert [load.load for load in record.loads] == list(cases[record.case].loads), record.case
+        for load in record.loads:
+            assert load.measured is None or load.measured.repeats >= 5, (record.case, load.load)
+
+
+def test_no_verdict_has_become_worse(records: list[CaseRecord], again: list[CaseRecord]) -> None:
+    """Whatever was changed in the simulator: what passed, passes."""
+    before = {(record.case, load.load): load.verdict for record in records for load in record.loads}
+    after = {(record.case, load.load): load.verdict for record in again for load in record.loads}
+    lost = [key for key, verdict in before.items() if verdict is Verdict.PASS and after[key] is not Verdict.PASS]
+    assert lost == []
+
+
+def test_at_least_fourteen_rows_pass(again: list[CaseRecord]) -> None:
+    """What the project set out to show."""
+    passing = {row for row in range(1, 17) if all(each.verdict is Verdict.PASS for each in again if each.row == row)}
+    assert len(passing) >= 14, sorted(set(range(1, 17)) - passing)
+
+
+def test_the_service_ten_percent_slower_turns_red(records: list[CaseRecord]) -> None:
+    """A detuned model is caught at every load of its row."""
+
+    def slower(scenario: lab.Scenario) -> lab.Scenario:
+        step = "components.api.endpoints.work.0.time"
+        mean_s = scenario.components["api"].endpoints["work"][0].time.mean
+        return scenario.with_({f"{step}.mean": f"{mean_s * 1.1e3:.6g}ms"})
+
+    (detuned,) = judge_again([record for record in records if record.case == "service"], change=slower)
+    assert [load.verdict for load in detuned.loads] == [Verdict.MISS] * len(detuned.loads)
+
+
+def test_the_command_says_the_same(again: list[CaseRecord]) -> None:
+    """`lab validate --recorded`: a row a load, and the exit code of the worst verdict."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "validate", "--recorded", "--json"], cwd=ROOT, capture_output=True, check=False, text=True
+    )
+    said = [each["verdict"] for each in json.loads(done.stdout)]
+    assert said == [str(load.verdict) for record in again for load in record.loads]
+    assert done.returncode == (1 if "miss" in said else 3 if "inconclusive" in said else 0)
