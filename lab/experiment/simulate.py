@@ -49,6 +49,7 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     n_jobs: int | None = None,
     components: OwnComponents | None = None,
     replay: Run | None = None,
+    twins: bool = False,
     keep: Keep = "all",
     progress: bool = True,
     allow_unstable: bool = False,
@@ -66,6 +67,8 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
             :class:`lab.simulation.build.Context` and returns an object with a ``handle(request)`` generator.
         replay: a Run whose first replication's schedule of requests is used instead of a drawn one; gives one
             replication.
+        twins: let all replications have the requests and demands of replication 0, which a measurement is sent, and
+            differ in what the parts draw for themselves alone: their mean is the prediction for that measurement.
         keep: ``all`` the visits to components, or a ``summary`` of them: sums, areas and histograms that give the same
             figures (waiting_time_s_p95 within 0.2 %) in a fraction of the memory. Requests are kept in either case.
         progress: show a progress bar on stderr.
@@ -88,10 +91,8 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     _check_stability(figures, allow_unstable=allow_unstable)
     schedule = None if replay is None else schedule_of(replay)
     edges = _edges(scenario) if keep == "summary" else None
-    tasks = [
-        (moved(scenario, seed=seed, replication=number), seed, number, components, schedule, edges)
-        for number in range(count)
-    ]
+    worlds = [moved(scenario, seed=seed, replication=0 if twins else number) for number in range(count)]
+    tasks = [(each, seed, number, components, schedule, edges, twins) for number, each in enumerate(worlds)]
     silent: dict[str, Any] = {} if progress else {"disable": True}  # not given, TQDM_DISABLE decides
     requests_at_most = figures.rates_per_s["peak"] * scenario.run.duration * count
     done = list(tqdm(_run_all(tasks, n_jobs, requests_at_most), total=count, desc="predict", unit="run", **silent))
@@ -184,18 +185,24 @@ def _edges(scenario: Scenario) -> Edges:
     )
 
 
-def _one(  # a task, sent to a worker as one tuple
+def _one(  # noqa: PLR0913, PLR0917  # a task, sent to a worker as one tuple
     scenario: Scenario,
     seed: int,
     replication: int,
     components: OwnComponents | None,
     schedule: Schedule | None,
     aggregate: Edges | None,
+    twins: bool,
 ) -> Frames:
     """One replication as checked frames, by table name: what a worker sends back."""
+    address, twin = (0, replication) if twins else (replication, 0)
     if schedule is None:
-        schedule = schedule_of_run(scenario, seed=seed, replication=replication)
-    observed = replicate(scenario, schedule, seed=seed, replication=replication, own=components, aggregate=aggregate)
+        schedule = schedule_of_run(scenario, seed=seed, replication=address)
+    observed = replicate(
+        scenario, schedule, seed=seed, replication=address, own=components, aggregate=aggregate, twin=twin
+    )
     columns = {table.name: getattr(observed, table.name) for table in TABLES}
     del observed  # so that each column goes when its frame has it
+    for each in columns.values():
+        each["replication"][:] = replication
     return {table.name: table.frame(columns.pop(table.name)) for table in TABLES}

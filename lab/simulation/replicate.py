@@ -35,7 +35,7 @@ class Observed:
     events: Columns
 
 
-def replicate(  # what is run, on which luck, and what is kept of it
+def replicate(  # noqa: PLR0913  # what is run, on which luck, and what is kept of it
     scenario: Scenario,
     schedule: Schedule | None,
     *,
@@ -43,6 +43,7 @@ def replicate(  # what is run, on which luck, and what is kept of it
     replication: int,
     own: OwnComponents | None = None,
     aggregate: Edges | None = None,
+    twin: int = 0,
 ) -> Observed:
     """Return what one replication of the scenario observes.
 
@@ -52,10 +53,13 @@ def replicate(  # what is run, on which luck, and what is kept of it
         schedule: the requests to send; None for a workload whose requests depend on the answers.
         own: the user's own parts by component name.
         aggregate: keep aggregates of the visits instead of their rows, in these blocks and bins.
+        twin: which luck the parts have that nobody can give to a real backend; 0: the replication's own.
     """
     duration_s = scenario.run.duration
     count = len(schedule) if schedule is not None else sys.maxsize  # as many as there will be
     world = World(scenario=scenario, seed=seed, replication=replication, requests=count, own=own or {})
+    if twin:
+        world.become_twin(twin)
     log = world.log
     source = make_source(world, schedule)
     recorder = Recorder(log=log, gave_up_s=world.gone.gave_up_s, edges=aggregate)

@@ -27,8 +27,8 @@ from lab.measurement.measure import measure
 from lab.randomness import Stream
 from lab.runs.run import Run
 from lab.scenario.scenario import Scenario
+from lab.scenario.shared_luck import demands_known
 from lab.validation.case import Case
-from lab.validation.demands import demands_known
 from lab.validation.environment import environment_of
 from lab.validation.judge import Verdict
 from lab.validation.ledger import CaseRecord, LoadRecord, append, digest

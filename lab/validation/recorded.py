@@ -9,8 +9,8 @@ from joblib import Parallel, delayed
 
 from lab.scenario.scenario import Scenario
 from lab.validation.ledger import CaseRecord, LoadRecord
-from lab.validation.observation import Observation, observe
-from lab.validation.predicting import quietly_simulated
+from lab.validation.observation import Observation
+from lab.validation.predicting import expected
 from lab.validation.verdicts import rows_of, verdict_of
 
 Change = Callable[[Scenario], Scenario]
@@ -36,7 +36,7 @@ def judge_again(records: Sequence[CaseRecord], *, change: Change | None = None) 
 def _predict_again(load: LoadRecord, change: Change | None) -> Observation:
     scenario = Scenario.model_validate(load.scenario)
     wanted = [*load.predicted.figures, *load.predicted.series]
-    return observe(quietly_simulated(change(scenario) if change else scenario), wanted)
+    return expected(change(scenario) if change else scenario, wanted)
 
 
 def _judged(load: LoadRecord, predicted: Observation | None) -> LoadRecord:

@@ -27,6 +27,7 @@ from lab.scenario.faults import CrashFault, PartitionFault
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.shards import places_of
+from lab.scenario.shared_luck import shared_streams
 from lab.scenario.zones import strikes
 from lab.simulation.build.autoscaler import make_called, make_deployment, start_autoscaler
 from lab.simulation.build.cache import make_cache, make_nodes
@@ -85,11 +86,22 @@ class World:
         self._wires: dict[frozenset[str], Wire] = {}
         self._breakable: dict[str, Breakable] = {}
         self._client_way: ClientWay | None = None
+        self._twin = 0
+        self._shared: frozenset[str] = frozenset()
+
+    def become_twin(self, number: int) -> None:
+        """Give the parts luck of their own, for each number another; 0: that of the replication.
+
+        Requests, and demands that travel with them, stay those of the replication. Must be called before any part is
+        made.
+        """
+        self._twin, self._shared = number, shared_streams(self.scenario)
 
     def stream(self, name: str) -> Stream:
         """Return the stream of this name in this replication."""
         seed, replication, _ = self._address
-        return Stream(seed=seed, replication=replication, name=name)
+        own = self._twin and name not in self._shared and not name.startswith("workload/")
+        return Stream(seed=seed, replication=replication, name=f"{name}/twin {self._twin}" if own else name)
 
     def variate(self, name: str, distribution: Distribution) -> Variate:
         """Return the drawn times of the stream ``name``.
