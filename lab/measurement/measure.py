@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,8 @@ def measure(  # noqa: PLR0913  # the knobs of a measurement, all optional and by
     options += [] if pin else ["--no-pin"]
     table = schedule_table(scenario, schedule, seed=seed, replication=0)
     with backend_session(deployment(scenario), table, repeats=repeats, options=tuple(options)) as events:
-        output = _follow(events, repeats=repeats, duration_s=scenario.run.duration, progress=progress)
+        with _away_from_the_generator(pin=pin):
+            output = _follow(events, repeats=repeats, duration_s=scenario.run.duration, progress=progress)
         manifest = json.loads((output / "manifest.json").read_text())
         judged = validity(output, repeats=repeats, about_the_host=about_the_host)
         tables = collect(output, scenario, repeats=repeats)
@@ -79,6 +82,21 @@ def measure(  # noqa: PLR0913  # the knobs of a measurement, all optional and by
         },
         unobserved=UNOBSERVED,
     )
+
+
+@contextmanager
+def _away_from_the_generator(*, pin: bool) -> Iterator[None]:
+    """Keep this thread, which follows the progress, off the generator's core: each look would make requests late.
+
+    Not earlier than the backend has started, which inherits the cores and shares them out.
+    """
+    usable = os.sched_getaffinity(0)
+    if pin and len(usable) > 1:
+        os.sched_setaffinity(0, sorted(usable)[:-1])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usable)
 
 
 def _follow(events: Iterator[Event], *, repeats: int, duration_s: float, progress: bool) -> Path:

@@ -195,7 +195,8 @@ def _measured(case: Case, scenario: Scenario, session: Session, bar: Any) -> _Me
     for number in range(session.rounds):
         have = observation.repeats if observation else 0
         try:
-            run = measure(scenario, repeats=session.repeats - have, about_the_host=case.host, progress=False)
+            missing = session.repeats - have + (1 if number else 0)  # one more than that: it may fail again
+            run = measure(scenario, repeats=missing, about_the_host=case.host, progress=False)
         except MeasurementFailed as error:
             invalid.append(f"round {number + 1}: {error}")
             continue

@@ -116,10 +116,10 @@ def test_a_finished_case_is_not_measured_again(folder: Path, monkeypatch: pytest
 
 
 def test_repeats_that_may_not_judge_are_measured_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only as many as are missing, and why is kept."""
+    """As many as are missing and one to spare, and why is kept."""
     backend = Backend(invalid=(1,))
     assert _run(folder, backend, monkeypatch) is Verdict.PASS
-    assert [repeats for _, repeats in backend.asked] == [1, 2, 1]
+    assert [repeats for _, repeats in backend.asked] == [1, 2, 2]
     (record,) = read_records(folder / "records")
     assert record.loads[0].invalid == ("round 1, repeat 0: the generator was late",)
 
