@@ -13,8 +13,9 @@ MATRIX = "matrix"
 
 
 def generated(name: str) -> str:
-    """Return what stands between two marks: the accuracy table, or a recorded measurement beside a fresh prediction."""
-    text = summary_text(read_records(recorded.ROOT / "measurements" / "matrix")) if name == MATRIX else _comparison(name)
+    """Return what stands between two marks: the accuracy table, or a recorded Run beside a fresh prediction."""
+    records = recorded.ROOT / "measurements" / "matrix"
+    text = summary_text(read_records(records)) if name == MATRIX else _comparison(name)
     return f"{_mark(name, 'begin')}\n{text}\n{_mark(name, 'end')}"
 
 

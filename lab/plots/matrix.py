@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,13 +109,13 @@ def _changes(load: LoadRecord) -> bool:
     return bool(load.scenario.get("faults")) or workload.get("arrival_rate", {}).get("kind") != "constant"
 
 
-def _mark_repeats(ax: Axes, places: NDArray[np.float64], rows: NDArray[np.float64]) -> None:
+def _mark_repeats(ax: Axes, places: NDArray[Any], rows: NDArray[Any]) -> None:
     for number, row in enumerate(rows):
         label = f"measured ({len(rows)} repeats)" if number == 0 else None
         ax.plot(places, row, "o", ms=3, mfc="none", color=VERMILLION, alpha=0.7, label=label)
 
 
-def _finish(ax: Axes, *, loc: str) -> None:
+def _finish(ax: Axes, *, loc: Literal["best", "upper left"]) -> None:
     """Tidy up, with the legend among the data: above it stands the title."""
     tidy(ax)
     ax.legend(frameon=False, fontsize="x-small", loc=loc)

@@ -36,6 +36,7 @@ def made_of_schedule(scenario: lab.Scenario) -> lab.Run:
     return lab.simulate(light, replications=1, n_jobs=1, progress=False)
 
 
+@pytest.mark.slow
 def test_the_clients_clock_alone_gives_wider_intervals_and_says_why(scenario: lab.Scenario) -> None:
     """An endpoint's time is the sojourn time less what else is known; timeouts count as longer."""
     single = scenario.with_(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(cpu, "used_s", lambda pids: sum(state["used"].get(pid, 0.0) for pid in pids))
     monkeypatch.setattr(cpu, "yields", lambda pid: pid in state["yields"])
     monkeypatch.setattr(cpu, "family", lambda pid: (pid,))
+    ticks = count()  # the kernel's own are too coarse for a test that takes no time
+    monkeypatch.setattr(cpu, "host_ratio_counters", lambda: (float(next(ticks)), 2.0 * next(ticks)))
     return state
 
 

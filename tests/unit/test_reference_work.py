@@ -145,7 +145,7 @@ def test_limit_admits_queues_and_refuses(tmp_path: Path) -> None:
     assert begun == ["/1", "/2", "/3"]
     assert statuses == {"/1": 200, "/2": 200, "/3": 200, "/4": 503, "/5": 503}
     lines = [json.loads(line) for line in (tmp_path / "spans").read_text().splitlines()]
-    assert [(request, rows[0][:2], rows[0][8]) for request, _, rows in lines] == [
+    assert [(request, rows[0][:2], rows[0][8]) for request, _, rows, *_ in lines] == [
         (4, ["api", 3], "rejected"),
         (5, ["api", 3], "rejected"),
         (1, ["api", 3], "ok"),
@@ -178,8 +178,8 @@ def test_disowned_requests_are_written_once(tmp_path: Path) -> None:
 
     assert asyncio.run(scenario()) == 2
     lines = [json.loads(line) for line in (tmp_path / "spans").read_text().splitlines()]
-    assert sorted(request for request, _, _ in lines) == [1, 2, 3]
-    left = {request for request, _, rows in lines if rows[0][5] is None and rows[0][8] == "in_flight"}
+    assert sorted(request for request, *_ in lines) == [1, 2, 3]
+    left = {request for request, _, rows, *_ in lines if rows[0][5] is None and rows[0][8] == "in_flight"}
     assert left == {1, 2}
 
 

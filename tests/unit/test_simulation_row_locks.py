@@ -7,8 +7,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lab.errors import Unsupported
-from lab.measurement.refusals import refuse_unmeasurable
 from lab.scenario.scenario import Scenario
 from lab.simulation.clock import Order, Timer
 from lab.simulation.request import Request
@@ -205,12 +203,3 @@ def test_a_locking_read_goes_to_the_primary() -> None:
     described = _described(_HOLD, replicas=1, read_policy="replicas")
     _, visits = observe(described, [0.0])
     assert visits[visits["component"] == "main.server"]["replica"].tolist() == [0]
-
-
-@pytest.mark.parametrize("step", [_CHANGE, _HOLD])
-def test_the_reference_backend_locks_no_rows(step: dict[str, Any]) -> None:
-    """It knows selects and inserts; what it cannot do is not measured as if it could."""
-    with pytest.raises(
-        Unsupported, match=r"components\.main\.queries\.change\.statement: is 'update', which the lab can"
-    ):
-        refuse_unmeasurable(_described(step))

@@ -104,6 +104,7 @@ def test_a_case_is_calibrated_predicted_measured_and_kept(folder: Path, monkeypa
     assert json.loads((folder / "ledger.jsonl").read_text())["verdict"] == "pass"
 
 
+@pytest.mark.slow
 def test_a_finished_case_is_not_measured_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless its scenario has changed."""
     _run(folder, Backend(), monkeypatch)
@@ -115,6 +116,7 @@ def test_a_finished_case_is_not_measured_again(folder: Path, monkeypatch: pytest
     assert len(again.asked) == 2
 
 
+@pytest.mark.slow
 def test_repeats_that_may_not_judge_are_measured_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as are missing and one to spare, and why is kept."""
     backend = Backend(invalid=(1,))
