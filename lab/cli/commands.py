@@ -10,7 +10,7 @@ import typer
 
 from lab.cli.calibrating import calibrate
 from lab.cli.importing import import_
-from lab.cli.output import objective_rows, put, put_json, put_table, run_document, run_rows, say
+from lab.cli.output import keep_and_show, objective_rows, put, put_json, put_table, say
 from lab.cli.validating import validate
 from lab.errors import UsageError
 from lab.runs.run import Run
@@ -198,13 +198,8 @@ def _free(folder: Path | None, overwrite: bool) -> None:
 
 
 def _finish(run: Run, *, out: Path | None, overwrite: bool, as_json: bool, check: bool) -> None:
-    if out is not None:
-        run.save(out, overwrite=overwrite)
-        say(f"Run: {out}")
-    if as_json:
-        put_json(run_document(run))
-    else:
-        put_table(run_rows(run))
+    keep_and_show(run, out=out, overwrite=overwrite, as_json=as_json)
+    if not as_json:
         put("")
         put_table(objective_rows(run))
         put(f"\n{run.bottleneck().sentence}")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from lab.cli.output import put_json, put_table, run_document, run_rows, say
+from lab.cli.output import keep_and_show, say
 from lab.errors import UsageError
 from lab.runs.importers.kinds import Format
 
@@ -45,11 +45,4 @@ def import_(  # noqa: PLR0913, PLR0917  # the options of the command
         say(f"Schedule: {schedule}")
         if out is None:
             return
-    run = imported.run(warm_up=warm_up)
-    if out is not None:
-        run.save(out, overwrite=overwrite)
-        say(f"Run: {out}")
-    if as_json:
-        put_json(run_document(run))
-    else:
-        put_table(run_rows(run))
+    keep_and_show(imported.run(warm_up=warm_up), out=out, overwrite=overwrite, as_json=as_json)

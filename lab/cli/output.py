@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lab.runs.figures import figure_text, interval_text
@@ -87,6 +88,17 @@ def objective_rows(*runs: Run) -> list[dict[str, str]]:
             row[run.world] = f"{'met' if result.met else 'NOT MET'} ({value}; in {result.probability:.0%} of runs)"
         rows.append(row)
     return rows
+
+
+def keep_and_show(run: Run, *, out: Path | None, overwrite: bool, as_json: bool) -> None:
+    """Write a Run to its folder, if there is one, and print its figures."""
+    if out is not None:
+        run.save(out, overwrite=overwrite)
+        say(f"Run: {out}")
+    if as_json:
+        put_json(run_document(run))
+    else:
+        put_table(run_rows(run))
 
 
 def run_document(run: Run) -> dict[str, Any]:

@@ -203,6 +203,7 @@ def _one(  # noqa: PLR0913, PLR0917  # a task, sent to a worker as one tuple
     )
     columns = {table.name: getattr(observed, table.name) for table in TABLES}
     del observed  # so that each column goes when its frame has it
-    for each in columns.values():
-        each["replication"][:] = replication
+    if twin:  # addressed as the replication that they are twins of
+        for each in columns.values():
+            each["replication"][:] = replication
     return {table.name: table.frame(columns.pop(table.name)) for table in TABLES}

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lab.plots.matrix import plot_case
+from lab.validation.case import ROWS
 from lab.validation.comparison import figure_name, scaled_text
-from lab.validation.judge import Row, Verdict
+from lab.validation.judge import GRAVEST_FIRST, Row, Verdict, gravest
 from lab.validation.ledger import CaseRecord, LoadRecord
 from lab.validation.verdicts import worst
 
-_ORDER = (Verdict.MISS, Verdict.INCONCLUSIVE, Verdict.PASS)
-_ROWS = 16
 _PICTURES = "validation"
 
 
@@ -46,7 +45,7 @@ def summary_text(records: Sequence[CaseRecord]) -> str:
     lines = ["| row | model | real counterpart | loads that pass | tightest figure: error (margin, noise) | verdict |"]
     lines.append("| ---: | --- | --- | ---: | --- | --- |")
     by_row = {row: [record for record in records if record.row == row] for row in rows}
-    for row in sorted(rows, key=lambda row: (_ORDER.index(_verdict(by_row[row])), row)):
+    for row in sorted(rows, key=lambda row: (GRAVEST_FIRST.index(_verdict(by_row[row])), row)):
         own = by_row[row]
         loads = [load for record in own for load in record.loads]
         passed = sum(load.verdict is Verdict.PASS for load in loads)
@@ -57,12 +56,11 @@ def summary_text(records: Sequence[CaseRecord]) -> str:
             f"| {row} | {models} | {counterparts} | {passed} of {len(loads)} | {_tightest(loads)} | {_shown(said)} |"
         )
     passing = sum(_verdict(own) is Verdict.PASS for own in by_row.values())
-    return "\n".join(lines) + f"\n\n{passing} of {_ROWS} rows pass. {_circumstances(records)}\n"
+    return "\n".join(lines) + f"\n\n{passing} of {ROWS} rows pass. {_circumstances(records)}\n"
 
 
 def _verdict(records: Iterable[CaseRecord]) -> Verdict:
-    said = {record.verdict for record in records}
-    return next(each for each in _ORDER if each in said)
+    return gravest(record.verdict for record in records)
 
 
 def _circumstances(records: Sequence[CaseRecord]) -> str:
@@ -101,7 +99,7 @@ def _loads_table(records: Sequence[CaseRecord]) -> str:
     ]
     lines.append("| ---: | --- | --- | --- | --- | --- | --- |")
     pairs = [(record, load) for record in records for load in record.loads]
-    pairs.sort(key=lambda pair: _ORDER.index(pair[1].verdict))
+    pairs.sort(key=lambda pair: GRAVEST_FIRST.index(pair[1].verdict))
     for record, load in pairs:
         row = worst(load.rows) if load.rows else None
         tightest = f"{figure_name(row)}: {_error_words(row)}" if row else "-"

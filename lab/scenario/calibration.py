@@ -121,8 +121,12 @@ class Calibration(Spec):
 
 def fingerprint(document: Mapping[str, Any]) -> str:
     """Return the SHA-256 (hex) of the canonical content of a calibration, its own hash left out."""
-    content = {key: value for key, value in document.items() if key != "sha256"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return canonical_sha256({key: value for key, value in document.items() if key != "sha256"})
+
+
+def canonical_sha256(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of a JSON document, however its keys are ordered."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -16,7 +16,8 @@ from lab.scenario.reader import read_scenario
 from lab.scenario.scenario import Scenario
 
 Changes = dict[str, Any]
-_LAST_ROW = 16  # of the matrix in the validation protocol
+ROWS = 16
+"""How many rows the matrix of the validation protocol has."""
 
 
 class Load(Spec):
@@ -43,7 +44,7 @@ class Case(Spec):
     Attributes of the file beside its scenario: the stem of its name is the case's name.
     """
 
-    row: Annotated[int, Field(ge=1, le=_LAST_ROW)] = Field(description="Row of the matrix in the protocol, from 1.")
+    row: Annotated[int, Field(ge=1, le=ROWS)] = Field(description="Row of the matrix in the protocol, from 1.")
     model: str = Field(description="The model that is judged.")
     counterpart: str = Field(description="The real thing beside it.")
     scenario: str = Field(description="File name of the scenario, in the folder above the case's.")

@@ -15,19 +15,9 @@ from lab.scenario.scenario import Scenario
 from lab.validation.comparison import Comparison
 from lab.validation.judge import Row, judge
 from lab.validation.margins import margin, regime
+from lab.validation.observation import ALWAYS, OF_COMPONENTS
 
-_OF_ALL = (
-    "throughput_per_s",
-    "goodput_per_s",
-    "sojourn_time_s_p50",
-    "sojourn_time_s_p95",
-    "sojourn_time_s_p99",
-    "error_ratio",
-    "rejected_ratio",
-    "attempts_mean",
-)
 _TEXTS = ("question", "facts", "assumptions", "not_modelled", "objectives", "calibration")
-_OF_COMPONENTS = ("hit_ratio", "waiting_time_s_mean")
 
 
 def compare(a: Run, b: Run) -> Comparison:
@@ -67,8 +57,8 @@ def compare(a: Run, b: Run) -> Comparison:
 
 def _rows(predicted: Run, measured: Run, paired: bool, which: Any) -> list[Row]:
     here, there = _by_figure(predicted), _by_figure(measured)
-    wanted = [(metric, "all") for metric in _OF_ALL]
-    wanted += [(metric, subject) for metric in _OF_COMPONENTS for name, subject in here if name == metric]
+    wanted = [(metric, "all") for metric in ALWAYS]
+    wanted += [(metric, subject) for metric in OF_COMPONENTS for name, subject in here if name == metric]
     rows = []
     for metric, subject in wanted:
         ours, theirs = here.get((metric, subject)), there.get((metric, subject))

@@ -13,6 +13,7 @@ from lab.runs.figures import figure_text, interval_text
 from lab.runs.run import Run
 from lab.validation.judge import Row, Verdict
 from lab.validation.margins import Regime
+from lab.validation.verdicts import verdict_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,7 @@ class Comparison:
         """Pass if every judged figure passes, inconclusive if the measurement is not valid."""
         if self.invalid:
             return Verdict.INCONCLUSIVE
-        judged = [row.verdict for row in self.rows if row.verdict is not Verdict.SHOWN]
-        return Verdict.PASS if judged and all(each is Verdict.PASS for each in judged) else Verdict.MISS
+        return verdict_of(self.rows)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the rows as a frame: SI units, errors as ratios."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,6 +23,15 @@ class Verdict(StrEnum):
     MISS = "miss"
     INCONCLUSIVE = "inconclusive"
     SHOWN = "shown"  # no margin: for information
+
+
+GRAVEST_FIRST = (Verdict.MISS, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+def gravest(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return what is said of several together: a miss outweighs what was inconclusive, and that outweighs a pass."""
+    said = set(verdicts)
+    return next((each for each in GRAVEST_FIRST if each in said), Verdict.PASS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ that was ever given; lines are only added.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from lab.errors import RunStorageError
-from lab.validation.judge import Row, Verdict
+from lab.scenario.calibration import canonical_sha256
+from lab.validation.judge import Row, Verdict, gravest
 from lab.validation.margins import Margin, Regime
 from lab.validation.observation import Observation
 
@@ -57,6 +57,7 @@ class LoadRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
+        predicted = self.predicted.to_dict()
         return {
             "load": self.load,
             "quick": self.quick,
@@ -64,8 +65,8 @@ class LoadRecord:
             "regime": str(self.regime),
             "demands": self.demands,
             "predicted_at": self.predicted_at,
-            "predicted": self.predicted.to_dict(),
-            "predicted_sha256": digest(self.predicted.to_dict()),
+            "predicted": predicted,
+            "predicted_sha256": canonical_sha256(predicted),
             "measured_at": self.measured_at,
             "measured": self.measured.to_dict() if self.measured else None,
             "invalid": list(self.invalid),
@@ -82,7 +83,7 @@ class LoadRecord:
         Raises:
             RunStorageError: the stored prediction is not the one whose hash was stored with it.
         """
-        if digest(document["predicted"]) != document["predicted_sha256"]:
+        if canonical_sha256(document["predicted"]) != document["predicted_sha256"]:
             raise RunStorageError(
                 f"the prediction of load {document['load']!r} is not the one that was stored before the measurement "
                 "(its hash differs): the record was edited; measure again"
@@ -129,8 +130,7 @@ class CaseRecord:
     @property
     def verdict(self) -> Verdict:
         """Miss if a load missed, else inconclusive if one was, else pass."""
-        said = {load.verdict for load in self.loads}
-        return next((each for each in (Verdict.MISS, Verdict.INCONCLUSIVE) if each in said), Verdict.PASS)
+        return gravest(load.verdict for load in self.loads)
 
     def save(self, path: Path) -> None:
         """Write the record to a file, whole or not at all."""
@@ -208,18 +208,12 @@ def append(ledger: Path, record: CaseRecord, load: LoadRecord) -> None:
         },
         "invalid": list(load.invalid),
         "calibration_sha256": record.calibration.get("sha256"),
-        "predicted_sha256": digest(load.predicted.to_dict()),
+        "predicted_sha256": canonical_sha256(load.predicted.to_dict()),
         "commit": record.environment.get("commit"),
         "host": record.environment.get("host"),
     }
     with ledger.open("a") as file:
         file.write(json.dumps(line, allow_nan=False, separators=(",", ":")) + "\n")
-
-
-def digest(document: Any) -> str:
-    """Return the SHA-256 (hex) of a JSON document in its canonical form."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _row_document(row: Row) -> dict[str, Any]:

@@ -26,12 +26,13 @@ from lab.errors import LabError, MeasurementFailed, NotEnoughData
 from lab.measurement.measure import measure
 from lab.randomness import Stream
 from lab.runs.run import Run
+from lab.scenario.calibration import canonical_sha256
 from lab.scenario.scenario import Scenario
 from lab.scenario.shared_luck import demands_known
 from lab.validation.case import Case
 from lab.validation.environment import environment_of
 from lab.validation.judge import Verdict
-from lab.validation.ledger import CaseRecord, LoadRecord, append, digest
+from lab.validation.ledger import CaseRecord, LoadRecord, append
 from lab.validation.observation import Observation, observe
 from lab.validation.predicting import Prediction, predict
 from lab.validation.triangle import error_triangle
@@ -147,7 +148,9 @@ def _run_case(case: Case, session: Session, bar: Any) -> CaseRecord:
 def _folder_of(case: Case, session: Session) -> Path:
     """Return the case's folder in the session, empty if it held another version of the case."""
     folder = session.folder / case.name
-    version = digest({"case": case.model_dump(mode="json", exclude={"folder"}), "scenario": case.base().to_document()})
+    version = canonical_sha256(
+        {"case": case.model_dump(mode="json", exclude={"folder"}), "scenario": case.base().to_document()}
+    )
     mark = folder / "version"
     if folder.exists() and (not mark.exists() or mark.read_text() != version):
         shutil.rmtree(folder)
@@ -162,15 +165,14 @@ def _calibration(case: Case, base: Scenario, folder: Path) -> Calibration:
     if kept.exists():
         return read_calibration(kept)
     scenario = base.with_(case.calibration.changes)
-    run = measure(scenario, about_the_host=case.host, progress=False)
-    for _ in range(_ROUNDS - 1):
-        if run.provenance["validity"]["valid"]:
-            break
+    for _ in range(_ROUNDS):
         run = measure(scenario, about_the_host=case.host, progress=False)
-    if not run.provenance["validity"]["valid"]:
+        judged = run.provenance["validity"]
+        if judged["valid"]:
+            break
+    else:
         raise MeasurementFailed(
-            f"its calibration may not be used: {'; '.join(run.provenance['validity']['problems'])}; run it on a "
-            "quiet machine"
+            f"its calibration may not be used: {'; '.join(judged['problems'])}; run it on a quiet machine"
         )
     calibration = calibrate(run, scenario, case.calibration.parameters)
     calibration.save(kept)

@@ -33,14 +33,9 @@ class Prediction:
     regime: Regime
 
 
-def scenario_of(load: Load, calibrated: Scenario) -> Scenario:
-    """Return the scenario of one load: the calibrated one with the load's changes."""
-    return calibrated.with_(load.changes)
-
-
 def predict(case: Case, load: Load, calibrated: Scenario) -> Prediction:
     """Return the prediction of a load, over the scenario's replications."""
-    scenario = scenario_of(load, calibrated)
+    scenario = calibrated.with_(load.changes)
     return Prediction(
         scenario=scenario,
         observation=expected(scenario, case.figures),
