@@ -17,7 +17,7 @@ from lab.calibration.self_check import bias_s, held_up_s, residuals, shifted
 from lab.distributions import mean_s
 from lab.errors import UsageError
 from lab.runs.run import Run
-from lab.scenario.calibration import CalibratedValue, Calibration
+from lab.scenario.calibration import CalibratedValue, Calibration, as_changes
 from lab.scenario.fronts import leads_to
 from lab.scenario.scenario import Scenario
 from lab.scenario.variants import value_at
@@ -87,7 +87,7 @@ def _order(path: str) -> int:
 
 
 def _with(scenario: Scenario, found: Mapping[str, CalibratedValue]) -> Scenario:
-    return scenario.with_({path: each.model_dump(mode="json")["value"] for path, each in found.items()})
+    return scenario.with_(as_changes(found))
 
 
 def _give_rest(found: Found, missing_s: float, scenario: Scenario) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,7 @@ from lab.calibration.steps import own_steps
 from lab.errors import NotEnoughData, Unsupported
 from lab.runs.importers.answers import plain_name
 from lab.runs.run import Run
-from lab.runs.tables import Tables
-from lab.scenario.calibration import CalibratedValue, Calibration
+from lab.scenario.calibration import CalibratedValue, Calibration, as_changes
 from lab.scenario.client import Client
 from lab.scenario.fronts import service_behind, service_name_behind
 from lab.scenario.scenario import Scenario
@@ -68,15 +68,7 @@ def with_plain_names(run: Run) -> Run:
     if all(name == plain for name, plain in named.items()):
         return run
     requests = run.requests.assign(endpoint=run.requests["endpoint"].astype(str).map(named))
-    tables = Tables(**{**run.tables.as_dict(), "requests": requests})
-    return Run(
-        world=run.world,
-        scenario=run.scenario,
-        tables=tables,
-        seed=run.seed,
-        provenance=run.provenance,
-        unobserved=run.unobserved,
-    )
+    return replace(run, tables=replace(run.tables, requests=requests))
 
 
 def calibrate_from_client(run: Run, scenario: Scenario, parameters: Sequence[str] = ()) -> Calibration:
@@ -109,7 +101,7 @@ def calibrate_from_client(run: Run, scenario: Scenario, parameters: Sequence[str
     )
     rest_s = _rest_s(run, ran.with_(dict.fromkeys(endpoints, "0s")))
     found = {path: _of_endpoint(run, ran.client, path, name, rest_s[name]) for path, name in endpoints.items()}
-    fitted = ran.with_({path: each.model_dump(mode="json")["value"] for path, each in found.items()})
+    fitted = ran.with_(as_changes(found))
     failed = int((~run.requests["outcome"].isin(("ok", "timeout", "in_flight"))).sum())
     notes = [WHY_WIDER, *run.unobserved]
     if failed:

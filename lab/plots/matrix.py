@@ -100,7 +100,7 @@ def plot_over_time(load: LoadRecord, *, ax: Axes | None = None) -> Axes:
 
 def _followed(load: LoadRecord) -> str | None:
     """Return the figure that is judged over time, if there is one that has a clock."""
-    return next((name for name in load.predicted.series if name.endswith("_over_time") and name in _CLOCKED), None)
+    return next((name for name in load.predicted.series if name in _CLOCKED), None)
 
 
 def _changes(load: LoadRecord) -> bool:

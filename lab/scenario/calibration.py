@@ -92,9 +92,8 @@ class Calibration(Spec):
         Raises:
             ScenarioError: the scenario lacks one of the paths, or a value does not fit there.
         """
-        changes = {path: _plain(each.value) for path, each in self.parameters.items()}
         try:
-            return scenario.with_({**changes, "calibration": self.to_document()})
+            return scenario.with_({**as_changes(self.parameters), "calibration": self.to_document()})
         except ScenarioError as error:
             raise ScenarioError(
                 f"the calibration of {self.scenario!r} ({self.sha256[:12]}) does not fit {scenario.name!r}: {error}"
@@ -117,6 +116,11 @@ class Calibration(Spec):
         except OSError as error:
             raise UsageError(f"{path}: cannot be written ({error.strerror}); name another file") from error
         return Path(path)
+
+
+def as_changes(found: Mapping[str, CalibratedValue]) -> dict[str, Any]:
+    """Return the values as a variant of a scenario takes them: key path to plain JSON value."""
+    return {path: _plain(each.value) for path, each in found.items()}
 
 
 def fingerprint(document: Mapping[str, Any]) -> str:

@@ -120,7 +120,7 @@ def observe(run: Run, wanted: Sequence[str] = (), *, only: Sequence[int] | None 
         figures[f"{metric}@{subject}"] = tuple(float(own["value"].get(number, math.nan)) for number in kept)
         units[f"{metric}@{subject}"] = str(own["unit"].iloc[0])
     places = [list(run.replications).index(number) for number in kept]
-    for name in dict.fromkeys(name for name in wanted if name in TRANSIENTS):
+    for name in dict.fromkeys(metric for metric, _ in map(_named, wanted) if metric in TRANSIENTS):
         figure, unit = TRANSIENTS[name]
         values = figure(run)
         figures[f"{name}@all"], units[f"{name}@all"] = tuple(values[place] for place in places), unit
@@ -144,7 +144,7 @@ def observe(run: Run, wanted: Sequence[str] = (), *, only: Sequence[int] | None 
 
 def _is_computed(name: str) -> bool:
     """Return whether a figure is not one of :meth:`Run.metrics`."""
-    return name in FIGURES or name in TRANSIENTS or _named(name)[0] in QUEUE_FIGURES
+    return name in FIGURES or _named(name)[0] in (*TRANSIENTS, *QUEUE_FIGURES)
 
 
 def _named(name: str) -> tuple[str, str]:

@@ -35,7 +35,7 @@ def judge_again(records: Sequence[CaseRecord], *, change: Change | None = None) 
 
 def _predict_again(load: LoadRecord, change: Change | None) -> Observation:
     scenario = Scenario.model_validate(load.scenario)
-    wanted = [name.removesuffix("@all") for name in (*load.predicted.figures, *load.predicted.series)]
+    wanted = [*load.predicted.figures, *load.predicted.series]
     return expected(change(scenario) if change else scenario, wanted)
 
 
