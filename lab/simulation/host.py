@@ -42,6 +42,7 @@ class Hosted:
         self.state = State.IDLE
         self.job: Job | None = None
         self.row: Visit | None = None
+        self.waited_s = 0.0  # for cores, until now
         self.turn_ends_s = 0.0
 
     def begin(self, job: Job) -> None:
@@ -140,6 +141,7 @@ class Host:
         if was is State.READY:
             self._ready.remove(process)
             self._row(process).turn_away(self._clock.now, outcome)
+            process.waited_s += self._row(process).waiting_time_s
         elif was is State.RUNNING:
             process.present.settle(self._clock.now)
             process.present.alarm = None
@@ -165,6 +167,7 @@ class Host:
         process.state = State.RUNNING
         self._running[process] = None
         self._row(process).admit(self._clock.now)
+        process.waited_s += self._row(process).waiting_time_s
         self.compute(process)
 
     def _finish(self, process: Hosted, alarm: Event) -> None:

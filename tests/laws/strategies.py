@@ -544,7 +544,11 @@ SQLITE = st.builds(
 )
 ANY_DATABASE = st.one_of(DATABASES, DATABASES, DATABASES, SQLITE)
 MEASURABLE_CACHES = st.sampled_from(
-    [{"kind": "cache"}, {"kind": "cache", "capacity": 3, "access_time": "1ms"}, {"kind": "cache", "ttl": "300ms"}]
+    [
+        {"kind": "cache"},
+        {"kind": "cache", "capacity": 3, "eviction": "sampled_lru", "access_time": "1ms"},
+        {"kind": "cache", "ttl": "300ms"},
+    ]
 )
 CACHES = st.builds(lambda scope, room, life: {"kind": "cache"} | scope | room | life, SCOPES, ROOMS, LIVES)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from lab.simulation.clock import Clock
 from lab.simulation.database.server import Server, Work
 from lab.simulation.host import Host, Hosted
-from lab.simulation.log import Log
+from lab.simulation.log import Log, Visit
 from lab.simulation.processor import Job
 
 
@@ -18,8 +18,8 @@ class HostedServer(Server):
 
         arrives --> a process of the host --turns on a core--> answers
 
-    The rows are ``name.server``; their service time runs from the first wish for a core to the end, waits for turns
-    included, which are in the host's own rows.
+    The rows are ``name.server``; their service time is that on a core, standstill included. The waits for turns are in
+    the host's own rows.
 
     Args:
         log: clock, log and name.
@@ -36,10 +36,10 @@ class HostedServer(Server):
 
     def crash(self) -> None:
         """Go down; what its processes compute is dropped."""
-        processes, self._processes = self._processes, {}
-        for process in processes.values():
+        for process in self._processes.values():
             process.halt()
         super().crash()
+        self._processes.clear()
 
     def _run(self, work: Work) -> None:
         if work.request is None or work.left_s == 0:  # opening a connection is given as a time
@@ -52,8 +52,12 @@ class HostedServer(Server):
         process.begin(Job(work.request, work.left_s, lambda _: self._computed(work)))
 
     def _computed(self, work: Work) -> None:
-        del self._processes[work]
         self._end(work, work.turn)
+        del self._processes[work]
+
+    def _served_s(self, work: Work, visit: Visit) -> float:
+        process = self._processes.get(work)
+        return super()._served_s(work, visit) - (0.0 if process is None else process.waited_s)
 
     def _timed(self) -> Iterable[Work]:
         return [work for work in self._running if work not in self._processes]

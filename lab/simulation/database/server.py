@@ -133,7 +133,7 @@ class Server:
         for work in (*self._running, *self._waiting):
             work.turn += 1
             if work.visit is not None and work in self._running:
-                work.visit.service_time_s = now_s - work.visit.admitted_s
+                work.visit.service_time_s = self._served_s(work, work.visit)
                 work.visit.close(now_s, Outcome.ERROR)
             elif work.visit is not None:
                 work.visit.turn_away(now_s, Outcome.ERROR)
@@ -201,13 +201,16 @@ class Server:
             return  # the speed has changed since, or the server has crashed
         del self._running[work]
         if work.visit is not None:
-            now_s = self._clock.now
-            work.visit.service_time_s = now_s - work.visit.admitted_s
-            work.visit.close(now_s, Outcome.OK)
+            work.visit.service_time_s = self._served_s(work, work.visit)
+            work.visit.close(self._clock.now, Outcome.OK)
             self._free += 1
             if self._waiting:
                 self._admit(self._waiting.popleft())
         work.over.give(Outcome.OK)
+
+    def _served_s(self, work: Work, visit: Visit) -> float:
+        """Return for how long a statement has been executed, slowness and standstill included."""
+        return self._clock.now - visit.admitted_s
 
     def _count(self, opened: int) -> None:
         self._open += opened
