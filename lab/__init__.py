@@ -94,12 +94,12 @@ _HOME = {
     "write_report": "lab.report",
     "write_scenario": "lab.scenario.writer",
 }
-_MODULES = ("distributions", "errors", "plots", "randomness", "theory", "units")
+_MODULES = ("distributions", "errors", "lessons", "plots", "randomness", "theory", "units")
 
 __all__ = [*_HOME, *_MODULES, "__version__"]  # noqa: PLE0604  # names, all of them texts
 
 if TYPE_CHECKING:
-    from lab import distributions, errors, plots, randomness, theory, units
+    from lab import distributions, errors, lessons, plots, randomness, theory, units
     from lab.calibration.calibrate import calibrate
     from lab.calibration.client_log import calibrate_from_client, scenario_of_log
     from lab.errors import LabError
