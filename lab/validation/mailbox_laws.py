@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from lab.runs.run import Run
 from lab.scenario.components import Mailbox
 from lab.scenario.scenario import Scenario
-from lab.validation.overtaking import overtakings
+from lab.validation.overtaking import overtakings, overtakings_in_groups
 
 
 def broken_mailbox_laws(scenario: Scenario, run: Run) -> Iterator[str]:
     """Yield a sentence with numbers for each law that a mailbox of a predicted Run breaks.
 
-    Order is looked at where a message has one recipient, whom its key names.
+    Order is that of each recipient; in a group, as far as the rows tell whose each delivery is
+    (:func:`lab.validation.overtaking.overtakings_in_groups`).
     """
     own = run.provenance.get("own_components", [])
     for name, part in scenario.components.items():
@@ -21,9 +22,18 @@ def broken_mailbox_laws(scenario: Scenario, run: Run) -> Iterator[str]:
             for replication in run.replications:
                 where = f"{name} in replication {replication}"
                 yield from _conservation(run.only(replication), name, part, where)
-            ahead = len(overtakings(run, name)) if part.group_size == 1 else 0
+            ahead = _ahead(run, name, part)
             if ahead:
-                yield f"order: {ahead} messages of {name} were delivered before an earlier one to their recipient"
+                whose = "their recipient" if part.group_size == 1 else "a member of their group"
+                yield f"order: {ahead} messages of {name} were delivered before an earlier one to {whose}"
+
+
+def _ahead(run: Run, name: str, mailbox: Mailbox) -> int:
+    if mailbox.group_size == 1:
+        return len(overtakings(run, name))
+    if mailbox.capacity is not None:
+        return 0  # whom a full box refused has no row, and is missing among the deliveries
+    return len(overtakings_in_groups(run, name, members=mailbox.group_size))
 
 
 def _conservation(run: Run, name: str, mailbox: Mailbox, where: str) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,13 @@ from lab.simulation.build import Context
 from lab.simulation.presence import Attendance
 from lab.simulation.replicate import replicate
 from lab.simulation.request import Handling, Outcome, Request
+from lab.validation.overtaking import overtakings_in_groups
 from tests.unit.backends import scenario, service, waiting
 
 PUBLISH = {"kind": "publish", "queue": "chats"}
 _ALWAYS = {"online": "720h", "offline": "1ms"}
 _HALF = {"online": "20s", "offline": "10s"}
+_ASKED = {"replication": 0, "request": [0, 1], "key": 7}
 
 
 def _chats(mailbox: dict[str, Any], *, delivery: str = "1s", duration: str = "300s", **gateway: Any) -> lab.Scenario:
@@ -156,3 +159,27 @@ def test_on_paper_a_group_multiplies_the_deliveries() -> None:
     paper = lab.arithmetic(_chats({"group_size": 3, "recipients": 9}, delivery="20ms"))
     assert paper.row("chats", "deliveries").offered_load == pytest.approx(0.06)
     assert "groups of 3" in lab.mermaid(_chats({"group_size": 3, "recipients": 9}))
+
+
+def test_in_a_group_a_later_message_that_overtakes_is_told() -> None:
+    """Two members get two messages, in order; then one of them gets the second before the first."""
+    rows = [(0, 1.0, 3.0), (0, 1.0, 7.0), (1, 2.0, 8.0), (1, 2.0, 4.0)]
+    visits = pd.DataFrame(
+        {
+            "replication": 0,
+            "request": [request for request, *_ in rows],
+            "attempt": 0,
+            "component": "chats",
+            "arrival_s": [arrival_s for _, arrival_s, _ in rows],
+            "departure_s": [departure_s for *_, departure_s in rows],
+            "outcome": "ok",
+        }
+    )
+    run = cast("lab.Run", SimpleNamespace(visits=visits, requests=pd.DataFrame(_ASKED)))
+    assert len(overtakings_in_groups(run, "chats", members=2)) == 0
+    visits.loc[3, "departure_s"] = 2.5
+    assert overtakings_in_groups(run, "chats", members=2)["request"].tolist() == [1]
+    visits.loc[0, "outcome"] = "rejected"  # lost, so nobody is behind it
+    assert len(overtakings_in_groups(run, "chats", members=2)) == 0
+    visits["outcome"] = "in_flight"
+    assert len(overtakings_in_groups(run, "chats", members=2)) == 0
