@@ -56,8 +56,8 @@ check: .venv/installed ## the fast checks: style, types, layers, unit tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q $(PARALLEL) -m "not measured and not slow" tests/unit lab
 
-lab: .venv/installed ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
+lab: .venv/installed ## JupyterLab, open at notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
 notebooks: .venv/installed ## execute every notebook
 	$(BIN)/python -m pytest -q tests/notebooks

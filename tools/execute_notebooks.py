@@ -1,7 +1,11 @@
-"""Execute the notebooks and keep their outputs, without what differs from run to run. `make outputs`."""
+"""Execute the notebooks and keep their outputs, without what differs from run to run. `make outputs`.
+
+Names as arguments (``python tools/execute_notebooks.py 20 00_start_here``) mean the notebooks that begin so; else all.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import nbformat
@@ -13,7 +17,9 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 def execute(path: Path) -> None:
     """Run one notebook in place; counters, metadata, progress bars and warnings are left out."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(
+        notebook, timeout=300, coalesce_streams=True, resources={"metadata": {"path": path.parent}}
+    ).execute()
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
@@ -38,4 +44,5 @@ def _is_progress(output: nbformat.NotebookNode) -> bool:
 
 if __name__ == "__main__":
     for each in sorted(NOTEBOOKS.glob("*.ipynb")):
-        execute(each)
+        if each.name.startswith(tuple(sys.argv[1:]) or ""):
+            execute(each)

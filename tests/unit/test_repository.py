@@ -95,3 +95,13 @@ def test_modules_and_functions_stay_short() -> None:
     """300 lines a module of the library, as the house style has it."""
     sources = [*ROOT.glob("lab/**/*.py"), *ROOT.glob("reference_backend/**/*.py")]
     assert {str(file): n for file in sources if (n := len(file.read_text().splitlines())) > 300} == {}
+
+
+def test_the_glossary_is_in_order_and_linked() -> None:
+    """Each term once, alphabetically; README and the first notebook lead there."""
+    terms = re.findall(r"^- \*\*(.+?)\*\*:? ", (ROOT / "docs" / "glossary.md").read_text(), re.M)
+    plain = [re.sub(r"[^a-z0-9+ ]", "", term.lower()) for term in terms]
+    assert len(terms) > 50
+    assert plain == sorted(set(plain))
+    assert "(docs/glossary.md)" in (ROOT / "README.md").read_text()
+    assert "(../docs/glossary.md)" in (ROOT / "notebooks" / "00_start_here.ipynb").read_text()
