@@ -30,7 +30,7 @@ def graph_of(scenario: Mapping[str, Any]) -> Graph:
     components: Mapping[str, Any] = scenario["components"]
     calls: dict[tuple[str, str], bool] = {(CLIENT, scenario["entry"]): False}
     for name, part in components.items():
-        found = [(part["targets"], False)] if "targets" in part else []
+        found = [(part[key], False) for key in ("targets", "consumer") if key in part]
         found.extend((host, False) for host in part.get("hosts") or ())  # whose cores it computes on
         for steps in (part.get("endpoints") or {}).values():
             found.extend(_calls(steps, on_miss=False))

@@ -52,6 +52,15 @@ def test_calls_are_read_from_targets_and_from_steps_at_any_depth() -> None:
     }
 
 
+def test_a_queue_leads_to_its_consumer() -> None:
+    """Who takes the messages stands right of the queue, not by itself."""
+    publish = {"kind": "publish", "queue": "jobs"}
+    parts = {"api": {"endpoints": {"put": [publish]}}, "jobs": {"consumer": "worker"}, "worker": {"endpoints": {}}}
+    graph = graph_of({"entry": "api", "components": parts})
+    assert graph.calls["jobs", "worker"] is False
+    assert positions(graph)["worker"][0] == positions(graph)["jobs"][0] + 1
+
+
 def test_a_call_that_also_happens_without_a_miss_is_no_miss_call() -> None:
     """The small scenario asks its database on a miss alone; one more query makes the arrow solid."""
     assert graph_of(SCENARIO).calls["api", "main"] is True
