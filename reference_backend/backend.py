@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from reference_backend import (
     binaries,
     database_servers,
@@ -27,12 +25,14 @@ from reference_backend.caching import Cache
 from reference_backend.database_servers import DatabaseServers
 from reference_backend.deployment import Deployment
 from reference_backend.events import Events
-from reference_backend.launching import READY_S, Launcher
-from reference_backend.limit import HEALTH_PATH
+from reference_backend.launching import Launcher
 from reference_backend.parts import Parts
 from reference_backend.ports import LOOPBACK
-from reference_backend.processes import Child, Command, stop
+from reference_backend.processes import Command, stop
 from reference_backend.rate_limit import counters_of
+from reference_backend.readiness import wait_until_ready
+from reference_backend.references import CLIENT
+from reference_backend.relays import Relays
 from reference_backend.replicas import Replicas
 from reference_backend.scaling.scaling import Scaling
 from reference_backend.tables import replica_names
@@ -51,6 +51,7 @@ class Backend:
         self._entry_port = entry_port
         self._launcher = Launcher(parts=self.parts, watch=watch, events=events)
         self.replicas = Replicas(deployment=deployment, folder=folder, parts=self.parts, launcher=self._launcher)
+        self.relays = Relays(deployment=deployment, folder=folder, launcher=self._launcher, parts=self.parts)
         self.scaling = Scaling(
             deployment=deployment, folder=folder, launcher=self._launcher, parts=self.parts, watch=watch
         )
@@ -59,6 +60,11 @@ class Backend:
     def entry_url(self) -> str:
         """Return where requests enter."""
         return f"http://{LOOPBACK}:{self.parts.ports[self.deployment.entry]}"
+
+    @property
+    def client_url(self) -> str:
+        """Return where the load generator sends requests: over its own link to the entry, if it has one."""
+        return f"http://{LOOPBACK}:{self.relays.ports_of(CLIENT)[self.deployment.entry]}"
 
     @property
     def control(self) -> Path:
@@ -109,12 +115,14 @@ class Backend:
                 self._start_cache(name, cache, found["valkey"])
             for name in self.deployment.queues():
                 self._start_queue(name, found["valkey"])
+            self.relays.start()
             (self._folder / "deployment.json").write_text(self.deployment.model_dump_json())
-            (self._folder / "ports.json").write_text(json.dumps(self.parts.ports))
+            for name in self.deployment.services():
+                replica_command.ports_file(self._folder, name).write_text(json.dumps(self.relays.ports_of(name)))
             self._start_replicas(sockets)
             if self.deployment.proxies():
                 self._start_haproxy(found["haproxy"], sockets, connections)
-        self._wait_until_ready(found)
+        wait_until_ready(self.deployment, found, parts=self.parts, launcher=self._launcher, watch=self._watch)
         self.scaling.begin()
 
     def stop(self) -> list[str]:
@@ -125,6 +133,7 @@ class Backend:
         for queue in self.parts.queues.values():
             queue.close()
         self.replicas.close()
+        self.relays.close()
         killed = stop(self._launcher.everything())
         self.parts.running.clear()
         for name, database in self.deployment.databases().items():
@@ -249,7 +258,10 @@ class Backend:
             haproxy.Frontends(
                 fd_of=fds,
                 replica_ports=self.parts.replica_ports,
-                ports=self.parts.ports,
+                origin_ports={
+                    name: self.relays.ports_of(name)[edge.targets]
+                    for name, edge in self.deployment.edge_caches().items()
+                },
                 log_fd=log_fd,
                 notice_fd=notice_fd,
                 control=self.control,
@@ -270,26 +282,3 @@ class Backend:
         finally:
             os.close(log_fd)
             os.close(notice_fd)
-
-    def _wait_until_ready(self, found: dict[str, Binary]) -> None:
-        """Wait for real answers: from each replica by itself, then through each load balancer."""
-        with httpx.Client(trust_env=False, timeout=2.0) as client:
-            for running in self.parts.running:
-                if running.component in self.parts.replica_ports:
-                    port = self.parts.replica_ports[running.component][running.replica]
-                    self._wait_for(client, running.child, running.child.part, port, pid=running.child.pid)
-                    self._launcher.ready(running.child.part, running.child, port, None)
-            for name in self.deployment.proxies():
-                child = self.parts.running[-1].child
-                self._wait_for(client, child, name, self.parts.ports[name], pid=None)
-                self._launcher.ready(name, child, self.parts.ports[name], found["haproxy"])
-
-    def _wait_for(self, client: httpx.Client, child: Child, part: str, port: int, *, pid: int | None) -> None:
-        def answers() -> bool:
-            try:
-                answer = client.get(f"http://{LOOPBACK}:{port}{HEALTH_PATH}")
-            except httpx.HTTPError:
-                return False  # not up yet: asked again until the deadline
-            return answer.is_success and (pid is None or answer.json()["pid"] == pid)
-
-        self._watch.until(answers, part=child.part, what=f"a good answer of {part}", within_s=READY_S)

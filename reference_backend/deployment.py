@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reference_backend import guarding, references
+from reference_backend import guarding, links, references
 from reference_backend.caching import Cache
 from reference_backend.client import CircuitBreaker, Client
 from reference_backend.database import Database
@@ -198,7 +198,7 @@ class Deployment(Spec):
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
-        problems = references.problems_of(self) or guarding.problems_of(self)
+        problems = references.problems_of(self) or guarding.problems_of(self) or links.problems_of(self)
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -11,10 +11,20 @@ from reference_backend.spec import Index, Name, Seconds, Spec
 
 class _Fault(Spec):
     at_s: Annotated[float, Field(ge=0, le=86_400)]
+
+
+class _OfAPart(_Fault):
     component: Name
 
 
-class OfReplicas(_Fault):
+class _OfALink(_Fault):
+    """A fault of the network between a caller and a callee, in either order; ``client`` is the load generator."""
+
+    between: Annotated[tuple[Name, ...], Field(min_length=2, max_length=2)]
+    duration_s: Seconds
+
+
+class OfReplicas(_OfAPart):
     """A fault of some replicas of a service: one by its number, or so many of those ready for longest; else all."""
 
     replicas: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -27,7 +37,7 @@ class OfReplicas(_Fault):
         return self
 
 
-class FlushFault(_Fault):
+class FlushFault(_OfAPart):
     """A cache forgets every entry: FLUSHALL."""
 
     kind: Literal["flush"]
@@ -59,4 +69,19 @@ class SlowDownFault(OfReplicas):
     duration_s: Seconds
 
 
-Fault = Annotated[FlushFault | CrashFault | HangFault | SlowDownFault, Field(discriminator="kind")]
+class PartitionFault(_OfALink):
+    """Nothing passes: connections hang, and what was sent meanwhile arrives when it is over."""
+
+    kind: Literal["partition"]
+
+
+class SlowLinkFault(_OfALink):
+    """Everything arrives ``delay_s`` later, each way, in order and as much of it as before."""
+
+    kind: Literal["slow_link"]
+    delay_s: Seconds
+
+
+Fault = Annotated[
+    FlushFault | CrashFault | HangFault | SlowDownFault | PartitionFault | SlowLinkFault, Field(discriminator="kind")
+]

@@ -80,13 +80,14 @@ class Frontends:
     """What a configuration needs beyond the deployment: sockets, replica ports, where to log, how many fit.
 
     Attributes:
+        origin_ports: by the name of each edge cache: where it fetches from.
         log_fd: for a line each request.
         notice_fd: for what happens to servers, with its time.
     """
 
     fd_of: Mapping[str, int]
     replica_ports: Mapping[str, Mapping[int, int]]
-    ports: Mapping[str, int]
+    origin_ports: Mapping[str, int]
     log_fd: int
     notice_fd: int
     control: Path
@@ -104,7 +105,7 @@ def render(deployment: Deployment, frontends: Frontends) -> str:
     )
     for name, edge in deployment.edge_caches().items():
         text += _FRONTEND.format(name=name, fd=frontends.fd_of[name], log_format=_LOG_FORMAT, limit="")
-        text += edge_cache.sections(name, edge, port=frontends.ports[edge.targets])
+        text += edge_cache.sections(name, edge, port=frontends.origin_ports[name])
     faulty = bool(deployment.faults)
     for name, balancer in deployment.load_balancers().items():
         text += _FRONTEND.format(

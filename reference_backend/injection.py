@@ -13,6 +13,7 @@ from reference_backend.faults import Fault, FlushFault
 from reference_backend.happenings import Happening, Happenings
 from reference_backend.launching import READY_S
 from reference_backend.outages import Outages
+from reference_backend.relays import LinkStrikes
 from reference_backend.strikes import Strikes
 from reference_backend.watch import Watch
 
@@ -28,6 +29,7 @@ class Injection:
         self.happenings = Happenings(agenda=agenda)
         self.strikes = Strikes(replicas=backend.replicas, agenda=agenda, happenings=self.happenings)
         self._outages = Outages(backend=backend, agenda=agenda, happenings=self.happenings)
+        self._links = LinkStrikes(relays=backend.relays, agenda=agenda, happenings=self.happenings)
         for fault in backend.deployment.faults:
             agenda.at(fault.at_s, partial(self._happen, fault))
 
@@ -51,6 +53,10 @@ class Injection:
                 self.strikes.hang(fault)
             case "slow_down":
                 self.strikes.slow_down(fault)
+            case "partition":
+                self._links.cut(fault)
+            case "slow_link":
+                self._links.slow_down(fault)
             case _:
                 assert_never(fault.kind)
 
@@ -68,6 +74,7 @@ class Injection:
     def end(self) -> None:
         """End the faults that last until now: the last request has been answered."""
         self.strikes.end()
+        self._links.end()
 
     def make_whole(self, watch: Watch) -> None:
         """Bring everything that was struck back to how it was at the start, for the next repeat.

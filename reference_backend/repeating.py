@@ -120,7 +120,7 @@ class Repeats:
         plan = Plan(
             schedule=str(self.schedule_file.resolve()),
             output=str(folder.resolve()),
-            base_url=self.backend.entry_url,
+            base_url=self.backend.client_url,
             methods={name: spec.method for name, spec in endpoints.items()},
             demands_of={name: spec.demands for name, spec in endpoints.items()},
             client=client,

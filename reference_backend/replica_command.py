@@ -34,6 +34,11 @@ def can_yield() -> bool:
     return os.geteuid() == 0 or resource.getrlimit(resource.RLIMIT_NICE)[0] >= _NICE_OF_ZERO
 
 
+def ports_file(folder: Path, service: str) -> Path:
+    """Return the file that tells the replicas of a service where they find what they ask."""
+    return folder / f"ports-{service}.json"
+
+
 def span_file(folder: Path, part: str) -> Path:
     """Return the file that a part (``api/0``) writes its spans to."""
     return folder / f"spans-{part.replace('/', '-')}"
@@ -48,7 +53,7 @@ def command(*, folder: Path, service: str, replica: int, fd: int, boot: Boot | N
     """Return what starts a replica.
 
     Args:
-        folder: where ``deployment.json`` and ``ports.json`` lie.
+        folder: where ``deployment.json`` and the service's ports lie.
         service: whose replica it is.
         replica: its number.
         fd: the listening socket that it inherits.
@@ -57,7 +62,7 @@ def command(*, folder: Path, service: str, replica: int, fd: int, boot: Boot | N
     part = f"{service}/{replica}"
     arguments: list[str | Path] = [
         sys.executable, "-m", "reference_backend.replica", "--deployment", folder / "deployment.json",
-        "--ports", folder / "ports.json", "--service", service, "--replica", str(replica),
+        "--ports", ports_file(folder, service), "--service", service, "--replica", str(replica),
         "--fd", str(fd), "--spans", span_file(folder, part),
     ]  # fmt: skip
     if boot is not None:

@@ -16,6 +16,7 @@ UNOBSERVED = (
     "visits to event loops: a coroutine cannot see its turn; CPU steps are in service_time_s of their service",
     "service_time_s of a database's server, and waits for locks: a statement is timed with its way there and back",
     "the client's round trip: it is in the requests' sojourn times only",
+    "visits to a link that is cut or slow: their time is in the service_time_s of what is asked over it",
 )
 
 

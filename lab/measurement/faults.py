@@ -6,7 +6,7 @@ from typing import Any
 
 from lab.measurement.refusals import no_counterpart
 from lab.scenario.components import Database, Service
-from lab.scenario.faults import CrashFault, FlushFault, HangFault, SlowDownFault
+from lab.scenario.faults import CrashFault, FlushFault, HangFault, PartitionFault, SlowDownFault, SlowLinkFault
 from lab.scenario.scenario import Scenario
 
 
@@ -28,6 +28,10 @@ def fault_document(scenario: Scenario, number: int) -> dict[str, Any]:
         case SlowDownFault() if isinstance(struck, Service):
             shared = _of_replicas(fault)
             return {**shared, "factor": fault.factor, "steps": fault.steps, "duration_s": fault.duration}
+        case PartitionFault():
+            return _of_a_link(fault)
+        case SlowLinkFault():
+            return _of_a_link(fault) | {"delay_s": fault.delay}
         case _:
             of = "" if struck is None else f" of a {struck.kind}"
             raise no_counterpart(where, f"{fault.kind}{of}")
@@ -41,3 +45,7 @@ def _of_replicas(fault: CrashFault | HangFault | SlowDownFault) -> dict[str, Any
         "replicas": fault.replicas,
         "replica": fault.replica,
     }
+
+
+def _of_a_link(fault: PartitionFault | SlowLinkFault) -> dict[str, Any]:
+    return {"kind": fault.kind, "at_s": fault.at, "between": list(fault.between), "duration_s": fault.duration}

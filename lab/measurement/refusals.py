@@ -20,7 +20,7 @@ from lab.scenario.client import (
 )
 from lab.scenario.client_throttle import Throttle
 from lab.scenario.database import Database, Pool, QuerySpec
-from lab.scenario.faults import CrashFault, FlushFault, HangFault, SlowDownFault
+from lab.scenario.faults import CrashFault, FlushFault, HangFault, PartitionFault, SlowDownFault, SlowLinkFault
 from lab.scenario.hedge import Hedge, HedgeThrottle
 from lab.scenario.host import Host
 from lab.scenario.load_balancer import HealthCheck, LoadBalancer
@@ -115,6 +115,8 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     CrashFault: ("kind", "at", "component", "replicas", "replica", "restart_after"),
     HangFault: ("kind", "at", "component", "replicas", "replica", "duration"),
     SlowDownFault: ("kind", "at", "component", "replicas", "replica", "factor", "steps", "duration"),
+    PartitionFault: ("kind", "at", "between", "duration"),
+    SlowLinkFault: ("kind", "at", "between", "delay", "duration"),
 }
 
 # Of some keys that it obeys, the only values that it knows.

@@ -131,7 +131,7 @@ def _without_effect(scenario: Scenario) -> Iterator[Problem]:
         if isinstance(component, Cache):
             yield from cache_problems(component, ("components", name), keys=named_keys(scenario.workload))
         if isinstance(component, Database):
-            yield from database_consistency.without_effect(name, component)
+            yield from database_consistency.without_effect(scenario, name, component)
             yield from database_consistency.without_shards(scenario, name, component)
 
 

@@ -9,7 +9,7 @@ from lab.distributions import mean_s
 from lab.quantities import default_of
 from lab.scenario.cache import Cache
 from lab.scenario.database import Database, QuerySpec
-from lab.scenario.faults import SlowDownFault
+from lab.scenario.faults import PartitionFault, SlowDownFault, SlowLinkFault
 from lab.scenario.host import Host
 from lab.scenario.keys import CellKeys
 from lab.scenario.problems import Path, Problem, listed_names, shown
@@ -27,12 +27,14 @@ _SERVERS_HAVE = (
 _KEYED = (OpenWorkload, ClosedWorkload, SessionsWorkload)  # the others have keys in a file
 
 
-def without_effect(name: str, database: Database) -> Iterator[Problem]:
+def without_effect(scenario: Scenario, name: str, database: Database) -> Iterator[Problem]:
     """Yield which keys of the database ``name`` do nothing, or need another one."""
+    links = [fault for fault in scenario.faults if isinstance(fault, PartitionFault | SlowLinkFault)]
+    pool = () if any(name in fault.between for fault in links) else _pool(database)  # opening takes time over them
     if database.engine == "sqlite":
-        problems = (*_pool(database), *_plans(database), *_of_a_server(database))
+        problems = (*pool, *_plans(database), *_of_a_server(database))
     else:
-        problems = (*_pool(database), *_plans(database), *_replicas(database), *_locks(database))
+        problems = (*pool, *_plans(database), *_replicas(database), *_locks(database))
     for keys, message in problems:
         yield Problem(path=("components", name, *keys), message=message)
 

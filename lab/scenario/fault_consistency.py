@@ -22,6 +22,7 @@ from lab.scenario.faults import (
     QuotaFault,
     ScaleFault,
     SlowDownFault,
+    SlowLinkFault,
     ZoneLossFault,
     ends_s,
     struck,
@@ -90,8 +91,8 @@ def _overlap(one: Fault, other: Fault) -> bool:
 
 def _unfit(scenario: Scenario, fault: Fault, where: Path) -> Iterator[Problem]:
     match fault:
-        case PartitionFault():
-            yield from _unfit_partition(scenario, fault, where)
+        case PartitionFault() | SlowLinkFault():
+            yield from _unfit_link(scenario, fault, where)
         case PacketLossFault() | DisconnectFault():
             yield from network_fault_problems(scenario, fault, where)
         case ZoneLossFault():
@@ -140,7 +141,7 @@ def _unfit_for_component(
                 yield Problem(path=(*where, key), message=message)
 
 
-def _unfit_partition(scenario: Scenario, fault: PartitionFault, where: Path) -> Iterator[Problem]:
+def _unfit_link(scenario: Scenario, fault: PartitionFault | SlowLinkFault, where: Path) -> Iterator[Problem]:
     calls = [(CLIENT, scenario.entry), *ways(scenario)]
     one, other = fault.between
     if (one, other) not in calls and (other, one) not in calls:
@@ -148,6 +149,12 @@ def _unfit_partition(scenario: Scenario, fault: PartitionFault, where: Path) -> 
         message = (
             f"neither of {shown(one)} and {shown(other)} calls the other over a network that the lab can cut "
             f"(these do: {known}); a balancer and its servers, a queue and its consumers: let the service hang instead"
+        )
+        yield Problem(path=(*where, "between"), message=message)
+    elif isinstance(fault, SlowLinkFault) and CLIENT in fault.between and scenario.client.connections is not None:
+        message = (
+            "opening the clients' connections would be as quick as before; give client.network a longer round_trip "
+            "instead, or leave client.connections out"
         )
         yield Problem(path=(*where, "between"), message=message)
 

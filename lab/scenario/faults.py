@@ -114,6 +114,23 @@ class PartitionFault(_Fault):
     duration: PositiveDuration = Field(description="For how long.")
 
 
+class SlowLinkFault(_Fault):
+    """Everything that two components send each other arrives later for a while, in its order, as much of it as before.
+
+    What is on its way when that ends still arrives late.
+    """
+
+    kind: Literal["slow_link"] = "slow_link"
+    between: tuple[str, ...] = Field(
+        min_length=2, max_length=2, description="Who calls and who is called; `client` stands for the clients."
+    )
+    delay: PositiveDuration = Field(
+        description="How much later, each way: a statement or a call takes twice as much more, and so does opening a "
+        "connection of a database."
+    )
+    duration: PositiveDuration = Field(description="For how long.")
+
+
 class FailoverFault(_OfAComponent):
     """A database loses its primary for good; after its failover time a replica takes its place."""
 
@@ -179,6 +196,7 @@ Fault = Annotated[
     | FlushFault
     | FailoverFault
     | PartitionFault
+    | SlowLinkFault
     | QuotaFault
     | ScaleFault
     | ZoneLossFault
@@ -194,7 +212,7 @@ def struck(fault: Fault) -> tuple[str, ...]:
     Of a lost zone: the zone itself.
     """
     match fault:
-        case PartitionFault():
+        case PartitionFault() | SlowLinkFault():
             return fault.between
         case PacketLossFault() | DisconnectFault():
             return (CLIENT,)

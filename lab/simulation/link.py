@@ -1,4 +1,4 @@
-"""The way from one component to another, where a fault may cut it."""
+"""The way from one component to another, where a fault may cut it or slow it down."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ class Wire:
 
     TCP sends again and again what was not acknowledged, at growing intervals: in a real backend what waited arrives up
     to as much later as the partition lasted. Here it arrives when the wire is whole.
+
+    Attributes:
+        whole: whether anything passes.
+        delay_s: how long what is sent from now on takes, each way.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._waiting: list[Handover] = []
         self.whole = True
+        self.delay_s = 0.0
 
     def cut(self) -> None:
         """Let nothing pass from now on."""
@@ -40,6 +45,10 @@ class Wire:
         for place in waiting:
             place.give(None)
 
+    def slow_down(self, delay_s: float) -> None:
+        """Let what is sent from now on take so long, each way; 0 is at once."""
+        self.delay_s = delay_s
+
     def wait(self) -> Event:
         """Return what happens when the wire is whole again."""
         place = Handover(self._clock)
@@ -50,7 +59,12 @@ class Wire:
 class Linked:
     """The way of one caller to one callee over a wire: requests wait while it is cut, and so do answers.
 
-    What waits has a row of its own, of the component ``CALLER.to.CALLEE``, with ``there`` or ``back``.
+    ::
+
+        sent --> cut? waits until it is whole --> slow? is on its way for the delay --> arrives
+
+    What waits, or is on its way, has a row of its own, of the component ``CALLER.to.CALLEE``, with ``there`` or
+    ``back``: its waiting time is that for the wire to be whole, its service time the delay.
     """
 
     def __init__(self, *, clock: Clock, log: Log, name: str, wire: Wire) -> None:
@@ -60,19 +74,30 @@ class Linked:
         self._wire = wire
 
     def cross(self, request: Request, way: str) -> Handling:
-        """Wait until the wire is whole, if it is not."""
-        if not self._wire.whole:
+        """Wait until the wire is whole, if it is not, and be on the way for its delay, if it has one."""
+        wire = self._wire
+        if not wire.whole or wire.delay_s > 0:
             visit = self._log.open_visit(request, self._name, 0, self._clock.now)
             visit.operation = way
-            yield from self.reach()
+            yield from self._wait()
             visit.admit(self._clock.now)
+            visit.service_time_s = wire.delay_s
+            yield from self._travel()
             visit.close(self._clock.now, Outcome.OK)
         return Outcome.OK
 
     def reach(self) -> Generator[Event, object, None]:
-        """Wait until the wire is whole, without a row."""
+        """Do the same without a row."""
+        yield from self._wait()
+        yield from self._travel()
+
+    def _wait(self) -> Generator[Event, object, None]:
         while not self._wire.whole:
             yield self._wire.wait()
+
+    def _travel(self) -> Generator[Event, object, None]:
+        if self._wire.delay_s > 0:
+            yield self._clock.timeout(self._wire.delay_s)
 
 
 class Remote:

@@ -30,7 +30,7 @@ def _problems(deployment: Deployment, name: str, service: Service) -> Iterator[s
         yield f"replicas: each repeat begins with {service.replicas}, which is not within {bounds}"
     if not service.boot_times_s:
         yield "boot_times_s: a service that scales needs one for each replica that it may ever start"
-    if any(fault.component == name for fault in deployment.faults):
+    if any(name == getattr(fault, "component", None) for fault in deployment.faults):
         yield "autoscaler: faults cannot strike replicas that come and go; leave one of them out"
     balanced = False
     for edge, balancer in deployment.load_balancers().items():

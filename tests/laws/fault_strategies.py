@@ -68,6 +68,15 @@ _PARTITIONS = st.builds(
     _SPANS,
     st.sampled_from([("client", "edge"), ("worker", "main"), ("media", "balanced")]),
 )
+_SLOW_LINKS = st.builds(
+    lambda at, span, between: {
+        **{"kind": "slow_link", "between": list(between), "at": at},
+        **{"duration": span, "delay": "20ms"},
+    },
+    _TIMES,
+    _SPANS,
+    st.sampled_from([("worker", "main"), ("media", "balanced")]),
+)
 _DEAD_CACHES = st.builds(
     lambda at, after: {"kind": "crash", "component": "items", "at": at, "restart_after": after},
     _TIMES,
@@ -80,6 +89,7 @@ _SCALINGS = st.builds(
 )
 _ANY = (
     _PARTITIONS,
+    _SLOW_LINKS,
     _SCALINGS,
     *map(_crashes, (*_SERVICES, "main")),
     *map(_standstills, (*_SERVICES, "main")),

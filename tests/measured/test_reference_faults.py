@@ -143,3 +143,39 @@ def test_a_database_that_restarts_breaks_what_is_under_way_and_lets_nobody_in(tm
     assert set(during) <= set(failed)
     # Those idle in the pool are found broken by the first who uses one of them, perhaps by two at once.
     assert len(failed) <= len(during) + 3
+
+
+def test_a_database_that_cannot_be_reached_holds_who_asks_and_one_far_away_delays_them(tmp_path: Path) -> None:
+    """Cut from 1.0 to 1.8 s: who asks then is answered at its end; 50 ms further away, each way, from 2.5 to 3.1 s."""
+    between = ["api", "main"]
+    deployment = {
+        "schema_version": 1,
+        "name": "cut_off",
+        "entry": "api",
+        "parts": {
+            "api": service(
+                read={"demands": 1, "steps": [{"kind": "query", "database": "main", "query": "by_id", "demand": 0}]}
+            ),
+            "main": {"kind": "database", "pool": {"size": 12}, "queries": {"by_id": {"statement": "select"}}},
+        },
+        "faults": [
+            {"kind": "partition", "at_s": 1.0, "between": between, "duration_s": 0.8},
+            {"kind": "slow_link", "at_s": 2.5, "between": between, "delay_s": 0.05, "duration_s": 0.6},
+        ],
+    }
+    times = [number * 0.1 + 0.05 for number in range(35)]
+    repeat = run_once(tmp_path, deployment, requests("read", times, demands_s=(0.02,)))
+    at = {event["kind"]: event["time_s"] for event in events(repeat) if event["component"] == "api"}
+    assert list(at) == ["partition", "partition_over", "slow_link", "slow_link_over"]
+    assert 1.0 <= at["partition"] < 1.03
+    assert 1.8 <= at["partition_over"] < 1.85
+    rows = pq.read_table(repeat / "requests.parquet").to_pylist()
+    assert {row["outcome"] for row in rows} == {"ok"}
+    for row in rows:
+        took_s, sent_s = row["end_s"] - row["intended_start_s"], row["intended_start_s"]
+        if 1.03 < sent_s < 1.8:
+            assert at["partition_over"] <= row["end_s"] < at["partition_over"] + 0.2
+        elif 2.53 < sent_s < 2.9:
+            assert 0.12 <= took_s < 0.17
+        elif not 1.8 <= sent_s < 2.0:
+            assert took_s < 0.1

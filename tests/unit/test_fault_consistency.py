@@ -73,6 +73,14 @@ def _scenario(*faults: dict[str, Any]) -> Scenario:
             {"kind": "partition", "at": "1s", "between": ["api"], "duration": "1s"},
             "faults.0.between: is too short: it needs 2",
         ),
+        (
+            {"kind": "slow_link", "at": "1s", "between": ["api", "main"], "delay": "10ms", "duration": "1s"},
+            "neither of 'api' and 'main' calls the other over a network that the lab can cut (these do: client",
+        ),
+        (
+            {"kind": "slow_link", "at": "1s", "between": ["api", "items"], "delay": "0s", "duration": "1s"},
+            "faults.0.delay: ",
+        ),
         ({"kind": "disk_full", "at": "1s"}, "faults.0.kind: the lab does not model 'disk_full' yet"),
         ({"kind": "crash", "component": "api"}, "faults.0.at: is missing; add it (When it happens.)"),
     ],
@@ -82,6 +90,15 @@ def test_what_cannot_happen_is_refused(fault: dict[str, Any], says: str) -> None
     with pytest.raises(ScenarioError) as caught:
         _scenario(fault)
     assert says in str(caught.value)
+
+
+def test_a_slow_link_does_not_slow_the_opening_of_clients_connections() -> None:
+    """So it is refused where that would matter, and taken where each request finds a connection open."""
+    slow = {"kind": "slow_link", "at": "1s", "between": ["client", "edge"], "delay": "10ms", "duration": "1s"}
+    assert _scenario(slow).faults[0].kind == "slow_link"
+    client = {"network": {"kind": "lte"}, "connections": {"kind": "http1", "keep_alive": "60s"}}
+    with pytest.raises(ScenarioError, match=r"give client\.network a longer round_trip instead"):
+        scenario(_COMPONENTS, entry="edge", faults=[slow], client=client)
 
 
 def test_two_of_a_kind_do_not_overlap() -> None:

@@ -239,6 +239,49 @@ def test_a_partition_from_the_database_holds_its_connections() -> None:
     assert sorted(server["departure_s"].round(9)) == [1.05, 4.1]
 
 
+_SLOW = {"kind": "slow_link", "at": "1s", "between": ["api", "inner"], "delay": "500ms", "duration": "3s"}
+
+
+def test_a_slow_link_delays_calls_and_answers_that_are_sent_meanwhile() -> None:
+    """Half a second each way from 1 s to 4 s: only the answer at first, both then; what was sent late stays late."""
+    outer = service({"kind": "call", "target": "inner", "endpoint": "get"})
+    described = scenario({"api": outer, "inner": service(waiting("1s"))}, faults=[_SLOW])
+    watched = _watch(described, [0.5, 2.0, 3.9, 5.0], own_balancer=False)
+    assert _ends(watched) == [(2.0, "ok"), (4.0, "ok"), (5.4, "ok"), (6.0, "ok")]
+    ways = watched.visits[watched.visits["component"] == "api.to.inner"].sort_values("arrival_s")
+    assert list(ways["operation"]) == ["back", "there", "back", "there"]
+    assert set(ways["service_time_s"]) == {0.5}
+    assert set(ways["waiting_time_s"]) == {0.0}
+    assert watched.why("slow_link") == [(1.0, {"between": ["api", "inner"], "delay_s": 0.5})]
+    assert watched.why("slow_link_over") == [(4.0, {"between": ["api", "inner"]})]
+
+
+def test_a_slow_link_that_is_cut_is_slow_when_it_is_whole() -> None:
+    """Cut from 2 s to 3 s: the call of 2.5 s leaves at 3 s and arrives at 3.5 s."""
+    cut = {"kind": "partition", "at": "2s", "between": ["inner", "api"], "duration": "1s"}
+    outer = service({"kind": "call", "target": "inner", "endpoint": "get"})
+    described = scenario({"api": outer, "inner": service(waiting("100ms"))}, faults=[_SLOW, cut])
+    watched = _watch(described, [2.5], own_balancer=False)
+    assert _ends(watched) == [(4.1, "ok")]
+    (there, _) = (
+        watched.visits[watched.visits["component"] == "api.to.inner"].sort_values("arrival_s").to_dict("records")
+    )
+    assert (there["waiting_time_s"], there["service_time_s"]) == (0.5, 0.5)
+
+
+def test_a_slow_link_holds_the_connections_of_a_pool_for_longer() -> None:
+    """A statement of 100 ms takes 300 ms over 100 ms each way, and the next one waits for its connection."""
+    database = {"kind": "database", "pool": {"size": 1, "prefill": True}, "round_trip": "0s", "queries": {"q": "100ms"}}
+    slow = {**_SLOW, "between": ["api", "main"], "delay": "100ms"}
+    described = scenario(
+        {"api": service({"kind": "query", "database": "main", "query": "q"}), "main": database}, faults=[slow]
+    )
+    watched = _watch(described, [0.5, 1.5, 1.6], own_balancer=False)
+    assert _ends(watched) == [(0.6, "ok"), (1.8, "ok"), (2.1, "ok")]
+    asked = watched.visits[watched.visits["component"] == "main"]
+    assert list(asked["waiting_time_s"].round(9)) == [0.0, 0.0, 0.2]
+
+
 def test_a_partition_between_others_cuts_nothing_here() -> None:
     """Two services call the database; only one is cut off."""
     query = {"kind": "query", "database": "main", "query": "q"}

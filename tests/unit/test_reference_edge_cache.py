@@ -38,7 +38,7 @@ def test_what_is_kept_is_looked_up_given_an_age_and_stored() -> None:
         haproxy.Frontends(
             fd_of={"t0": 7, "t1": 8},
             replica_ports={"api": {0: 8001}},
-            ports={"t0": 9000, "t1": 9001, "api": 8001},
+            origin_ports={"t0": 9001, "t1": 8001},
             log_fd=9,
             notice_fd=10,
             control=Path("/run/h.sock"),

@@ -141,6 +141,12 @@ def test_faults_travel_in_seconds_and_those_without_a_counterpart_are_refused() 
         },
         {"kind": "hang", "component": "callee", "at_s": 3.0, "replicas": None, "replica": 1, "duration_s": 2.0},
     ]
+    cut = {"kind": "partition", "between": ["main", "api"], "at": "1s", "duration": "500ms"}
+    slow = {"kind": "slow_link", "between": ["client", "api"], "at": "2s", "delay": "10ms", "duration": "1s"}
+    assert deployment(faulty.with_({"faults": [cut, slow]}))["faults"] == [
+        {"kind": "partition", "between": ["main", "api"], "at_s": 1.0, "duration_s": 0.5},
+        {"kind": "slow_link", "between": ["client", "api"], "at_s": 2.0, "duration_s": 1.0, "delay_s": 0.01},
+    ]
     frozen = faulty.with_({"faults": [{**hang, "component": "main", "replica": None}]})
     with pytest.raises(Unsupported, match=r"faults\.0: is of kind 'hang of a database'"):
         deployment(frozen)

@@ -17,6 +17,7 @@ from tests.unit.backends import scenario, service, waiting
 
 CRASH = {"kind": "crash", "at": "4s", "component": "api", "replica": 0, "restart_after": "1s"}
 SLOW = {"kind": "slow_down", "steps": "wait", "at": "0s", "component": "api", "replica": 1, "factor": 8}
+FAR = {"kind": "slow_link", "at": "0s", "between": ["client", "edge"], "delay": "10ms"}
 
 
 def described(*faults: dict[str, object], replicas: int = 2) -> Scenario:
@@ -68,8 +69,10 @@ def test_detection_is_timed_from_the_death_to_the_second_failed_check() -> None:
         ({**SLOW, "duration": "10s"}, Regime.TRANSIENT),
         ({**SLOW, "duration": "9s", "factor": 2}, Regime.TRANSIENT),
         (CRASH, Regime.TRANSIENT),
+        ({**FAR, "duration": "10s"}, Regime.MODERATE),
+        ({**FAR, "duration": "5s"}, Regime.TRANSIENT),
     ],
-    ids=["slow", "very slow", "overloaded", "for a while", "crash"],
+    ids=["slow", "very slow", "overloaded", "for a while", "crash", "far away", "far away for a while"],
 )
 def test_what_is_slow_throughout_is_no_transient(fault: dict[str, object], expected: Regime) -> None:
     """A quarter busy as the arithmetic has it: two, three and eight times that at the slow replica."""

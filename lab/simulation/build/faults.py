@@ -21,11 +21,12 @@ from lab.scenario.faults import (
     QuotaFault,
     ScaleFault,
     SlowDownFault,
+    SlowLinkFault,
     ZoneLossFault,
 )
 from lab.scenario.shards import places_of
 from lab.simulation.build.changing import change_number
-from lab.simulation.build.network_faults import cut_off, strike_network
+from lab.simulation.build.network_faults import strike_link, strike_network
 from lab.simulation.build.zone_loss import lose_zone
 from lab.simulation.cache import Nodes
 from lab.simulation.database import Cluster
@@ -71,8 +72,8 @@ def _inject(world: World, faults: Faults, fault: Fault) -> None:
                 faults.at(fault.at, cluster.fail_over)  # the cluster tells of it itself
         case QuotaFault() | ScaleFault():
             change_number(world, faults, fault)
-        case PartitionFault():
-            cut_off(world, faults, fault)
+        case PartitionFault() | SlowLinkFault():
+            strike_link(world, faults, fault)
         case PacketLossFault() | DisconnectFault():
             strike_network(world, faults, fault)
         case _:

@@ -1,10 +1,12 @@
-"""Has networks fail: cut between two components, losing packets of clients, closing their connections."""
+"""Has networks fail: cut or slow between two components, losing packets of clients, closing their connections."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from lab.scenario.faults import DisconnectFault, PacketLossFault, PartitionFault
+from lab.scenario.faults import DisconnectFault, PacketLossFault, PartitionFault, SlowLinkFault
 from lab.scenario.names import CLIENT
 from lab.simulation.faults import Faults
 
@@ -12,22 +14,32 @@ if TYPE_CHECKING:
     from lab.simulation.build.world import World
 
 
-def cut_off(world: World, faults: Faults, fault: PartitionFault) -> None:
-    """Have two components not reach each other for a while."""
+def strike_link(world: World, faults: Faults, fault: PartitionFault | SlowLinkFault) -> None:
+    """Have two components not reach each other for a while, or reach each other later."""
     one, other = fault.between
     wire = world.wire(one, other)
     assert wire is not None  # this fault is the reason to have one
+    match fault:
+        case PartitionFault():
+            acts: tuple[Callable[[], None], Callable[[], None]] = (wire.cut, wire.mend)
+            detail = {}
+        case SlowLinkFault():
+            acts = (partial(wire.slow_down, fault.delay), partial(wire.slow_down, 0.0))
+            detail = {"delay_s": fault.delay}
+        case _:
+            assert_never(fault)
+    begin, end = acts
 
-    def begin() -> None:
-        wire.cut()
-        faults.note(one, "partition", between=[one, other])
+    def begins() -> None:
+        begin()
+        faults.note(one, fault.kind, between=[one, other], **detail)
 
-    def end() -> None:
-        wire.mend()
-        faults.note(one, "partition_over", between=[one, other])
+    def ends() -> None:
+        end()
+        faults.note(one, f"{fault.kind}_over", between=[one, other])
 
-    faults.at(fault.at, begin)
-    faults.at(fault.at + fault.duration, end)
+    faults.at(fault.at, begins)
+    faults.at(fault.at + fault.duration, ends)
 
 
 def strike_network(world: World, faults: Faults, fault: PacketLossFault | DisconnectFault) -> None:

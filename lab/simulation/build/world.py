@@ -23,7 +23,7 @@ from lab.scenario.components import (
     WaitingRoom,
 )
 from lab.scenario.components import Stream as StreamSpec
-from lab.scenario.faults import CrashFault, PartitionFault
+from lab.scenario.faults import CrashFault, PartitionFault, SlowLinkFault
 from lab.scenario.replicas import processes_end
 from lab.scenario.scenario import Scenario
 from lab.scenario.shards import places_of
@@ -232,10 +232,10 @@ class World:
         return name in self._failing or any(strikes(self.scenario, fault, name) for fault in self.scenario.faults)
 
     def wire(self, one: str, other: str) -> Wire | None:
-        """Return the wire between two components, where a fault cuts it; else None."""
-        ends = frozenset((one, other))
-        cut = (frozenset(fault.between) for fault in self.scenario.faults if isinstance(fault, PartitionFault))
-        if ends not in self._wires and ends in cut:
+        """Return the wire between two components, where a fault strikes it; else None."""
+        ends, kinds = frozenset((one, other)), PartitionFault | SlowLinkFault
+        struck = (frozenset(fault.between) for fault in self.scenario.faults if isinstance(fault, kinds))
+        if ends not in self._wires and ends in struck:
             self._wires[ends] = Wire(self.clock)
         return self._wires.get(ends)
 
@@ -247,7 +247,7 @@ class World:
         return self._client_way
 
     def link(self, caller: str, name: str) -> Linked | None:
-        """Return the way of a caller to a component, where a fault cuts it; else None."""
+        """Return the way of a caller to a component, where a fault strikes it; else None."""
         wire = self.wire(caller, name)
         if wire is None:
             return None
