@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from itertools import count
+from typing import cast
 
 import uvloop
 
@@ -128,8 +129,7 @@ class End(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Do what has arrived too early."""
-        assert isinstance(transport, asyncio.Transport)  # of TCP
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         early, self._early = self._early, []
         for act in early:
             act()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import uvloop
 from pydantic import ValidationError
 
 from reference_backend import ports
@@ -138,7 +139,7 @@ def run(test: Awaitable[None]) -> None:
         async with asyncio.timeout(_PATIENCE_S):
             await test
 
-    asyncio.run(limited())
+    uvloop.run(limited())  # as the relay's own process has it
 
 
 async def _passes_both_ways() -> None:
