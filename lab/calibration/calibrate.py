@@ -11,6 +11,7 @@ from lab.calibration.fit import fit
 from lab.calibration.observed import Observed
 from lab.calibration.parts import Found, canonical, estimate
 from lab.calibration.popularity import popularity
+from lab.calibration.repeats import mean_of_repeats
 from lab.calibration.round_trip import PATH as ROUND_TRIP
 from lab.calibration.round_trip import round_trips
 from lab.calibration.self_check import bias_s, held_up_s, residuals, shifted
@@ -31,6 +32,7 @@ def calibrate(run: Run, scenario: Scenario, parameters: Sequence[str]) -> Calibr
     ``client.round_trip`` if that is among the parameters, and the rest is told as residuals.
 
     A Run of requests alone, or one that was imported, is calibrated from the client's clock (calibrate_from_client).
+    Of a Run of several repeats each is calibrated, and the mean is taken.
 
     Args:
         run: measured (or predicted, to test the fits), with its visits.
@@ -45,6 +47,8 @@ def calibrate(run: Run, scenario: Scenario, parameters: Sequence[str]) -> Calibr
     """
     if not run.has_visits or "imported" in run.provenance:
         return calibrate_from_client(run, scenario, parameters)
+    if len(run.replications) > 1:
+        return mean_of_repeats([calibrate(run.only(repeat), scenario, parameters) for repeat in run.replications])
     ran = Scenario.model_validate({**run.scenario, "calibration": None})
     paths = tuple(dict.fromkeys(canonical(path, scenario) for path in parameters))
     if not paths:

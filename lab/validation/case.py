@@ -36,6 +36,9 @@ class CalibrationPlan(Spec):
 
     changes: Changes = Field(alias="with", description="Dotted path to new value: the load of the calibration.")
     parameters: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Dotted paths of what is fitted.")
+    repeats: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=1, description="How often it is measured; more than once where CPU times decide, which drift."
+    )
 
 
 class Case(Spec):

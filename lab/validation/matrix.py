@@ -21,7 +21,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from lab.calibration import Calibration, calibrate, extrapolation, read_calibration
+from lab.calibration import Calibration, calibrate, extrapolation, mean_of_repeats, read_calibration
 from lab.errors import LabError, MeasurementFailed, NotEnoughData
 from lab.measurement.measure import measure
 from lab.randomness import Stream
@@ -104,7 +104,7 @@ def run_matrix(cases: Sequence[Case], session: Session, *, progress: bool = True
 def _seconds(case: Case, session: Session) -> float:
     """Return how much schedule time a case takes if every repeat is valid."""
     base = case.base()
-    calibration_s = base.with_(case.calibration.changes).run.duration
+    calibration_s = case.calibration.repeats * base.with_(case.calibration.changes).run.duration
     loads_s = [base.with_(load.changes).run.duration for load in case.chosen(quick=session.quick).values()]
     return calibration_s + session.repeats * sum(loads_s)
 
@@ -113,7 +113,7 @@ def _run_case(case: Case, session: Session, bar: Any) -> CaseRecord:
     folder = _folder_of(case, session)
     base = case.base()
     calibration = _calibration(case, base, folder)
-    bar.update(round(base.with_(case.calibration.changes).run.duration))
+    bar.update(round(case.calibration.repeats * base.with_(case.calibration.changes).run.duration))
     calibrated = base.with_calibration(calibration)
     chosen = case.chosen(quick=session.quick)
     predictions = {name: predict(case, load, calibrated) for name, load in chosen.items()}
@@ -164,17 +164,20 @@ def _calibration(case: Case, base: Scenario, folder: Path) -> Calibration:
     kept = folder / "calibration.json"
     if kept.exists():
         return read_calibration(kept)
-    scenario = base.with_(case.calibration.changes)
+    scenario, wanted = base.with_(case.calibration.changes), case.calibration.repeats
+    found: list[Calibration] = []
+    problems: list[str] = []
     for _ in range(_ROUNDS):
-        run = measure(scenario, about_the_host=case.host, progress=False)
-        judged = run.provenance["validity"]
-        if judged["valid"]:
+        run = measure(scenario, repeats=wanted - len(found), about_the_host=case.host, progress=False)
+        judged = run.provenance["validity"]["by_repeat"]
+        valid = [repeat for repeat, told in enumerate(judged) if not told]
+        found += [calibrate(run.only(repeat), scenario, case.calibration.parameters) for repeat in valid]
+        problems += [problem for told in judged for problem in told]
+        if len(found) == wanted:
             break
     else:
-        raise MeasurementFailed(
-            f"its calibration may not be used: {'; '.join(judged['problems'])}; run it on a quiet machine"
-        )
-    calibration = calibrate(run, scenario, case.calibration.parameters)
+        raise MeasurementFailed(f"its calibration may not be used: {'; '.join(problems)}; run it on a quiet machine")
+    calibration = found[0] if wanted == 1 else mean_of_repeats(found)
     calibration.save(kept)
     return calibration
 

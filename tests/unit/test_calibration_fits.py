@@ -8,7 +8,9 @@ import pytest
 import lab
 from lab.calibration.censoring import kaplan_meier, mean_s
 from lab.calibration.fit import fit
+from lab.calibration.repeats import mean_of_repeats
 from lab.calibration.sample import Sample
+from lab.scenario.calibration import CalibratedRange, CalibratedValue, Calibration
 
 
 def test_censored_times_are_counted_and_not_dropped() -> None:
@@ -40,3 +42,34 @@ def test_what_no_family_fits_becomes_empirical_with_the_same_mean() -> None:
     assert len(found.value.values) == 200
     assert found.mean == pytest.approx(times.mean(), rel=1e-3)
     assert found.low < times.mean() < found.high
+
+
+def test_repeats_are_averaged_and_what_lies_between_them_is_in_the_interval() -> None:
+    """Three repeats of 9, 10 and 11 ms, each sure to 0.1 ms: 10 ms, give or take Student's t of 4.303 / sqrt(3) ms."""
+    each = [
+        Calibration(
+            parameters={
+                "components.api.overhead": CalibratedValue(
+                    value=lab.distributions.Constant(mean=f"{mean_ms}ms"),  # type: ignore[arg-type]  # text in
+                    mean=mean_ms / 1000,
+                    low=mean_ms / 1000 - 1e-4,
+                    high=mean_ms / 1000 + 1e-4,
+                    observations=100,
+                    method="test",
+                )
+            },
+            source="server",
+            world="measured",
+            scenario="x",
+            scenario_sha256="0",
+            range=CalibratedRange(arrival_rate_per_s=1.0, endpoints=("get",), utilisation={}),
+            date="2026-11-22",
+        )
+        for mean_ms in (9, 10, 11)
+    ]
+    found = mean_of_repeats(each)
+    value = found.parameters["components.api.overhead"]
+    assert value.mean == pytest.approx(0.010)
+    assert (value.high - value.mean) == pytest.approx(0.004303 / 3**0.5, rel=1e-3)
+    assert value.observations == 300
+    assert found.sha256 not in {"", each[0].sha256}

@@ -78,6 +78,13 @@ def test_a_read_is_stale_until_the_replica_has_the_last_write() -> None:
     assert _server(rows)["stale"].tolist() == [None, False, True, False, True, False]
 
 
+def test_a_write_that_was_not_answered_yet_is_missed_by_nobody() -> None:
+    """Committed at 60 ms and answered at 70 ms, over 10 ms each way: only a read sent after that can be stale."""
+    sent = [(0.0, "put", 1), (0.069, "get", 1), (0.071, "get", 1)]
+    rows, _ = _observe(_database(round_trip="20ms"), sent)
+    assert _server(rows)["stale"].tolist() == [None, False, True]
+
+
 def test_reads_from_the_primary_are_never_stale() -> None:
     """With read_policy: primary the replica only stands by."""
     rows, _ = _observe(_database(read_policy="primary"), [(0.0, "put", 1), (0.06, "get", 1)])
@@ -117,10 +124,10 @@ def test_replicas_apply_in_the_order_of_commits() -> None:
         clock.run(until=at_s + 1e-9)
         replication.commit(Request(number, 0, "put", number, 0), 1, 0)
     clock.run(until=4.9)
-    assert (replication.is_stale(1, 1), replication.is_stale(1, 0)) == (True, False)
+    assert (replication.is_stale(1, 1, clock.now), replication.is_stale(1, 0, clock.now)) == (True, False)
     assert (replication.applied(0), replication.applied(1)) == (2, 0)
     clock.run(until=5.1)
-    assert not replication.is_stale(1, 1)
+    assert not replication.is_stale(1, 1, clock.now)
     assert replication.applied(1) == 2
 
 

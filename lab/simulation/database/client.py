@@ -147,6 +147,7 @@ class DatabaseClient:
     def _send(self, session: Session, request: Request, statement: Statement | None, *, commits: bool) -> Handling:
         clock, visit = self._clock, session.visit
         half_trip_s = self._trips.round_trip(request) / 2
+        session.known_s = clock.now - half_trip_s
         yield clock.timeout(half_trip_s)
         if not session.ended:
             visit.service_time_s += half_trip_s

@@ -107,14 +107,18 @@ class Cluster:
             self.once.release(session.claim, committed=committed)
             session.claim = None
 
-    def reading(self, key: int, server: int) -> Callable[[Visit], None] | None:
-        """Return what notes in the row of a read, as it begins, whether the server lacks the key's last commit."""
+    def reading(self, key: int, server: int, known_s: float) -> Callable[[Visit], None] | None:
+        """Return what notes in the row of a read, as it begins, whether the server lacks what its key was known to be.
+
+        Args:
+            known_s: what was committed by then had been answered when the read was sent.
+        """
         replication = self.replication
         if replication is None:
             return None
 
         def begins(row: Visit) -> None:
-            row.stale = replication.is_stale(key, server)
+            row.stale = replication.is_stale(key, server, known_s)
 
         return begins
 

@@ -38,7 +38,7 @@ def perform(
         if statement.plan_s is not None:
             work_s += statement.plan_s(cluster.table.rows)
         if statement.reads:
-            begins = cluster.reading(request.key, session.server)
+            begins = cluster.reading(request.key, session.server, session.known_s)
     outcome = yield from server.execute(request, work_s, generation, begins)
     if outcome is Outcome.OK:
         if statement is not None:

@@ -82,10 +82,12 @@ class Replication:
         enough = min(self.synchronous, len(at_s))
         return at_s[enough - 1] if enough else self._clock.now
 
-    def is_stale(self, key: int, server: int) -> bool:
-        """Whether the key's last commit is not on the server yet."""
-        positions = self._of_key.get(key)
-        return positions is not None and self._applied_s[server][positions[-1]] > self._clock.now
+    def is_stale(self, key: int, server: int, known_s: float) -> bool:
+        """Whether the last commit of the key that was made by ``known_s`` is not on the server yet."""
+        for position in reversed(self._of_key.get(key, ())):
+            if self._commits[position].committed_s <= known_s:
+                return self._applied_s[server][position] > self._clock.now
+        return False
 
     def written_since(self, key: int, since_s: float) -> bool:
         """Whether the key was committed after ``since_s``."""

@@ -37,6 +37,7 @@ class Session:
 
     Attributes:
         server: number of the server that it leads to.
+        known_s: what was committed by then had been answered when its present statement was sent.
         inserted: rows that its transaction has added.
         writes: whether its transaction has anything to commit.
         updates: whether its transaction has changed the row of its key.
@@ -53,7 +54,7 @@ class Session:
 
     __slots__ = (
         *("aborted", "claim", "conflict", "connection", "duplicate", "ended", "failed", "identity", "inserted"),
-        *("lock", "pool", "server", "snapshot", "under_way", "updates", "visit", "writes"),
+        *("known_s", "lock", "pool", "server", "snapshot", "under_way", "updates", "visit", "writes"),
     )
 
     def __init__(self, server: int, pool: Pool, connection: Connection, visit: Visit) -> None:
@@ -61,6 +62,7 @@ class Session:
         self.pool = pool
         self.connection = connection
         self.visit = visit
+        self.known_s = 0.0
         self.inserted = 0
         self.writes = self.updates = False
         self.snapshot: int | None = None
