@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import subprocess
@@ -95,3 +96,23 @@ def test_children_inherit_the_raised_limit() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, preexec_fn=lower
     )
     assert done.stdout.strip() == "(512, 512)"
+
+
+def test_a_pinned_run_goes_first_where_it_may() -> None:
+    """Niceness as the kernel gave it: -15 for root, as before for an ordinary user; recorded either way."""
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os; from reference_backend.placement import choose_cores; cores = choose_cores(pin=True); "
+            "print(cores.recorded()['nice'], os.getpriority(os.PRIO_PROCESS, 0), os.geteuid(), cores.backend is None)",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    recorded, actual, user, unpinned = said.stdout.split()
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert recorded == actual
+    assert int(actual) == (min(-15, before) if user == "0" and unpinned == "False" else before)
