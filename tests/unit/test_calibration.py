@@ -113,6 +113,7 @@ def test_the_simulator_reproduces_the_run_that_it_was_calibrated_to(calibration:
     assert abs(errors["p95"]) < 0.05
 
 
+@pytest.mark.slow
 def test_the_round_trip_is_the_rest_of_the_sojourn_time(run: lab.Run, scenario: lab.Scenario) -> None:
     """Without rows of the network it is what the spans leave over, and holds what a wrong overhead lacks."""
     measured = as_measured(run)

@@ -6,6 +6,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from lab.scenario.document import read_document
 from tests.unit.language import Word, tags, words, words_of
 
@@ -49,6 +51,7 @@ def _in_a_test(word: Word) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_every_word_is_used() -> None:
     """What nobody uses is not proven to work."""
     assert SCENARIOS

@@ -32,6 +32,7 @@ def test_splitmix64_is_the_published_one() -> None:
 
 
 @given(seed=_WORD, replication=st.integers(0, 2**32), name=st.text(max_size=20), visit=_WORD)
+@pytest.mark.slow
 def test_array_and_scalar_draws_are_the_same_bits(seed: int, replication: int, name: str, visit: int) -> None:
     """One rule, two forms."""
     stream = Stream(seed=seed, replication=replication, name=name)

@@ -189,6 +189,7 @@ def test_nobody_stands_before_a_platform() -> None:
         _function(schedule=[{"at": "1s", "desired": 2}])
 
 
+@pytest.mark.slow
 def test_cold_starts_in_theory() -> None:
     """One at a time: exp(-rate x timeout). More load shares the processes better; too much is refused."""
     few, many = (

@@ -120,6 +120,7 @@ def test_the_bound_knows_its_caches() -> None:
     assert rate == pytest.approx(min(10 / (1 + 0.4 * misses), 1 / (0.4 * misses)))
 
 
+@pytest.mark.slow
 def test_it_is_never_unstable_and_keeps_the_laws() -> None:
     """However slow the server: a hundred users wait, and the laws hold."""
     run = lab.simulate(_closed(100, _THINK, api=service(waiting("1s"), concurrency=1)), progress=False)

@@ -239,6 +239,7 @@ class TestLaws:
         assert endings[["full", "partial"]].min() > 20
         assert broken_laws(run) == []
 
+    @pytest.mark.slow
     def test_the_share_of_full_answers_is_a_figure(self) -> None:
         """Of whole and of summary Runs, over time, and it can be judged."""
         wanted = {"metric": "full_answer_ratio", "component": "api"}

@@ -56,6 +56,7 @@ def test_mm1_at_80_percent():
 
 @unhurried
 @given(busy_ratios, service_times)
+@pytest.mark.slow
 def test_mm1_states_are_a_distribution_with_that_mean(busy, service_time_s):
     """The shares of time sum to one, and their mean is the number in the system."""
     assume(busy < 0.95)

@@ -30,6 +30,7 @@ def test_many_places_behind_which_one_stands() -> None:
     assert ratios[:, 0] == pytest.approx([1 - 5e-5, 0.8], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_plain_simulation_agrees() -> None:
     """200,000 requests at random places: each tier within 0.01."""
     rng, ttl_s, rate, places = np.random.default_rng(3), 4.0, 1.5, (6, 2, 1)

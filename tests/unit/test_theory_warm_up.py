@@ -42,6 +42,7 @@ def test_an_exponential_start_is_cut_in_its_tail():
 
 @unhurried
 @given(st.lists(st.floats(-100.0, 100.0), min_size=50, max_size=150))
+@pytest.mark.slow
 def test_it_is_the_minimum_of_the_definition(values):
     """The point found has the least squared error over squared count, computed the plain way."""
     batches = [sum(values[i : i + 5]) / 5 for i in range(0, len(values) - 4, 5)]
