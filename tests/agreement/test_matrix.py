@@ -70,6 +70,8 @@ def test_the_command_says_the_same(again: list[CaseRecord]) -> None:
         text=True,
     )
     said = {(each["case"], each["load"]): each["verdict"] for each in json.loads(done.stdout)}
-    expected = {(record.case, load.load): str(load.verdict) for record in again if record.case in names for load in record.loads}
+    expected = {
+        (record.case, load.load): str(load.verdict) for record in again if record.case in names for load in record.loads
+    }
     assert said == expected
     assert done.returncode == (1 if "miss" in said.values() else 3 if "inconclusive" in said.values() else 0)
