@@ -12,7 +12,7 @@ from lab.simulation.request import Handling, Outcome, Request
 from lab.validation.laws import broken_laws
 
 SHIPPED = sorted(
-    path for path in (Path(__file__).parents[2] / "scenarios").rglob("*.yaml") if path.parent.name != "cases"
+    path for path in (Path(__file__).parents[2] / "scenarios").rglob("*/*.yaml") if path.parent.name != "cases"
 )
 
 

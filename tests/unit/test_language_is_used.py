@@ -12,7 +12,7 @@ from lab.scenario.document import read_document
 from tests.unit.language import Word, tags, words, words_of
 
 ROOT = Path(__file__).parents[2]
-SCENARIOS = sorted(path for path in ROOT.glob("scenarios/**/*.yaml") if path.parent.name != "cases")
+SCENARIOS = sorted(path for path in ROOT.glob("scenarios/*/**/*.yaml") if path.parent.name != "cases")
 WALK = """
 name: walk
 components:

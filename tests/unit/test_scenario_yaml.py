@@ -23,7 +23,7 @@ from lab.scenario.writer import to_yaml, write_scenario
 from tests.unit.malformed import BASE, MALFORMED
 
 _SCENARIOS = Path(__file__).parents[2] / "scenarios"
-_SHIPPED = sorted(path for path in _SCENARIOS.rglob("*.yaml") if path.parent.name != "cases")
+_SHIPPED = sorted(path for path in _SCENARIOS.rglob("*/*.yaml") if path.parent.name != "cases")
 _VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 
 
