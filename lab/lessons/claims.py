@@ -4,7 +4,7 @@
 
     claim: an advice -- figure without it, figure with it -+- in worlds where it holds
                                                            `- in worlds where it fails
-    each world: a scenario with changes (predicted), and where the reference backend has been measured, loads of its matrix
+    each world: a scenario with changes (predicted); where the reference backend was measured, loads of its matrix
 
 The statements are data (``scenarios/do_and_dont.yaml``). A statement is as stated if each figure lies in the band that
 its world names for it, so that a simulator in which an advice no longer helps, or always does, is found out.
@@ -167,28 +167,21 @@ def judge(claims: Claims, claim: Claim, records: Mapping[str, CaseRecord]) -> li
     return [_found(claims.folder, claim, world, holds=holds, records=records) for holds, world in claim.worlds]
 
 
-def _found(
-    folder: Path, claim: Claim, world: World, *, holds: bool, records: Mapping[str, CaseRecord]
-) -> Finding:
+def _found(folder: Path, claim: Claim, world: World, *, holds: bool, records: Mapping[str, CaseRecord]) -> Finding:
     scenario = read_scenario(folder / (world.scenario or claim.scenario)).with_(world.changes)
     figure = world.figure or claim.figure
     undone = claim.without if world.instead_of_without is None else world.instead_of_without
     followed = claim.advised if world.instead_of_advised is None else world.instead_of_advised
-    advised, unit = _simulated(scenario.with_(followed), figure)
-    predicted = Pair(
-        figure=figure,
-        unit=unit,
-        without=None if world.without is None else _simulated(scenario.with_(undone), figure)[0],
-        advised=advised,
-    )
-    measured, strays = None, _strays("predicted", predicted, world.without, world.advised)
-    if world.measured is not None:
+    measured, strays = None, []
+    if world.measured is not None:  # first: a record that is missing is told before anything is simulated
         measured = _measured(world.measured, world.measured.figure or figure, records)
         before = world.measured.without
-        strays += _strays("measured", measured, before.within if before else None, world.measured.advised.within)
-    return Finding(
-        claim=claim, world=world, holds=holds, predicted=predicted, measured=measured, strays=tuple(strays)
-    )
+        strays = _strays("measured", measured, before.within if before else None, world.measured.advised.within)
+    advised, unit = _simulated(scenario.with_(followed), figure)
+    without = None if world.without is None else _simulated(scenario.with_(undone), figure)[0]
+    predicted = Pair(figure=figure, unit=unit, without=without, advised=advised)
+    strays = _strays("predicted", predicted, world.without, world.advised) + strays
+    return Finding(claim=claim, world=world, holds=holds, predicted=predicted, measured=measured, strays=tuple(strays))
 
 
 def _simulated(scenario: Scenario, figure: str) -> tuple[float, str]:

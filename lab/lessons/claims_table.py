@@ -34,9 +34,7 @@ def claims_table(findings: Iterable[Finding]) -> pd.DataFrame:
     """
     rows: dict[str, dict[str, list[str]]] = {}
     for finding in findings:
-        row = rows.setdefault(
-            finding.claim.says, {"holds when": [], "fails when": [], "predicted": [], "measured": []}
-        )
+        row = rows.setdefault(finding.claim.says, {"holds when": [], "fails when": [], "predicted": [], "measured": []})
         row["holds when" if finding.holds else "fails when"].append(finding.world.when)
         sign = "holds: " if finding.holds else "fails: "
         row["predicted"].append(sign + pair_text(finding.predicted))
