@@ -123,7 +123,7 @@ class Finding:
         claim, world: what was judged.
         holds: whether the claim is said to hold there.
         predicted: the simulated figures.
-        measured: those of the reference backend; None where it was not measured.
+        measured: those of the reference backend; None where it was not measured, or not well enough to judge.
         strays: each figure that lies outside of its band, as a sentence; empty if all is as stated.
     """
 
@@ -175,6 +175,7 @@ def _found(folder: Path, claim: Claim, world: World, *, holds: bool, records: Ma
     measured, strays = None, []
     if world.measured is not None:  # first: a record that is missing is told before anything is simulated
         measured = _measured(world.measured, world.measured.figure or figure, records)
+    if world.measured is not None and measured is not None:
         before = world.measured.without
         strays = _strays("measured", measured, before.within if before else None, world.measured.advised.within)
     advised, unit = _simulated(scenario.with_(followed), figure)
@@ -189,21 +190,22 @@ def _simulated(scenario: Scenario, figure: str) -> tuple[float, str]:
     return _read(observe(quietly_simulated(scenario.with_({"run.replications": 1})), [figure]), figure)
 
 
-def _measured(measurement: Measurement, figure: str, records: Mapping[str, CaseRecord]) -> Pair:
-    advised, unit = _recorded(measurement.advised, figure, records)
-    without = None if measurement.without is None else _recorded(measurement.without, figure, records)[0]
-    return Pair(figure=figure, unit=unit, without=without, advised=advised)
+def _measured(measurement: Measurement, figure: str, records: Mapping[str, CaseRecord]) -> Pair | None:
+    advised = _recorded(measurement.advised, records)
+    without = None if measurement.without is None else _recorded(measurement.without, records)
+    if advised is None or (without is None and measurement.without is not None):
+        return None
+    value, unit = _read(advised, figure)
+    return Pair(figure=figure, unit=unit, without=None if without is None else _read(without, figure)[0], advised=value)
 
 
-def _recorded(of: Recorded, figure: str, records: Mapping[str, CaseRecord]) -> tuple[float, str]:
+def _recorded(of: Recorded, records: Mapping[str, CaseRecord]) -> Observation | None:
+    """Return what was measured of a load; None where no repeat was fit to judge by."""
     loads = {load.load: load for load in records[of.case].loads} if of.case in records else {}
     if of.load not in loads:
         known = ", ".join(loads) or f"none of {of.case!r}; the cases are {', '.join(records)}"
         raise UsageError(f"no record of load {of.load!r} of case {of.case!r} (there are: {known}); name another")
-    measured = loads[of.load].measured
-    if measured is None:
-        raise NotEnoughData(f"load {of.load!r} of case {of.case!r} has no valid measurement; name another, or measure")
-    return _read(measured, figure)
+    return loads[of.load].measured
 
 
 def _read(observation: Observation, figure: str) -> tuple[float, str]:
