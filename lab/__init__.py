@@ -29,6 +29,7 @@ _HOME = {
     "Context": "lab.simulation.build",
     "CpuStep": "lab.scenario.steps",
     "Database": "lab.scenario.components",
+    "Decision": "lab.experiment.decision",
     "DecorrelatedBackoff": "lab.scenario.client",
     "DiurnalRate": "lab.scenario.arrivals",
     "Envoy": "lab.scenario.components",
@@ -64,6 +65,7 @@ _HOME = {
     "RetryBudget": "lab.scenario.retry_budget",
     "Run": "lab.runs.run",
     "RunSpec": "lab.scenario.scenario",
+    "Scale": "lab.scenario.scale",
     "Scenario": "lab.scenario.scenario",
     "Service": "lab.scenario.components",
     "SessionsWorkload": "lab.scenario.workload",
@@ -81,6 +83,7 @@ _HOME = {
     "calibrate": "lab.calibration.calibrate",
     "calibrate_from_client": "lab.calibration.client_log",
     "compare": "lab.validation.compare",
+    "decide": "lab.experiment.decide",
     "difference": "lab.experiment.paired",
     "extrapolation": "lab.scenario.extrapolation",
     "measure": "lab.measurement.measure",
@@ -103,6 +106,8 @@ if TYPE_CHECKING:
     from lab.calibration.calibrate import calibrate
     from lab.calibration.client_log import calibrate_from_client, scenario_of_log
     from lab.errors import LabError
+    from lab.experiment.decide import decide
+    from lab.experiment.decision import Decision
     from lab.experiment.paired import difference
     from lab.experiment.simulate import simulate
     from lab.measurement.measure import measure
@@ -151,6 +156,7 @@ if TYPE_CHECKING:
     from lab.scenario.objectives import RateObjective, RatioObjective, SojournTimeObjective
     from lab.scenario.reader import parse_scenario, read_scenario
     from lab.scenario.retry_budget import RetryBudget
+    from lab.scenario.scale import Scale
     from lab.scenario.scenario import RunSpec, Scenario
     from lab.scenario.steps import CachedStep, CallStep, CpuStep, ParallelStep, QueryStep, TransactionStep, WaitStep
     from lab.scenario.topology import mermaid

@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 import typer
 
 from lab.cli.calibrating import calibrate
+from lab.cli.deciding import decide
 from lab.cli.importing import import_
 from lab.cli.output import keep_and_show, objective_rows, put, put_json, put_table, say
 from lab.cli.validating import validate
 from lab.errors import UsageError
 from lab.runs.run import Run
+from lab.runs.slices import slice_sentence
 from lab.runs.storage import check_replaceable
 
 app = typer.Typer(
@@ -149,9 +151,10 @@ def run(  # noqa: PLR0913, PLR0917  # the options of the command
 
 @app.command()
 def show(scenario: ScenarioFile, as_json: Json = False) -> None:
-    """Show a scenario: topology as Mermaid text, every default filled in, the arithmetic at 1x."""
+    """Show a scenario: topology as Mermaid text, every default filled in, the arithmetic at 1x (of the whole)."""
     from lab.scenario.arithmetic import arithmetic
     from lab.scenario.reader import read_scenario
+    from lab.scenario.slice_arithmetic import unlike_the_whole
     from lab.scenario.topology import mermaid
     from lab.scenario.writer import to_yaml
 
@@ -165,11 +168,19 @@ def show(scenario: ScenarioFile, as_json: Json = False) -> None:
     put(figures.to_frame().to_string(index=False))
     for finding in figures.findings:
         put(f"{finding.severity}: {finding.sentence}")
+    part = described.sliced()
+    if part.scale is not None:
+        put(f"\n{slice_sentence(part.to_document())}")
+        for sentence in unlike_the_whole(described, part):
+            put(f"slice: {sentence}")
+    if described.designs:
+        put(f"\nDesigns (lab decide): {', '.join(described.designs)}")
 
 
 app.command("import")(import_)
 app.command()(validate)
 app.command()(calibrate)
+app.command()(decide)
 
 
 @app.command()
@@ -203,6 +214,8 @@ def _finish(run: Run, *, out: Path | None, overwrite: bool, as_json: bool, check
         put("")
         put_table(objective_rows(run))
         put(f"\n{run.bottleneck().sentence}")
+        if slice_sentence(run.scenario):
+            put(slice_sentence(run.scenario))
     for beyond in run.provenance.get("extrapolation", ()):
         say(f"beyond the calibrated range: {beyond}")
     if check and not all(objective.met for objective in run.objectives()):

@@ -12,6 +12,7 @@ from typing import Any
 
 from lab.runs.figures import figure_text, interval_text
 from lab.runs.run import Run
+from lab.runs.slices import slice_sentence
 
 _HEADLINES = (
     "arrival_rate_per_s",
@@ -120,4 +121,5 @@ def run_document(run: Run) -> dict[str, Any]:
             for each in run.objectives()
         ],
         "bottleneck": run.bottleneck().sentence,
+        "slice": slice_sentence(run.scenario) or None,
     }

@@ -36,11 +36,26 @@ def difference(before: Run, after: Run, *, level: float = 0.95) -> pd.DataFrame:
             f"the two Runs are not paired: seeds {before.seed} and {after.seed}, {len(before.replications)} and "
             f"{len(after.replications)} replications; simulate both with the same seed and replications"
         )
+    return paired_rows(before.metrics(), after.metrics(), replications=len(before.replications), level=level)
+
+
+def paired_rows(before: pd.DataFrame, after: pd.DataFrame, *, replications: int, level: float = 0.95) -> pd.DataFrame:
+    """Return each figure of two frames of figures, and the interval of their difference (after - before).
+
+    Args:
+        before: columns replication, metric, subject, value, unit.
+        after: the same, of the same replications.
+        replications: how many there are; a figure that one of them lacks has no row.
+        level: of the interval, in (0, 1).
+
+    Returns:
+        What :func:`difference` does.
+    """
     keys = ["metric", "subject", "unit", "replication"]
-    both = before.metrics().merge(after.metrics(), on=keys, suffixes=("_before", "_after"))
+    both = before.merge(after, on=keys, suffixes=("_before", "_after"))
     rows = []
     for (metric, subject, unit), group in both.groupby(keys[:3], sort=False):
-        if len(group) < len(before.replications):
+        if len(group) < replications:
             continue
         interval = paired_interval(group["value_after"], group["value_before"], level)
         rows.append(

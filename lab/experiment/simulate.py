@@ -24,6 +24,7 @@ from lab.scenario.extrapolation import extrapolation
 from lab.scenario.recording import recording_of
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
+from lab.scenario.slice_arithmetic import unlike_the_whole
 from lab.scenario.workload import ReplayWorkload
 from lab.simulation.build import OwnComponents
 from lab.simulation.build.clients import schedule_of_run
@@ -41,6 +42,10 @@ class OverloadWarning(UserWarning):
     """The arithmetic says that a part is asked for more than it can do for a while."""
 
 
+class SliceWarning(UserWarning):
+    """The arithmetic says that a part is busier in the slice that runs than in the whole, or less busy."""
+
+
 def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and by keyword
     scenario: Scenario,
     *,
@@ -54,7 +59,7 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     progress: bool = True,
     allow_unstable: bool = False,
 ) -> Run:
-    """Return the predicted Run of a scenario.
+    """Return the predicted Run of a scenario: of its slice if it has a ``scale``, of itself if it has ``designs``.
 
     Replication 0 has the very requests and demands that ``measure`` sends, so the two are paired. Of a calibrated
     scenario the others move the calibrated values within what is known of them, so that intervals carry that too.
@@ -86,7 +91,8 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
         raise DomainError(f"keep is {keep!r}; it must be 'all' or 'summary'")
     if count < 1:
         raise DomainError(f"replications is {count}, but a prediction needs at least 1")
-    scenario = scenario.with_({"run.seed": seed, "run.replications": count})
+    whole, scenario = scenario, scenario.sliced().with_({"run.seed": seed, "run.replications": count})
+    unlike = _check_slice(whole, scenario)
     figures = arithmetic(scenario)
     _check_stability(figures, allow_unstable=allow_unstable)
     schedule = None if replay is None else schedule_of(replay)
@@ -118,6 +124,7 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
             **_recording(scenario),
             **told_of(scenario),
             **_beyond(scenario),
+            **unlike,
         },
     )
 
@@ -165,6 +172,17 @@ def _check_stability(figures: Arithmetic, *, allow_unstable: bool) -> None:
     for finding in figures.findings:
         if finding.severity == "overload":
             warnings.warn(finding.sentence, OverloadWarning, stacklevel=3)
+
+
+def _check_slice(whole: Scenario, part: Scenario) -> dict[str, Any]:
+    """Warn of places where the slice is not like the whole, and return them for the provenance."""
+    if whole.scale is None or whole.scale.applied:
+        return {}
+    unlike = unlike_the_whole(whole, part)
+    for sentence in unlike:
+        advice = "list its capacity in scale.of, or say in `because` why it does not matter"
+        warnings.warn(f"{sentence}; {advice}", SliceWarning, stacklevel=3)
+    return {"unlike_the_whole": list(unlike)}
 
 
 def _run_all(tasks: list[tuple[Any, ...]], n_jobs: int | None, requests: float) -> Iterator[Frames]:

@@ -33,7 +33,7 @@ def measure(  # noqa: PLR0913  # the knobs of a measurement, all optional and by
     about_the_host: bool = False,
     progress: bool = True,
 ) -> Run:
-    """Return the measured Run of a scenario, on servers started for it on this machine's loopback.
+    """Return the measured Run of a scenario (of its slice), on servers started for it on this machine's loopback.
 
     Sends the schedule and the demands of replication 0 of ``simulate`` with the same seed, ``repeats`` times.
 
@@ -58,7 +58,7 @@ def measure(  # noqa: PLR0913  # the knobs of a measurement, all optional and by
             "warm-up that it found (lab run does)"
         )
     seed = scenario.run.seed if seed is None else seed
-    scenario = scenario.with_({"run.seed": seed})
+    scenario = scenario.sliced().with_({"run.seed": seed})
     schedule = draw_schedule(scenario, seed=seed, replication=0)
     options = [] if entry_port is None else ["--entry-port", str(entry_port)]
     options += [] if pin else ["--no-pin"]

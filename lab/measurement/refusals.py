@@ -47,7 +47,10 @@ from lab.scenario.workload import OpenWorkload, ReplayWorkload
 
 # The keys that the reference backend and its load generator obey. Every other key must be left at its default.
 _OBEYED: dict[type[Spec], tuple[str, ...]] = {
-    Scenario: ("name", "question", "facts", "assumptions", "not_modelled", "entry", "objectives", "calibration", "run"),
+    Scenario: (
+        *("name", "question", "facts", "assumptions", "not_modelled", "entry", "objectives", "scale", "calibration"),
+        "run",
+    ),
     OpenWorkload: ("kind", "arrival_rate", "endpoints", "keys"),
     ReplayWorkload: ("kind", "file"),
     Client: ("timeout", "deadline", "round_trip"),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lab.plots import plot_hit_ratio, plot_sojourn_times, plot_timeline, plot_topology, plot_waiting, topology_size
+from lab.experiment.decision import Decision
+from lab.plots import (
+    plot_decision,
+    plot_hit_ratio,
+    plot_sojourn_times,
+    plot_timeline,
+    plot_topology,
+    plot_waiting,
+    topology_size,
+)
 from lab.report.page import Card
 from lab.runs import Run
 
@@ -25,6 +34,19 @@ def cards_of(*runs: Run) -> list[Card]:
         NotEnoughData: a Run has no request in its window.
     """
     return [*_topology(runs[0]), *_over_time(runs), *_waits(runs)]
+
+
+def cards_of_decision(decision: Decision) -> list[Card]:
+    """Return a drawing of each figure that a decision compares designs by, if any design has it."""
+    cards = []
+    for metric in decision.metrics:
+        if decision.table[metric]["estimate"].notna().any():
+            figure, ax = _blank(height=1.1 + 0.42 * len(decision.runs))
+            plot_decision(decision, metric=metric, ax=ax)
+            against = f"the difference to {decision.first!r}, in parentheses if it may be chance"
+            caption = f"95 % intervals; at the right {against}."
+            cards.append(Card(title=decision.heading(metric).capitalize(), figure=figure, caption=caption))
+    return cards
 
 
 def _topology(run: Run) -> Iterator[Card]:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 from lab.errors import UsageError
-from lab.report.cards import cards_of
+from lab.experiment.decision import Decision
+from lab.report.cards import cards_of, cards_of_decision
 from lab.report.page import Page, render
 from lab.runs import ObjectiveResult, Run
 from lab.runs.figures import figure_text, interval_text
+from lab.runs.slices import slice_sentence
 from lab.validation.comparison import Comparison
 
 
-def write_report(subject: Comparison | Run | Page, path: str | Path) -> Path:
+def write_report(subject: Comparison | Decision | Run | Page, path: str | Path) -> Path:
     """Write one self-contained HTML file and return its path; an older file of that name is replaced.
 
     Args:
-        subject: a comparison, a Run of either world, or a page made by hand.
+        subject: a comparison, a decision, a Run of either world, or a page made by hand.
         path: the file; its folder is made if need be.
 
     Raises:
@@ -41,8 +44,8 @@ def write_report(subject: Comparison | Run | Page, path: str | Path) -> Path:
     return file
 
 
-def page_of(subject: Comparison | Run | Page) -> Page:
-    """Return what the report of a comparison or a Run says."""
+def page_of(subject: Comparison | Decision | Run | Page) -> Page:
+    """Return what the report of a comparison, a decision or a Run says."""
     match subject:
         case Page():
             return subject
@@ -50,6 +53,8 @@ def page_of(subject: Comparison | Run | Page) -> Page:
             return _page_of_run(subject)
         case Comparison():
             return _page_of_comparison(subject)
+        case Decision():
+            return _page_of_decision(subject)
         case _:
             assert_never(subject)
 
@@ -76,24 +81,52 @@ def _page_of_comparison(comparison: Comparison) -> Page:
     return _page(runs, answers=comparison.sentences(), figures=comparison.table())
 
 
+def _page_of_decision(decision: Decision) -> Page:
+    scenario = decision.scenario.to_document()
+    runs = decision.runs.items()
+    return Page(
+        title=f"{decision.scenario.name}: {len(decision.runs)} designs",
+        question=decision.scenario.question,
+        answers=decision.notes(),
+        figures=[*decision.rows(), *_against_first(decision)],
+        objectives=decision.objective_rows(),
+        cards=cards_of_decision(decision),
+        notes={
+            **_said_of(scenario),
+            "Where requests wait": [f"{name}: {run.bottleneck().sentence}" for name, run in runs if run.has_visits],
+        },
+        documents={"Scenario": scenario},
+    )
+
+
+def _against_first(decision: Decision) -> list[dict[str, str]]:
+    return [row | {"design": f"{row['design']}: difference"} for row in decision.difference_rows()]
+
+
 def _page(runs: tuple[Run, ...], *, answers: list[str], figures: list[dict[str, str]]) -> Page:
     scenario = runs[0].scenario
     unobserved = [f"{run.world}: {what}" for run in runs for what in run.unobserved]
     return Page(
         title=f"{runs[0].name}: {' and '.join(run.world for run in runs)}",
         question=str(scenario.get("question") or ""),
-        answers=answers,
+        answers=[*answers, *filter(None, [slice_sentence(scenario)])],
         figures=figures,
         objectives=_objectives(runs),
         cards=cards_of(*runs),
         notes={
-            "Facts": [f"{fact['says']} ({fact['source']})" for fact in scenario.get("facts") or ()],
-            "Assumptions": list(scenario.get("assumptions") or ()),
-            "Not modelled": list(scenario.get("not_modelled") or ()),
+            **_said_of(scenario),
             "Not observed": unobserved,
         },
         documents={"Scenario": scenario, **{f"Provenance, {run.world}": run.provenance for run in runs}},
     )
+
+
+def _said_of(scenario: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {
+        "Facts": [f"{fact['says']} ({fact['source']})" for fact in scenario.get("facts") or ()],
+        "Assumptions": list(scenario.get("assumptions") or ()),
+        "Not modelled": list(scenario.get("not_modelled") or ()),
+    }
 
 
 def _objectives(runs: tuple[Run, ...]) -> list[dict[str, str]]:

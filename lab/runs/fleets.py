@@ -64,3 +64,32 @@ def steps_of(samples: pd.DataFrame, *, component: str, gauge: str) -> tuple[Arra
     """Return when a gauge of one replication changed, and what it read from then on."""
     own = samples[(samples["component"] == component) & (samples["gauge"] == gauge)]
     return np.asarray(own["time_s"], dtype=float), np.asarray(own["value"], dtype=float)
+
+
+def fleet_size(samples: pd.DataFrame, scenario: Mapping[str, Any], *, window: Window) -> tuple[float, float] | None:
+    """Return how many replicas all services have together in one replication: on average, and at most at a time.
+
+    As in :func:`replica_seconds_frame`, those that boot or drain count too. None where no service has any.
+
+    Args:
+        samples: those of the replication.
+        scenario: the scenario document.
+        window: the stretch that counts.
+    """
+    services = {name for name, part in scenario.get("components", {}).items() if part.get("kind") == "service"}
+    if not services:
+        return None
+    seconds = sum(spent_s for name, spent_s in _seconds(samples, scenario, window) if name in services)
+    changing = samples[samples["component"].isin(services) & samples["gauge"].isin(PRESENT)]
+    gauges = [own for _, own in changing.groupby(["component", "gauge"], observed=True)]
+    fixed = services - set(changing["component"].astype(str))
+    always = sum(float(scenario["components"][name].get("replicas", 1)) for name in fixed)
+    inside = window.holds(np.asarray(changing["time_s"], dtype=float))
+    times = np.append(np.asarray(changing["time_s"], dtype=float)[inside], window.start_s)
+    return seconds / window.length_s, always + float(sum((_at(times, own) for own in gauges), np.zeros(1)).max())
+
+
+def _at(times: Array, steps: pd.DataFrame) -> Array:
+    """What a step function reads at these times; 0 before its first step."""
+    places = np.searchsorted(np.asarray(steps["time_s"], dtype=float), times, side="right") - 1
+    return np.where(places >= 0, np.asarray(steps["value"], dtype=float)[np.maximum(places, 0)], 0.0)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from lab.errors import DomainError
-from lab.runs.window import Window
+from lab.errors import DomainError, NotEnoughData
+from lab.runs.window import Window, by_replication
 from lab.units import parse_duration, parse_ratio
+
+if TYPE_CHECKING:
+    from lab.runs.run import Run
 
 KEYS = frozenset({"after", "window", "good_ratio", "within"})
 
@@ -80,3 +83,28 @@ def recovery_time_s(requests: pd.DataFrame, recovery: Recovery, *, window: Windo
     bad = np.flatnonzero(fine < recovery.good_ratio * number - 1e-9)
     first = int(bad[-1]) + 1 if bad.size else 0
     return first * recovery.window_s if first < count else math.nan
+
+
+def time_to_recover_s(run: Run) -> list[float]:
+    """Return how long it took until clients were served as the scenario's recovery objective promises, one a repeat.
+
+    NaN where it never came to that: some requests were bad to the end.
+
+    Raises:
+        NotEnoughData: the scenario has no objective with metric recovery_time, or a repeat no request to judge by.
+    """
+    promised = [each for each in run.scenario.get("objectives", ()) if each["metric"] == "recovery_time"]
+    if not promised:
+        raise NotEnoughData("the scenario has no objective with metric recovery_time, which says what recovered means")
+    recovery = read_recovery(promised[0], where="objectives")
+    endpoint = promised[0].get("endpoint")
+    times = []
+    for number, own in by_replication(run.requests):
+        asked = own if endpoint is None else own[np.asarray(own["endpoint"] == endpoint)]
+        if not (np.asarray(asked["intended_start_s"]) >= recovery.after_s).any():
+            raise NotEnoughData(
+                f"replication {number}: no request was meant to start from {recovery.after_s:g} s on, so nobody knows "
+                "whether it recovered; make the run longer"
+            )
+        times.append(recovery_time_s(own, recovery, window=run.window, endpoint=endpoint))
+    return times

@@ -20,6 +20,7 @@ from lab.runs.fingerprint import content_hash, schedule_hash
 from lab.runs.html import run_card
 from lab.runs.metrics import ALL, per_replication
 from lab.runs.objectives import ObjectiveResult, judge, read_objective
+from lab.runs.slices import slice_sentence
 from lab.runs.storage import load_folder, save_folder
 from lab.runs.summary import summary_frame
 from lab.runs.tables import Tables
@@ -296,4 +297,4 @@ class Run:
             return None  # notebooks then fall back on repr, which holds for any Run
 
     def _closing(self) -> str:
-        return self.bottleneck().sentence if self.has_visits else ""
+        return f"{slice_sentence(self.scenario)} {self.bottleneck().sentence if self.has_visits else ''}".strip()

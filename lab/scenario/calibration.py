@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 2**24
 _HALF_WIDTH = NormalDist().inv_cdf(0.975)  # of a 95 % interval, in standard errors
-_TEXTS = ("name", "question", "facts", "assumptions", "not_modelled", "objectives", "prices", "calibration")
+_TEXTS = (
+    *("name", "question", "facts", "assumptions", "not_modelled", "objectives", "prices", "calibration"),
+    *("scale", "designs"),  # what was run has the values of its slice and design
+)
 
 
 class CalibratedValue(Spec):

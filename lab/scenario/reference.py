@@ -143,7 +143,8 @@ class _Page:
                 least = node.get("minItems", 0)
                 return f"list of {self._takes(node.get('items', {}))}" + (f", at least {least}" if least else "")
             case "object":
-                return " ".join(["mapping of name to", *(self._takes(inner) for inner in _inner(node))])
+                inside = " or ".join(self._takes(inner) for inner in _inner(node))
+                return f"mapping of name to {inside}" if inside else "mapping"
             case _:
                 return f"`{_flow(node)}`"
 

@@ -13,12 +13,14 @@ from lab.scenario.calibration import Calibration, GivenCalibration
 from lab.scenario.client import Client
 from lab.scenario.components import Component
 from lab.scenario.consistency import inconsistencies
+from lab.scenario.designs import Designs
 from lab.scenario.explain import explain
 from lab.scenario.faults import Fault
 from lab.scenario.names import Name
 from lab.scenario.objectives import Objective
 from lab.scenario.prices import Prices
 from lab.scenario.problems import Problem, scenario_error
+from lab.scenario.scale import Scale
 from lab.scenario.workload import Workload
 
 
@@ -65,6 +67,16 @@ class Scenario(Spec):
     faults: tuple[Fault, ...] = Field(default=(), description="What goes wrong, and when.")
     objectives: tuple[Objective, ...] = Field(default=(), description="What the backend should achieve.")
     prices: Prices | None = Field(default=None, description="What the parts cost. None: costs are no matter.")
+    scale: Scale | None = Field(
+        default=None,
+        description="Which slice of the whole runs. None: the whole, so that its values are what runs.",
+    )
+    designs: Designs = Field(
+        default={},
+        description="Variants to decide between (`lab decide`): name to what stands there instead, by key path, such "
+        "as `{components.api.replicas: 4}`; a part that the scenario lacks may be added. The first is what the others "
+        "are compared with; `{}` is the scenario itself, which is what runs alone.",
+    )
     calibration: GivenCalibration = Field(
         default=None,
         description="The file of a calibration (lab calibrate), relative to the folder of a scenario file: its values "
@@ -82,6 +94,8 @@ class Scenario(Spec):
         problems = inconsistencies(scenario)
         if problems:
             raise scenario_error(problems)
+        if scenario.scale is not None or scenario.designs:
+            _check_variants(scenario)
         if isinstance(document, Mapping) and isinstance(document.get("calibration"), str):
             assert scenario.calibration is not None  # it was read from that file
             return _laid_over(scenario, scenario.calibration)
@@ -104,6 +118,31 @@ class Scenario(Spec):
 
         return vary(self, changes)
 
+    def sliced(self, share: str | float | None = None) -> Scenario:
+        """Return what runs of it, which is what ``simulate`` and ``measure`` take: the slice that ``scale`` says.
+
+        It remembers that it is one, and has no designs. Without a ``scale`` it is the scenario itself.
+
+        Args:
+            share: of the whole, such as ``"1%"``; that of the scenario if not given.
+
+        Raises:
+            ScenarioError: a whole number cannot be sliced so thin, the slice is not valid, or there is no scale.
+        """
+        from lab.scenario.slices import sliced  # here, because it builds Scenarios
+
+        return sliced(self, share)
+
+    def design(self, name: str) -> Scenario:
+        """Return one of its designs: its changes laid over the values of the whole; the scale stays.
+
+        Raises:
+            ScenarioError: there is no such design.
+        """
+        from lab.scenario.slices import design  # here, because it builds Scenarios
+
+        return design(self, name)
+
     def with_calibration(self, calibration: Calibration) -> Scenario:
         """Return the scenario with the values of a calibration, which it remembers.
 
@@ -116,6 +155,14 @@ class Scenario(Spec):
         from lab.scenario.topology import mermaid  # here, because it reads Scenarios
 
         return f"**{self.name}**: {self.question}\n\n```mermaid\n{mermaid(self)}\n```"
+
+
+def _check_variants(scenario: Scenario) -> None:
+    from lab.scenario.slice_consistency import variant_problems  # here, because it builds Scenarios
+
+    problems = variant_problems(scenario)
+    if problems:
+        raise scenario_error(problems)
 
 
 def _laid_over(scenario: Scenario, calibration: Calibration) -> Scenario:

@@ -10,19 +10,24 @@ from lab.errors import ScenarioError
 from lab.scenario.scenario import Scenario
 
 
-def vary(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
+def vary(scenario: Scenario, changes: Mapping[str, Any], *, what: str = "variant") -> Scenario:
     """Return the scenario with the values at these dotted paths replaced, validated anew.
+
+    Args:
+        scenario: what is varied.
+        changes: dotted path to new value.
+        what: what the result is called where it is not valid.
 
     Raises:
         ScenarioError: a path leads nowhere, or the variant is not a valid scenario.
     """
     document = scenario.to_document()
     for path, value in changes.items():
-        _replace(document, path, copy.deepcopy(value))
+        replace_at(document, path, value)
     try:
         return Scenario.model_validate(document)
     except ScenarioError as error:
-        message = f"the variant is not valid:\n{error}"
+        message = f"the {what} is not valid:\n{error}"
         raise ScenarioError(message, problems=error.problems, paths=error.paths) from error
 
 
@@ -38,13 +43,34 @@ def value_at(document: Any, path: str) -> Any:
     return document
 
 
-def _replace(document: Any, path: str, value: Any) -> None:
+def leads_somewhere(document: Any, path: str) -> bool:
+    """Return whether something stands at a dotted path of a scenario document."""
+    try:
+        value_at(document, path)
+    except ScenarioError:
+        return False
+    return True
+
+
+def replace_at(document: Any, path: str, value: Any, *, may_add: bool = False) -> None:
+    """Put a value at a dotted path of a scenario document.
+
+    Args:
+        document: is changed.
+        path: where.
+        value: what stands there from then on.
+        may_add: the last key may be a new one of its mapping.
+
+    Raises:
+        ScenarioError: the path leads nowhere; the message says what is there.
+    """
     *parents, last = path.split(".")
     place = document
     for depth, name in enumerate(parents):
         place = _descend(place, name, ".".join(parents[: depth + 1]))
-    _descend(place, last, path)
-    place[int(last) if isinstance(place, list) else last] = value
+    if not (may_add and isinstance(place, dict)):
+        _descend(place, last, path)
+    place[int(last) if isinstance(place, list) else last] = copy.deepcopy(value)
 
 
 def _descend(place: Any, name: str, path: str) -> Any:

@@ -39,7 +39,7 @@ def to_yaml(scenario: Scenario, *, defaults: bool = False) -> str:
     """
     lines = []
     for key, value in _mapping(scenario, defaults).items():
-        if key == "components":
+        if key in ("components", "designs") and value:
             lines += [f"{key}:", *_block(value, 2)]
         else:
             lines += _entry(key, value, 0)
@@ -96,10 +96,10 @@ def _plain(value: Any, text: Any, defaults: bool) -> Any:
 
 
 def _entry(key: str, value: _Plain, indent: int) -> list[str]:
-    line = f"{' ' * indent}{key}: {_flow(value) if _height(value) else _scalar(value, alone=True)}"
+    line = f"{' ' * indent}{_scalar(key, alone=True)}: {_flow(value) if _height(value) else _scalar(value, alone=True)}"
     if _height(value) == 0 or (_height(value) <= _DEEPEST_ON_ONE_LINE and len(line) <= _WIDTH):
         return [line]
-    return [f"{' ' * indent}{key}:", *_block(value, indent + 2)]
+    return [f"{' ' * indent}{_scalar(key, alone=True)}:", *_block(value, indent + 2)]
 
 
 def _block(value: _Plain, indent: int) -> list[str]:
@@ -130,7 +130,9 @@ def _height(value: _Plain) -> int:
 def _flow(value: _Plain) -> str:
     match value:
         case dict():
-            return "{" + ", ".join(f"{key}: {_flow(inside)}" for key, inside in value.items()) + "}"
+            return (
+                "{" + ", ".join(f"{_scalar(key, alone=False)}: {_flow(inside)}" for key, inside in value.items()) + "}"
+            )
         case list():
             return "[" + ", ".join(map(_flow, value)) + "]"
         case _:

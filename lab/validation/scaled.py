@@ -1,4 +1,4 @@
-"""How a backend that scales meets a spike: when replicas come and go, what clients wait meanwhile, when it is over."""
+"""How a backend that scales meets a spike: when replicas come and go, and what clients wait meanwhile."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import numpy as np
 
 from lab.errors import NotEnoughData
 from lab.runs.fleets import steps_of
-from lab.runs.recovery import read_recovery
-from lab.runs.recovery import recovery_time_s as time_of
 from lab.runs.run import Run
 from lab.runs.window import by_replication
 from lab.units import parse_duration
@@ -48,20 +46,6 @@ def _switches_s(times_s: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the time of each switch of a step function; one of two replicas at once counts as two."""
     changes = np.abs(np.diff(values)).astype(int)
     return np.repeat(times_s[1:], changes)
-
-
-def time_to_recover_s(run: Run) -> list[float]:
-    """Return how long it took until clients were served as the scenario's recovery objective promises, one a repeat.
-
-    Raises:
-        NotEnoughData: the scenario has no objective with metric recovery_time.
-    """
-    promised = [each for each in run.scenario.get("objectives", ()) if each["metric"] == "recovery_time"]
-    if not promised:
-        raise NotEnoughData("the scenario has no objective with metric recovery_time, which says what recovered means")
-    recovery = read_recovery(promised[0], where="objectives")
-    endpoint = promised[0].get("endpoint")
-    return [time_of(own, recovery, window=run.window, endpoint=endpoint) for _, own in by_replication(run.requests)]
 
 
 def spike_sojourn_time_s_p95(run: Run) -> list[float]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lab.runs.recovery import time_to_recover_s
 from lab.runs.run import Run
 from lab.validation.recovered import recovered_ratio, recovery_time_s
-from lab.validation.scaled import spike_sojourn_time_s_p95, time_to_recover_s
+from lab.validation.scaled import spike_sojourn_time_s_p95
 
 TRANSIENTS: dict[str, tuple[Callable[[Run], list[float]], str]] = {
     "recovered_ratio": (recovered_ratio, ""),

@@ -184,3 +184,49 @@ def test_a_full_disk_is_told_and_leaves_nothing(call, small: Path) -> None:
     code, _, err = call("simulate", small, "--out", "/dev/full/run")
     assert code == 2
     assert "/dev/full" in err
+
+
+DESIGNED = (
+    SMALL
+    + """
+designs:
+  as it was: {}
+  four slots: {components.api.concurrency: 4}
+"""
+)
+
+
+def test_decide_prints_the_table(call, tmp_path: Path) -> None:
+    """Figures, differences and objectives on stdout, or JSON; with --check an objective that no design meets is 1."""
+    file = tmp_path / "designed.yaml"
+    file.write_text(DESIGNED)
+    code, said, _ = call("decide", file, "--jobs", 1, "--check", "--replications", 2)
+    assert code == 1  # nobody answers within a millisecond
+    assert "four slots" in said
+    assert "difference to 'as it was'" in said
+    code, said, _ = call("decide", file, "--json", "--replications", 2)
+    assert (code, json.loads(said)["replications"]) == (0, 2)
+
+
+@pytest.mark.slow
+def test_decide_keeps_a_run_a_design(call, tmp_path: Path) -> None:
+    """A folder a design, the decision and a report; nothing is overwritten unless asked for."""
+    file, out = tmp_path / "designed.yaml", tmp_path / "out"
+    file.write_text(DESIGNED)
+    code, _, err = call("decide", file, "--out", out)
+    assert code == 0
+    assert str(out / "report.html") in err
+    assert lab.Run.load(out / "01_four_slots").scenario["components"]["api"]["concurrency"] == 4
+    assert json.loads((out / "decision.json").read_text())["first"] == "as it was"
+    assert call("decide", file, "--out", out)[0] == 2
+    assert call("decide", file, "--out", out, "--overwrite")[0] == 0
+
+
+def test_a_scenario_with_designs_is_simulated_as_it_was(call, small: Path, tmp_path: Path) -> None:
+    """As if it had none; without any, there is nothing to decide."""
+    file = tmp_path / "designed.yaml"
+    file.write_text(DESIGNED)
+    assert call("simulate", file, "--json")[1] == call("simulate", small, "--json")[1]
+    code, _, err = call("decide", small)
+    assert code == 2
+    assert "has no designs" in err

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from lab.errors import NotEnoughData
+from lab.runs.recovery import time_to_recover_s
 from lab.runs.run import Run
 from lab.runs.tables import REQUESTS, SAMPLES, Tables
-from lab.validation.scaled import spike_sojourn_time_s_p95, switches_over_time, time_to_recover_s
+from lab.validation.scaled import spike_sojourn_time_s_p95, switches_over_time
 
 SPIKE = {"kind": "spike", "base": "1/s", "peak": "10/s", "at": "10s", "rise": "1s", "hold": "8s", "fall": "1s"}
 RECOVERY = {"metric": "recovery_time", "after": "10s", "window": "2s", "within": "500ms", "at_most": "10s"}
@@ -81,5 +82,7 @@ def test_what_cannot_be_known_is_an_error() -> None:
         switches_over_time(run(components={"api": {"kind": "service"}}))
     with pytest.raises(NotEnoughData, match="metric recovery_time"):
         time_to_recover_s(run(objectives=[]))
+    with pytest.raises(NotEnoughData, match="replication 0: no request was meant to start from 10 s on"):
+        time_to_recover_s(run(times_s=[(1.0, 0.1)]))
     with pytest.raises(NotEnoughData, match="no spike"):
         spike_sojourn_time_s_p95(run(workload={"kind": "open", "arrival_rate": "5/s"}))

@@ -1,0 +1,79 @@
+"""``lab decide``: the designs of a scenario side by side, each with its difference to the first."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab.cli.output import put, put_json, say
+from lab.errors import UsageError
+from lab.runs.storage import check_replaceable
+
+if TYPE_CHECKING:
+    from lab.experiment.decision import Decision
+
+_CLAIM_FAILED = 1
+
+
+def decide(  # noqa: PLR0913, PLR0917  # the options of the command
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (YAML) with designs.")],
+    replications: Annotated[
+        int | None, typer.Option(min=2, help="Independent replications of each design; default: the scenario's.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Where all chance comes from; default: the scenario's.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores. Changes no result.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the Run of each design, the decision (JSON) and a report.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in the folder.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if no design meets every objective.")] = False,
+    allow_unstable: Annotated[
+        bool, typer.Option("--allow-unstable", help="Simulate even what grows without bound.")
+    ] = False,
+) -> None:
+    """Decide: all designs of a scenario in the same world, with intervals and differences to the first."""
+    from lab.experiment.decide import decide as run_decision
+    from lab.scenario.reader import read_scenario
+
+    described = read_scenario(scenario)
+    folders = {} if out is None else {name: out / _slug(number, name) for number, name in enumerate(described.designs)}
+    for folder in folders.values():
+        check_replaceable(folder, overwrite=overwrite)
+    decision = run_decision(described, replications=replications, seed=seed, n_jobs=jobs, allow_unstable=allow_unstable)
+    if out is not None:
+        _keep(decision, out, folders, overwrite=overwrite)
+    if as_json:
+        put_json(decision.to_dict())
+    else:
+        put(str(decision))
+    if check and not any(
+        all(decision.value(name, text, "met") for text in decision.objectives) for name in decision.runs
+    ):
+        raise typer.Exit(_CLAIM_FAILED)
+
+
+def _slug(number: int, name: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return f"{number:02d}_{words}" if words else f"{number:02d}"
+
+
+def _keep(decision: Decision, out: Path, folders: dict[str, Path], *, overwrite: bool) -> None:
+    from lab.report import write_report
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, folder in folders.items():
+            decision.runs[name].save(folder, overwrite=overwrite)
+        text = json.dumps(decision.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        (out / "decision.json").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written to ({error.strerror}); name another folder by --out") from error
+    write_report(decision, out / "report.html")
+    say(f"Runs: {', '.join(str(folder) for folder in folders.values())}\nReport: {out / 'report.html'}")
