@@ -59,8 +59,8 @@ def recovery_time_s(requests: pd.DataFrame, recovery: Recovery, *, window: Windo
 
     From ``after_s`` on, time is cut into stretches of ``window_s`` (what is left over at the end belongs to the last).
     A stretch is good if enough of the requests that were meant to start in it were; one without requests says nothing,
-    and requests in flight at the end of the run count for nothing. Recovered is what is good from some stretch on: the
-    time is that of its begin.
+    and requests in flight at the end of the run count for nothing, unless they have been for longer than ``within_s``:
+    those are not good, whatever comes. Recovered is what is good from some stretch on: the time is that of its begin.
 
     Args:
         requests: the rows of one replication.
@@ -71,7 +71,8 @@ def recovery_time_s(requests: pd.DataFrame, recovery: Recovery, *, window: Windo
     if endpoint is not None:
         requests = requests[np.asarray(requests["endpoint"] == endpoint)]
     starts, ended = np.asarray(requests["intended_start_s"]), np.asarray(requests["outcome"] != "in_flight")
-    judged = (starts >= recovery.after_s) & (starts < window.end_s) & ended
+    known = ended if recovery.within_s is None else ended | (window.end_s - starts > recovery.within_s)
+    judged = (starts >= recovery.after_s) & (starts < window.end_s) & known
     if not judged.any():
         return math.nan
     good = np.asarray(requests["outcome"] == "ok")[judged]

@@ -83,11 +83,17 @@ def test_recovered_is_what_stays_good() -> None:
 
 
 def test_enough_must_be_good_and_quick_enough() -> None:
-    """Two of three are less than 70 %; an answer after 2 s is not good within 1 s; in flight counts for nothing."""
+    """Two of three are less than 70 %; an answer after 2 s is not good within 1 s.
+
+    In flight counts for nothing, unless it is too late for an answer in time already.
+    """
     rows = [(11.0, "ok", 0.1), (12.0, "ok", 2.0), (13.0, "error", 0.1), (14.0, "in_flight", np.nan), (16.0, "ok", 0.1)]
     assert _time(rows, good_ratio=0.6) == 0.0
     assert _time(rows, good_ratio=0.7) == 5.0
     assert _time(rows, good_ratio=0.6, within_s=1.0) == 5.0
+    under_way = [(11.0, "ok", 0.1), (36.0, "in_flight", np.nan)]
+    assert _time(under_way, within_s=5.0) == 0.0
+    assert math.isnan(_time(under_way, within_s=3.0))
 
 
 @pytest.fixture(scope="module")
