@@ -53,7 +53,8 @@ class Exploration:
         """Return the sliders with the picture below them, as one widget of ipywidgets (each call the same one)."""
         widgets = _ipywidgets()
         if self._picture is None:
-            self._picture = widgets.Image(format="png", value=self.png())
+            as_drawn = {"align_self": "flex-start", "max_width": "100%"}  # a box stretches what is in it
+            self._picture = widgets.Image(format="png", value=self.png(), layout=as_drawn)
             self._problem = widgets.HTML()
             self._controls = {
                 name: _control(widgets, name, slider, self.starts[name]) for name, slider in self.sliders.items()

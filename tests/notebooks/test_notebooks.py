@@ -27,7 +27,9 @@ def test_there_are_notebooks() -> None:
 def test_it_runs(path: Path) -> None:
     """Executed in a fresh kernel; its own asserts decide."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+    ).execute()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=_ids)
