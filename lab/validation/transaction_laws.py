@@ -95,7 +95,8 @@ def broken_commit_laws(scenario: Scenario, name: str, visits: pd.DataFrame, even
 def done_twice(scenario: Scenario, name: str, visits: pd.DataFrame) -> Iterator[str]:
     """Yield what is broken of: an idempotent transaction is committed once for a request, however often it comes.
 
-    Where a failover may lose commits they are made again, and nothing is promised.
+    Where a failover may lose commits they are made again, and nothing is promised of an asynchronous one. Of a
+    synchronous one those count that were answered: what no replica had was told of to nobody, and is made again.
     """
     database = name.partition(".")[0]
     services = [part for part in scenario.components.values() if isinstance(part, Service)]
@@ -104,9 +105,12 @@ def done_twice(scenario: Scenario, name: str, visits: pd.DataFrame) -> Iterator[
     lost = any(isinstance(fault, FailoverFault) and fault.component == database for fault in scenario.faults)
     part = scenario.components[database]
     assert isinstance(part, Database)
-    if lost or _COMMIT in part.queries or not all_ or not all(step.idempotent for step in all_):
+    if (lost and not part.synchronous_replicas) or _COMMIT in part.queries:
         return
-    ended = visits[(visits["component"] == f"{name}.server") & (visits["operation"] == _COMMIT)]
+    if not all_ or not all(step.idempotent for step in all_):
+        return
+    told = f"{name}.replication" if lost else f"{name}.server"
+    ended = visits[(visits["component"] == told) & (visits["operation"] == _COMMIT)]
     commits = ended[ended["outcome"] == "ok"].groupby(["replication", "request"]).size()
     twice = int((commits > len(all_)).sum())
     if twice:

@@ -174,3 +174,15 @@ def test_the_law_of_once_is_kept_and_can_be_broken() -> None:
     (said,) = done_twice(promised, "main", often.visits)
     assert "idempotent transactions" in said
     assert list(done_twice(Scenario.model_validate(often.scenario), "main", often.visits)) == []
+
+
+def test_the_law_of_once_outlives_a_synchronous_failover() -> None:
+    """What a replica has was done once, whichever server is asked again; asynchronously nothing is promised."""
+    run = _busy(idempotent=True)
+    failover = {"components.main.replicas": 2, "faults": [{"kind": "failover", "component": "main", "at": "5s"}]}
+    lossy = Scenario.model_validate(run.scenario).with_(failover)
+    commits = run.visits[(run.visits["component"] == "main.server") & (run.visits["operation"] == "commit")]
+    twice = pd.concat([commits, commits]).assign(component="main.replication")
+    assert list(done_twice(lossy, "main", twice)) == []
+    (said,) = done_twice(lossy.with_({"components.main.synchronous_replicas": 1}), "main", twice)
+    assert "idempotent transactions" in said
