@@ -116,7 +116,7 @@ _BANK = "mobile_banking"
 
 
 def _booked(run: lab.Run) -> tuple[int, int]:
-    """Return how many answered transfers a failover lost, and how many were committed twice.
+    """Return how many answered commits a failover lost, and how many transfers were made twice.
 
     With synchronous replicas those commits count that were answered; what no replica had is made again.
     """
@@ -130,7 +130,7 @@ def _booked(run: lab.Run) -> tuple[int, int]:
 
 @pytest.mark.slow
 def test_one_row_is_too_small_and_no_objective_for_time_is_missed() -> None:
-    """139 % of a row, if it were locked: transfers take seconds instead of tenths, which Pix's targets allow; asked before, tenths."""
+    """139 % of a row, were it locked: transfers take seconds, as Pix's targets allow; asked before, tenths."""
     locked, free = (
         lab.arithmetic(_system(_BANK).design(name).sliced()).row("ledger", "hottest_row", level="peak").utilisation
         for name in ("lock first", "as it was")
