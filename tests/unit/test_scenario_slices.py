@@ -10,7 +10,8 @@ import pytest
 
 import lab
 from lab.cli import main
-from lab.errors import ScenarioError
+from lab.errors import ScenarioError, Unsupported
+from lab.measurement.refusals import refuse_unmeasurable
 from lab.runs.slices import slice_sentence
 from lab.scenario.multiplied import multiplied
 from lab.scenario.slice_arithmetic import unlike_the_whole
@@ -134,6 +135,14 @@ def test_a_report_says_of_which_slice_it_is(tmp_path: Path) -> None:
     """Beside the bottleneck."""
     run = lab.simulate(_fleet().with_({"run.duration": "2s"}), progress=False, replications=1)
     assert slice_sentence(run.scenario) in lab.write_report(run, tmp_path / "run.html").read_text()
+
+
+def test_a_slice_can_be_measured() -> None:
+    """The reference backend knows the slice's values, and needs to know nothing of scale and designs."""
+    free = _fleet().with_({"prices": None, "scale.of": ["workload.arrival_rate", "components.api.replicas"]})
+    refuse_unmeasurable(free.sliced())
+    with pytest.raises(Unsupported, match="designs"):
+        refuse_unmeasurable(free)  # what is measured is one design
 
 
 def test_a_part_that_the_slice_leaves_whole_is_named() -> None:
