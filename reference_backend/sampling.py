@@ -79,8 +79,9 @@ class Sampler:
 
     def _meet(self, component: str, replica: int, pid: int, *, late: bool) -> Process:
         """Return a process that is seen for the first time; all that a ``late`` one has used belongs to the repeat."""
-        # The children of a database server are its connections, which were all opened before.
-        pids = cpu.family(pid)
+        # The children of a database server are its connections, which were all opened before. Those of the supervisor
+        # are the parts themselves, and the generator: counted with it they would be counted twice.
+        pids = (pid,) if pid == self._supervisor_pid else cpu.family(pid)
         used_s = 0.0 if late else cpu.used_s(pids)
         return Process(component=component, replica=replica, pids=pids, used_s=used_s, yielding=cpu.yields(pid))
 

@@ -56,3 +56,17 @@ def test_a_replica_that_boots_politely_is_not_counted_as_load(world: dict[str, A
         }
     )
     assert sampler.cpu_ratios()["api/1"] == pytest.approx(0.5)
+
+
+def test_the_supervisors_children_are_counted_once(world: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the parts, each with a row of its own; only a part's own children belong to it."""
+    children = {1: (1, 10, 20), 10: (10, 12)}  # 20: the generator
+    monkeypatch.setattr(cpu, "family", lambda pid: children[pid])
+    parts = SimpleNamespace(running=[running(10, 0)], caches={}, queues={})
+    backend: Any = SimpleNamespace(deployment=SimpleNamespace(proxies=dict), parts=parts, control=Path("h"))
+    sampler = sampling.Sampler(backend=backend, supervisor_pid=1)
+    sampler.sample(100.0, 100.0)
+    world["used"] = {1: 0.1, 10: 0.3, 12: 0.2, 20: 0.4}
+    sampler.sample(101.0, 100.0)
+    ratios = sampler.cpu_ratios()
+    assert (ratios["supervisor/0"], ratios["api/0"]) == (pytest.approx(0.1), pytest.approx(0.5))
