@@ -18,7 +18,7 @@ class Pool(Spec):
 
 
 FeedStatement = Literal["feed_page", "feed_page_unindexed", "feed_ids", "feed_author"]
-LedgerStatement = Literal["ledger_balance", "ledger_debit", "ledger_credit", "ledger_book"]
+LedgerStatement = Literal["ledger_balance", "ledger_lock", "ledger_debit", "ledger_credit", "ledger_book"]
 MessageStatement = Literal["message_insert", "message_deliver"]
 
 

@@ -37,7 +37,8 @@ LEDGER = Schema(
         "VACUUM ANALYZE accounts",
     ),
     statements={
-        "ledger_balance": Statement(
+        "ledger_balance": Statement("select", lambda _: f"SELECT balance FROM accounts WHERE id = {_KEY}"),
+        "ledger_lock": Statement(
             "select_for_update", lambda _: f"SELECT balance FROM accounts WHERE id = {_KEY} FOR UPDATE"
         ),
         "ledger_debit": Statement(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -128,7 +128,9 @@ def _is_wait(step: OwnStep) -> bool:
     return isinstance(step.spec, WaitStep)
 
 
-def cpu_per_request(observed: Observed, path: str, component: str, asked_s: pd.Series[float]) -> Sample:
+def cpu_per_request(
+    observed: Observed, path: str, component: str, asked_s: pd.Series[float], *, serves: Sequence[str] = ()
+) -> Sample:
     """Return the CPU time per request of a part's processes, beside what its steps ask for.
 
     One value a second of the run: the CPU time used in it less what the visits that came in it asked for, by the number
@@ -136,11 +138,12 @@ def cpu_per_request(observed: Observed, path: str, component: str, asked_s: pd.S
 
     Args:
         asked_s: CPU time that each of its visits asks for, indexed like the visits.
+        serves: the components whose visits the processes serve; without them, ``component`` alone.
 
     Raises:
         NotEnoughData: no CPU time was sampled while it had visits.
     """
-    visits = observed.of(component)
+    visits = pd.concat([observed.of(name) for name in serves or (component,)])
     samples = observed.run.samples
     samples = samples[(samples["gauge"] == "cpu_ratio") & (samples["component"] == component)]
     window = observed.run.window

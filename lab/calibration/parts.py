@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import pandas as pd
+
 from lab.calibration.boots import boot_times
 from lab.calibration.consumers import consumes, overheads
 from lab.calibration.fit import fit, fit_mean
@@ -43,6 +45,8 @@ CALIBRATED = (
     "of a queue access_time"
 )
 Found = dict[str, CalibratedValue]
+
+_SHARED_HAPROXY = "haproxy"  # as the reference backend names the process of several balancers
 
 
 def canonical(path: str, scenario: Scenario) -> str:
@@ -111,11 +115,19 @@ def _exchange(observed: Observed, path: str, channel: str, what: str) -> Calibra
 
 
 def _forward_time(observed: Observed, path: str, name: str) -> CalibratedValue:
-    """A proxy's own time where it is recorded, else its CPU time per request: HAProxy logs whole milliseconds."""
+    """A proxy's own time where it is recorded, else its CPU time per request: HAProxy logs whole milliseconds.
+
+    Several balancers are one process, whose CPU time is then spread evenly over all that they forward.
+    """
     visits = observed.of(name)
     if visits["service_time_s"].notna().any():
         return fit(path, sample_of(path, visits["service_time_s"], how=f"own time of {name}"))
-    return fit_mean(path, cpu_per_request(observed, path, name, visits["service_time_s"].fillna(0.0)))
+    process, serves = name, [name]
+    if not _has_cpu(observed, name):
+        parts = observed.scenario.components.items()
+        process, serves = _SHARED_HAPROXY, [each for each, part in parts if isinstance(part, LoadBalancer | Cdn)]
+    asked_s = pd.concat([observed.of(each)["service_time_s"] for each in serves]).fillna(0.0)
+    return fit_mean(path, cpu_per_request(observed, path, process, asked_s, serves=serves))
 
 
 def _of_service(observed: Observed, path: str, name: str, rest: list[str]) -> CalibratedValue:
@@ -144,15 +156,19 @@ def _overhead(observed: Observed, path: str, name: str) -> CalibratedValue:
     The CPU time of drivers lies within the spans of what they call, so it is in the times of those already.
     """
     called = [part for part in observed.scenario.components if part != name and _calls(observed, name, part)]
-    sampled = observed.run.samples
-    has_cpu = ((sampled["gauge"] == "cpu_ratio") & (sampled["component"] == name)).any()
     found = []
     if called:
         how = f"time of {name}'s visits between the spans of {', '.join(called)}"
         found.append(fit_mean(path, sample_of(path, gaps(observed, name)["idle_s"], how=how)))
-    if has_cpu or not called:
+    if not called or _has_cpu(observed, name):
         found.append(fit_mean(path, cpu_per_request(observed, path, name, cpu_of_steps_s(observed, name))))
     return min(found, key=lambda each: each.mean)
+
+
+def _has_cpu(observed: Observed, name: str) -> bool:
+    """Whether the CPU time of processes of their own was sampled for a component."""
+    sampled = observed.run.samples
+    return bool(((sampled["gauge"] == "cpu_ratio") & (sampled["component"] == name)).any())
 
 
 def _calls(observed: Observed, service: str, part: str) -> bool:

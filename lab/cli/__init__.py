@@ -15,10 +15,10 @@ from typing import NoReturn
 from typer.exceptions import TyperException
 
 from lab.cli.commands import app
+from lab.cli.options import INCONCLUSIVE, USAGE
 from lab.cli.output import say
 from lab.errors import LabError, MeasurementFailed
 
-_USAGE, _INCONCLUSIVE = 2, 3
 _INTERRUPTED, _TERMINATED = 130, 143
 
 
@@ -35,10 +35,10 @@ def _outcome() -> int:
         code = app(prog_name="lab", standalone_mode=False)
     except LabError as error:
         say(f"error: {error}")
-        return _INCONCLUSIVE if isinstance(error, MeasurementFailed) else _USAGE
+        return INCONCLUSIVE if isinstance(error, MeasurementFailed) else USAGE
     except TyperException as error:  # wrong words on the command line
         say(f"error: {error.format_message()} (lab --help, or lab COMMAND --help, tells more)")
-        return _USAGE
+        return USAGE
     if code == _INTERRUPTED:  # Typer has caught the KeyboardInterrupt
         say("interrupted; everything that was started has been stopped")
     return code if isinstance(code, int) else 0

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from lab.cli.calibrating import calibrate
 from lab.cli.deciding import decide
 from lab.cli.importing import import_
+from lab.cli.options import (
+    CLAIM_FAILED,
+    INCONCLUSIVE,
+    Check,
+    Jobs,
+    Json,
+    KeepOption,
+    NoPin,
+    Out,
+    Overwrite,
+    Port,
+    Repeats,
+    Replications,
+    ScenarioFile,
+    Seed,
+    Unstable,
+)
 from lab.cli.output import keep_and_show, objective_rows, put, put_json, put_table, say
 from lab.cli.validating import validate
 from lab.errors import UsageError
@@ -24,25 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Predict how a backend behaves under a spike, measure the real thing, and compare.",
 )
-
-ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (YAML).")]
-Json = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Where all chance comes from; default: the scenario's.")]
-Replications = Annotated[int | None, typer.Option(min=1, help="Independent replications; default: the scenario's.")]
-Out = Annotated[Path | None, typer.Option(help="Folder to write the Run to.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is in the folder.")]
-Check = Annotated[bool, typer.Option("--check", help="Exit with 1 if an objective is not met.")]
-Repeats = Annotated[int, typer.Option(min=1, help="How often the same schedule is sent; the spread is the noise.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores. Changes no result.")]
-KeepOption = Annotated[
-    Literal["all", "summary"], typer.Option(help="Every visit to a component, or sums of them: for long runs.")
-]
-Unstable = Annotated[bool, typer.Option("--allow-unstable", help="Simulate even what grows without bound.")]
-Port = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="Port of the entry on 127.0.0.1; default: a free one.")
-]
-NoPin = Annotated[bool, typer.Option("--no-pin", help="Do not put generator and backend on different cores.")]
-_CLAIM_FAILED, _INCONCLUSIVE = 1, 3
 
 
 @app.command()
@@ -97,7 +95,7 @@ def measure(  # noqa: PLR0913, PLR0917  # the options of the command
     for problem in problems:
         say(f"not valid: {problem}")
     if problems:
-        raise typer.Exit(_INCONCLUSIVE)
+        raise typer.Exit(INCONCLUSIVE)
 
 
 @app.command()
@@ -219,7 +217,7 @@ def _finish(run: Run, *, out: Path | None, overwrite: bool, as_json: bool, check
     for beyond in run.provenance.get("extrapolation", ()):
         say(f"beyond the calibrated range: {beyond}")
     if check and not all(objective.met for objective in run.objectives()):
-        raise typer.Exit(_CLAIM_FAILED)
+        raise typer.Exit(CLAIM_FAILED)
 
 
 def _put_difference(before: Run, after: Run, *, as_json: bool) -> None:
@@ -251,4 +249,4 @@ def _compare(a: Run, b: Run, *, report: Path | None, as_json: bool, check: bool)
 
         write_report(comparison, report)
     if check and comparison.verdict is not Verdict.PASS:
-        raise typer.Exit(_INCONCLUSIVE if comparison.verdict is Verdict.INCONCLUSIVE else _CLAIM_FAILED)
+        raise typer.Exit(INCONCLUSIVE if comparison.verdict is Verdict.INCONCLUSIVE else CLAIM_FAILED)

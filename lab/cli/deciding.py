@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lab.cli.options import CLAIM_FAILED, Jobs, Json, Overwrite, ScenarioFile, Seed, Unstable
 from lab.cli.output import put, put_json, say
 from lab.errors import UsageError
 from lab.runs.storage import check_replaceable
@@ -16,27 +17,21 @@ from lab.runs.storage import check_replaceable
 if TYPE_CHECKING:
     from lab.experiment.decision import Decision
 
-_CLAIM_FAILED = 1
-
 
 def decide(  # noqa: PLR0913, PLR0917  # the options of the command
-    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (YAML) with designs.")],
+    scenario: ScenarioFile,
     replications: Annotated[
         int | None, typer.Option(min=2, help="Independent replications of each design; default: the scenario's.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Where all chance comes from; default: the scenario's.")
-    ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores. Changes no result.")] = None,
+    seed: Seed = None,
+    jobs: Jobs = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the Run of each design, the decision (JSON) and a report.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in the folder.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if no design meets every objective.")] = False,
-    allow_unstable: Annotated[
-        bool, typer.Option("--allow-unstable", help="Simulate even what grows without bound.")
-    ] = False,
+    allow_unstable: Unstable = False,
 ) -> None:
     """Decide: all designs of a scenario in the same world, with intervals and differences to the first."""
     from lab.experiment.decide import decide as run_decision
@@ -56,7 +51,7 @@ def decide(  # noqa: PLR0913, PLR0917  # the options of the command
     if check and not any(
         all(decision.value(name, text, "met") for text in decision.objectives) for name in decision.runs
     ):
-        raise typer.Exit(_CLAIM_FAILED)
+        raise typer.Exit(CLAIM_FAILED)
 
 
 def _slug(number: int, name: str) -> str:

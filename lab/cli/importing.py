@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
+from lab.cli.options import Json, Out
 from lab.cli.output import keep_and_show, say
 from lab.errors import UsageError
 from lab.runs.importers.kinds import Format
@@ -17,7 +18,7 @@ _TOLD = 10
 def import_(  # noqa: PLR0913, PLR0917  # the options of the command
     kind: Annotated[Format, typer.Argument(metavar="FORMAT", help=", ".join(get_args(Format)))],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The log.")],
-    out: Annotated[Path | None, typer.Option(help="Folder to write the Run to.")] = None,
+    out: Out = None,
     schedule: Annotated[Path | None, typer.Option(help="CSV to write the schedule to, for a replay workload.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     warm_up: Annotated[str, typer.Option(help="What to leave out at the begin, such as 10s.")] = "0s",
@@ -25,7 +26,7 @@ def import_(  # noqa: PLR0913, PLR0917  # the options of the command
     duration_unit: Annotated[
         Literal["s", "ms", "us"] | None, typer.Option(help="common: unit of the duration that ends each line.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Import: read the log of a load tool, a load balancer or a tracer as a measured Run."""
     from lab.runs.importers import import_file

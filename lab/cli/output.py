@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.runs.figures import figure_text, interval_text
+from lab.runs.figures import figure_text, interval_text, table_text
 from lab.runs.run import Run
 from lab.runs.slices import slice_sentence
 
@@ -49,15 +49,8 @@ def put_json(document: Any) -> None:
 
 def put_table(rows: Sequence[dict[str, str]]) -> None:
     """Print rows of texts as an aligned table: the first column to the left, the others to the right."""
-    if not rows:
-        return
-    widths = [max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]]
-    for cells in [list(rows[0]), *([*row.values()] for row in rows)]:
-        first, *others = (
-            text.ljust(width) if place == 0 else text.rjust(width)
-            for place, (text, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        put("  ".join([first, *others]).rstrip())
+    if rows:
+        put(table_text(rows))
 
 
 def run_rows(run: Run) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lab.cli.options import CLAIM_FAILED, INCONCLUSIVE, Json
 from lab.cli.output import put_json, put_table, say
 from lab.errors import UsageError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 CASES, RECORDS = Path("scenarios/validation/cases"), Path("measurements/matrix")
 LEDGER, PAGE, SESSION = Path("measurements/ledger.jsonl"), Path("docs/validation.md"), Path("out/validation")
-_CLAIM_FAILED, _INCONCLUSIVE = 1, 3
 
 
 def validate(  # noqa: PLR0913, PLR0917  # the options of the command
@@ -32,7 +32,7 @@ def validate(  # noqa: PLR0913, PLR0917  # the options of the command
     session: Annotated[
         Path, typer.Option(help="Folder for what is under way; an interrupted matrix goes on there.")
     ] = SESSION,
-    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Validate: every model beside its real counterpart; exit 0 if all pass, 1 a miss, 3 inconclusive."""
     from lab.validation.ledger import read_records
@@ -86,9 +86,9 @@ def _finish(records: Iterable[CaseRecord], *, as_json: bool) -> None:
     else:
         put_table(rows)
     if Verdict.MISS in said:
-        raise typer.Exit(_CLAIM_FAILED)
+        raise typer.Exit(CLAIM_FAILED)
     if Verdict.INCONCLUSIVE in said:
-        raise typer.Exit(_INCONCLUSIVE)
+        raise typer.Exit(INCONCLUSIVE)
 
 
 def _rows(record: CaseRecord) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ from lab.experiment.simulate import Keep, OverloadWarning, simulate
 from lab.runs.fleets import fleet_size
 from lab.runs.metrics import ALL
 from lab.runs.objectives import ObjectiveResult
+from lab.runs.progress import bar_options
 from lab.runs.recovery import time_to_recover_s
 from lab.runs.run import Run
 from lab.runs.summary import estimate
@@ -65,8 +66,7 @@ def decide(  # noqa: PLR0913  # the knobs of an experiment, all optional and by 
             f"{count} replication gives no interval, and without one nothing is decided; take 2 or more"
         )
     runs: dict[str, Run] = {}
-    silent: dict[str, Any] = {} if progress else {"disable": True}  # not given, TQDM_DISABLE decides
-    bar = tqdm(scenario.designs, desc="decide", unit="design", **silent)
+    bar = tqdm(scenario.designs, desc="decide", unit="design", **bar_options(progress=progress))
     for name in bar:
         bar.set_postfix_str(name)
         described = scenario.design(name)

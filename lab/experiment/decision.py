@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from lab.errors import DomainError
-from lab.runs.figures import figure_text
+from lab.runs.figures import figure_text, table_text
 from lab.runs.run import Run
 from lab.runs.slices import slice_sentence
 from lab.scenario.scenario import Scenario
@@ -174,11 +174,11 @@ class Decision:
         }
 
     def __str__(self) -> str:
-        parts = [_plain(self.rows())]
+        parts = [table_text(self.rows())]
         if self.difference_rows():
-            parts.append(f"difference to {self.first!r}\n{_plain(self.difference_rows())}")
+            parts.append(f"difference to {self.first!r}\n{table_text(self.difference_rows())}")
         if self.objectives:
-            parts.append(f"share of replications that meet it\n{_plain(self.objective_rows())}")
+            parts.append(f"share of replications that meet it\n{table_text(self.objective_rows())}")
         return "\n\n".join([*parts, "\n".join(self.notes())])
 
     def __repr__(self) -> str:
@@ -204,17 +204,6 @@ def _with_half_width(text: str, half: float) -> str:
     scale = {" ms": 1e3, " %": 1e2}.get(unit, 1.0)
     two_digits = float(f"{half * scale:.2g}")
     return f"{number[0]} ±{figure_text(two_digits, metric='', unit='')}{unit}"
-
-
-def _plain(rows: list[dict[str, str]]) -> str:
-    """Return rows of texts as an aligned table, the first column to the left."""
-    widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
-    lines = [{key: key for key in widths}, *rows]
-    first = next(iter(widths))
-    return "\n".join(
-        "  ".join(row[key].ljust(width) if key == first else row[key].rjust(width) for key, width in widths.items())
-        for row in lines
-    )
 
 
 # Inline and half-transparent: an exported notebook drops style sheets, and its theme may be dark.

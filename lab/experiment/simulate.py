@@ -16,6 +16,7 @@ from lab.experiment.warm_up import found_warm_up_s, possible_warm_ups_s
 from lab.runs.aggregates import Aggregates, settled
 from lab.runs.aggregator import Edges
 from lab.runs.gauges import gauges
+from lab.runs.progress import bar_options
 from lab.runs.run import Run
 from lab.runs.tables import SAMPLES, TABLES, Tables
 from lab.scenario.arithmetic import Arithmetic, arithmetic
@@ -99,9 +100,16 @@ def simulate(  # noqa: PLR0913  # the knobs of an experiment, all optional and b
     edges = _edges(scenario) if keep == "summary" else None
     worlds = [moved(scenario, seed=seed, replication=0 if twins else number) for number in range(count)]
     tasks = [(each, seed, number, components, schedule, edges, twins) for number, each in enumerate(worlds)]
-    silent: dict[str, Any] = {} if progress else {"disable": True}  # not given, TQDM_DISABLE decides
     requests_at_most = figures.rates_per_s["peak"] * scenario.run.duration * count
-    done = list(tqdm(_run_all(tasks, n_jobs, requests_at_most), total=count, desc="predict", unit="run", **silent))
+    done = list(
+        tqdm(
+            _run_all(tasks, n_jobs, requests_at_most),
+            total=count,
+            desc="predict",
+            unit="run",
+            **bar_options(progress=progress),
+        )
+    )
     tables = {table.name: table.stack([frames[table.name] for frames in done]) for table in TABLES}
     requests = tables["requests"]
     if scenario.run.warm_up == "auto":

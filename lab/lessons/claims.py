@@ -16,21 +16,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field, model_validator
 
 from lab.errors import NotEnoughData, UsageError
 from lab.quantities import Number, Spec
 from lab.scenario.reader import read_scenario
 from lab.scenario.scenario import Scenario
+from lab.validation.documents import Changes, read_document
 from lab.validation.ledger import CaseRecord
 from lab.validation.observation import Observation, observe
 from lab.validation.predicting import quietly_simulated
 
-Changes = dict[str, Any]
 Band = tuple[Number, Number]
 
 
@@ -142,14 +140,7 @@ def read_claims(path: str | Path) -> Claims:
         UsageError: it cannot be read, or is not valid.
     """
     file = Path(path)
-    try:
-        document = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
-        return Claims.model_validate({**document, "folder": file.parent})
-    except (OSError, YAMLError, TypeError) as error:
-        raise UsageError(f"{file}: cannot be read as claims ({error}); it must be a mapping in YAML") from error
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        raise UsageError(f"{file}: holds no valid claims:\n" + "\n".join(problems)) from error
+    return read_document(file, Claims, what="claims", folder=file.parent)
 
 
 def judge(claims: Claims, claim: Claim, records: Mapping[str, CaseRecord]) -> list[Finding]:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -16,6 +15,7 @@ from lab.measurement.collect import UNOBSERVED, collect
 from lab.measurement.render import deployment, schedule_table
 from lab.measurement.session import Event, backend_session
 from lab.measurement.validity import validity
+from lab.runs.progress import bar_options
 from lab.runs.run import Run
 from lab.scenario.calibration import told_of
 from lab.scenario.scenario import Scenario
@@ -103,8 +103,7 @@ def _follow(events: Iterator[Event], *, repeats: int, duration_s: float, progres
     """Show how far the backend is, and return its output folder when it has finished."""
     output = None
     total_s = round(repeats * duration_s)
-    silent: dict[str, Any] = {} if progress else {"disable": True}  # not given, TQDM_DISABLE decides
-    with tqdm(total=total_s, desc="measure", unit="s", **silent) as bar:
+    with tqdm(total=total_s, desc="measure", unit="s", **bar_options(progress=progress)) as bar:
         for event in events:
             match event["event"]:
                 case "starting" | "ready":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lab.plots.matrix import plot_case
@@ -40,23 +40,43 @@ def page_text(records: Sequence[CaseRecord]) -> str:
 
 
 def summary_text(records: Sequence[CaseRecord]) -> str:
-    """Return the accuracy table: one line a row of the matrix, misses first."""
-    rows = sorted({record.row for record in records})
-    lines = ["| row | model | real counterpart | loads that pass | tightest figure: error (margin, noise) | verdict |"]
-    lines.append("| ---: | --- | --- | ---: | --- | --- |")
-    by_row = {row: [record for record in records if record.row == row] for row in rows}
-    for row in sorted(rows, key=lambda row: (GRAVEST_FIRST.index(_verdict(by_row[row])), row)):
-        own = by_row[row]
+    """Return the accuracy table: one line a row of the matrix, misses first; then one line a twin of a system."""
+    rows = [each for each in records if each.row is not None]
+    twins = [each for each in records if each.row is None]
+    by_row: dict[int | None, list[CaseRecord]] = {}
+    for record in rows:
+        by_row.setdefault(record.row, []).append(record)
+    passing = sum(_verdict(own) is Verdict.PASS for own in by_row.values())
+    parts = [
+        _groups_table("row", {str(row): own for row, own in by_row.items()}),
+        f"{passing} of {ROWS} rows pass. {_circumstances(rows)}",
+    ]
+    if twins:
+        passing = sum(each.verdict is Verdict.PASS for each in twins)
+        parts += [
+            "The spikes of the six systems (`scenarios/systems`), each scaled down to a twin of this machine's size:",
+            _groups_table("twin", {f"`{each.case}`": [each] for each in twins}),
+            f"{passing} of {len(twins)} twins pass. {_circumstances(twins)}",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _groups_table(head: str, groups: Mapping[str, Sequence[CaseRecord]]) -> str:
+    """Return a line a group of cases, misses first and else in the order given."""
+    lines = [
+        f"| {head} | model | real counterpart | loads that pass | tightest figure: error (margin, noise) | verdict |",
+        "| ---: | --- | --- | ---: | --- | --- |",
+    ]
+    for name, own in sorted(groups.items(), key=lambda pair: GRAVEST_FIRST.index(_verdict(pair[1]))):
         loads = [load for record in own for load in record.loads]
         passed = sum(load.verdict is Verdict.PASS for load in loads)
         models = ", ".join(dict.fromkeys(record.model for record in own))
         counterparts = "; ".join(dict.fromkeys(record.counterpart for record in own))
-        said = _verdict(own)
         lines.append(
-            f"| {row} | {models} | {counterparts} | {passed} of {len(loads)} | {_tightest(loads)} | {_shown(said)} |"
+            f"| {name} | {models} | {counterparts} | {passed} of {len(loads)} | {_tightest(loads)} | "
+            f"{_shown(_verdict(own))} |"
         )
-    passing = sum(_verdict(own) is Verdict.PASS for own in by_row.values())
-    return "\n".join(lines) + f"\n\n{passing} of {ROWS} rows pass. {_circumstances(records)}\n"
+    return "\n".join(lines)
 
 
 def _verdict(records: Iterable[CaseRecord]) -> Verdict:
@@ -95,7 +115,7 @@ def _error_words(row: Row) -> str:
 def _loads_table(records: Sequence[CaseRecord]) -> str:
     lines = [
         "## Every load\n",
-        "| row | case | load | margins of | demands | tightest figure: error (margin, noise) | verdict |",
+        "| of | case | load | margins of | demands | tightest figure: error (margin, noise) | verdict |",
     ]
     lines.append("| ---: | --- | --- | --- | --- | --- | --- |")
     pairs = [(record, load) for record in records for load in record.loads]
@@ -104,10 +124,14 @@ def _loads_table(records: Sequence[CaseRecord]) -> str:
         row = worst(load.rows) if load.rows else None
         tightest = f"{figure_name(row)}: {_error_words(row)}" if row else "-"
         lines.append(
-            f"| {record.row} | [{record.case}](#{record.case}) | {load.load} | {load.regime} | {load.demands} | "
+            f"| {_place(record)} | [{record.case}](#{record.case}) | {load.load} | {load.regime} | {load.demands} | "
             f"{tightest} | {_shown(load.verdict)} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _place(record: CaseRecord) -> str:
+    return "twin" if record.row is None else f"row {record.row}"
 
 
 def _shown(verdict: Verdict) -> str:
@@ -117,8 +141,9 @@ def _shown(verdict: Verdict) -> str:
 def _case_text(record: CaseRecord) -> str:
     parts = [
         f"## {record.case}\n",
-        f"Row {record.row}: {record.model}. Beside it: {record.counterpart}. Measured on {record.measured_on}, commit "
-        f"`{record.environment.get('commit')}`, calibration `{str(record.calibration.get('sha256'))[:12]}`.\n",
+        f"{_place(record).capitalize()}: {record.model}. Beside it: {record.counterpart}. "
+        f"Measured on {record.measured_on}, commit `{record.environment.get('commit')}`, calibration "
+        f"`{str(record.calibration.get('sha256'))[:12]}`.\n",
         f"![{record.case}: predicted and measured]({_PICTURES}/{record.case}.png)\n",
     ]
     parts += [_load_text(load) for load in record.loads]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 _MISSING = "\N{EN DASH}"
 _DIGITS = 3
@@ -41,6 +42,26 @@ def interval_text(low: float, high: float, *, metric: str, unit: str) -> str:
     if math.isnan(low) or math.isnan(high):
         return _MISSING
     return f"{figure_text(low, metric=metric, unit=unit)} to {figure_text(high, metric=metric, unit=unit)}"
+
+
+def table_text(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return rows of texts as an aligned table: the first column to the left, the others to the right.
+
+    >>> print(table_text([{"case": "cache", "error": "+1 %"}, {"case": "queue", "error": "-12 %"}]))
+    case   error
+    cache   +1 %
+    queue  -12 %
+    """
+    if not rows:
+        return ""
+    widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
+    first = next(iter(widths))
+    return "\n".join(
+        "  ".join(
+            row[key].ljust(width) if key == first else row[key].rjust(width) for key, width in widths.items()
+        ).rstrip()
+        for row in [{key: key for key in widths}, *rows]
+    )
 
 
 def _three_digits(value: float) -> str:

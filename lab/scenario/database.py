@@ -44,6 +44,7 @@ Counterpart = Literal[
     "feed_ids",
     "feed_author",
     "ledger_balance",
+    "ledger_lock",
     "ledger_debit",
     "ledger_credit",
     "ledger_book",

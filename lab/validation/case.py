@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import ConfigDict, Field
 
 from lab.errors import UsageError
 from lab.quantities import Spec
 from lab.scenario.reader import read_scenario
 from lab.scenario.scenario import Scenario
+from lab.validation.documents import Changes, read_document
 
-Changes = dict[str, Any]
 ROWS = 16
 """How many rows the matrix of the validation protocol has."""
 
@@ -47,7 +44,10 @@ class Case(Spec):
     Attributes of the file beside its scenario: the stem of its name is the case's name.
     """
 
-    row: Annotated[int, Field(ge=1, le=ROWS)] = Field(description="Row of the matrix in the protocol, from 1.")
+    row: Annotated[int, Field(ge=1, le=ROWS)] | None = Field(
+        default=None,
+        description="Row of the matrix in the protocol, from 1. None: a twin of a system, judged beside the matrix.",
+    )
     model: str = Field(description="The model that is judged.")
     counterpart: str = Field(description="The real thing beside it.")
     scenario: str = Field(description="File name of the scenario, in the folder above the case's.")
@@ -86,7 +86,12 @@ def read_cases(folder: Path, names: tuple[str, ...] = ()) -> list[Case]:
     if strangers:
         raise UsageError(f"{', '.join(strangers)}: no such case in {folder} (there are: {', '.join(files)})")
     cases = [read_case(files[name]) for name in (names or files)]
-    return sorted(cases, key=lambda case: (case.row, case.name))
+    return sorted(cases, key=lambda case: in_order(case.row, case.name))
+
+
+def in_order(row: int | None, name: str) -> tuple[int, str]:
+    """Return what puts cases in order: by row and name, the systems' twins last."""
+    return (ROWS + 1 if row is None else row, name)
 
 
 def read_case(path: Path) -> Case:
@@ -95,15 +100,4 @@ def read_case(path: Path) -> Case:
     Raises:
         UsageError: it cannot be read, or is not a valid case.
     """
-    try:
-        document = YAML(typ="safe", pure=True).load(path.read_text())
-        if not isinstance(document, Mapping):
-            raise UsageError(
-                f"{path}: is not a case; it must be a mapping with the keys {', '.join(Case.model_fields)}"
-            )
-        return Case.model_validate({**document, "name": path.stem, "folder": path.parent})
-    except (OSError, YAMLError) as error:
-        raise UsageError(f"{path}: cannot be read as YAML ({error})") from error
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        raise UsageError(f"{path}: is not a valid case:\n" + "\n".join(problems)) from error
+    return read_document(path, Case, what="a case", name=path.stem, folder=path.parent)

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from lab.errors import RunStorageError
 from lab.scenario.calibration import canonical_sha256
+from lab.validation.case import in_order
 from lab.validation.judge import Row, Verdict, gravest
 from lab.validation.margins import Margin, Regime
 from lab.validation.observation import Observation
@@ -112,14 +113,14 @@ class CaseRecord:
 
     Attributes:
         case: its name.
-        row: of the matrix, from 1.
+        row: of the matrix, from 1; None of a system's twin.
         calibration: the frozen document that the predictions used.
         environment: host, versions and commit of the measurement.
         measured_on: the day (UTC, ISO).
     """
 
     case: str
-    row: int
+    row: int | None
     model: str
     counterpart: str
     calibration: Mapping[str, Any]
@@ -190,7 +191,8 @@ def read_records(folder: Path, names: Sequence[str] = ()) -> list[CaseRecord]:
     if missing or not files:
         what = f"no record of {', '.join(missing)}" if missing else "no record"
         raise RunStorageError(f"{folder}: holds {what}; measure it by lab validate --full")
-    return sorted((CaseRecord.load(files[name]) for name in (names or files)), key=lambda each: (each.row, each.case))
+    records = [CaseRecord.load(files[name]) for name in (names or files)]
+    return sorted(records, key=lambda each: in_order(each.row, each.case))
 
 
 def append(ledger: Path, record: CaseRecord, load: LoadRecord) -> None:

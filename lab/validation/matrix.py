@@ -25,6 +25,7 @@ from lab.calibration import Calibration, calibrate, extrapolation, mean_of_repea
 from lab.errors import LabError, MeasurementFailed, NotEnoughData
 from lab.measurement.measure import measure
 from lab.randomness import Stream
+from lab.runs.progress import bar_options
 from lab.runs.run import Run
 from lab.scenario.calibration import canonical_sha256
 from lab.scenario.scenario import Scenario
@@ -76,9 +77,8 @@ def run_matrix(cases: Sequence[Case], session: Session, *, progress: bool = True
         MeasurementFailed: after all others were measured: cases that could not be, with the reason of each.
     """
     total_s = sum(_seconds(case, session) for case in cases)
-    silent: dict[str, Any] = {} if progress else {"disable": True}
     failed: list[str] = []
-    with tqdm(total=round(total_s), desc="validate", unit="s", **silent) as bar:
+    with tqdm(total=round(total_s), desc="validate", unit="s", **bar_options(progress=progress)) as bar:
         for case in cases:
             bar.set_postfix_str(case.name)
             finished = _folder_of(case, session) / "finished.json"

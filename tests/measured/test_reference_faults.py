@@ -34,6 +34,22 @@ def events(repeat: Path) -> list[dict[str, Any]]:
     return pq.read_table(repeat / "events.parquet").to_pylist()
 
 
+def reads_of_a_database(name: str, *faults: dict[str, Any], pool: int) -> dict[str, Any]:
+    """Return a deployment of a service that reads a row of a database for each request."""
+    return {
+        "schema_version": 1,
+        "name": name,
+        "entry": "api",
+        "parts": {
+            "api": service(
+                read={"demands": 1, "steps": [{"kind": "query", "database": "main", "query": "by_id", "demand": 0}]}
+            ),
+            "main": {"kind": "database", "pool": {"size": pool}, "queries": {"by_id": {"statement": "select"}}},
+        },
+        "faults": list(faults),
+    }
+
+
 def test_a_flushed_cache_is_empty_from_that_moment_on(tmp_path: Path) -> None:
     """The key is there until the flush, and not for the next who asks."""
     deployment = {
@@ -119,18 +135,8 @@ def test_a_replica_that_stands_still_goes_on_and_one_that_is_slow_recovers(tmp_p
 
 def test_a_database_that_restarts_breaks_what_is_under_way_and_lets_nobody_in(tmp_path: Path) -> None:
     """Errors from the crash to the restart, and none after: the pool opens its connections anew."""
-    deployment = {
-        "schema_version": 1,
-        "name": "restarted",
-        "entry": "api",
-        "parts": {
-            "api": service(
-                read={"demands": 1, "steps": [{"kind": "query", "database": "main", "query": "by_id", "demand": 0}]}
-            ),
-            "main": {"kind": "database", "pool": {"size": 3}, "queries": {"by_id": {"statement": "select"}}},
-        },
-        "faults": [{"kind": "crash", "at_s": 1.0, "component": "main", "restart_after_s": 1.0}],
-    }
+    crash = {"kind": "crash", "at_s": 1.0, "component": "main", "restart_after_s": 1.0}
+    deployment = reads_of_a_database("restarted", crash, pool=3)
     times = [number * 0.1 + 0.05 for number in range(35)]
     repeat = run_once(tmp_path, deployment, requests("read", times, demands_s=(0.07,)))
     at = {event["kind"]: event["time_s"] for event in events(repeat) if event["component"] == "main"}
@@ -148,21 +154,9 @@ def test_a_database_that_restarts_breaks_what_is_under_way_and_lets_nobody_in(tm
 def test_a_database_that_cannot_be_reached_holds_who_asks_and_one_far_away_delays_them(tmp_path: Path) -> None:
     """Cut from 1.0 to 1.8 s: who asks then is answered at its end; 50 ms further away, each way, from 2.5 to 3.1 s."""
     between = ["api", "main"]
-    deployment = {
-        "schema_version": 1,
-        "name": "cut_off",
-        "entry": "api",
-        "parts": {
-            "api": service(
-                read={"demands": 1, "steps": [{"kind": "query", "database": "main", "query": "by_id", "demand": 0}]}
-            ),
-            "main": {"kind": "database", "pool": {"size": 12}, "queries": {"by_id": {"statement": "select"}}},
-        },
-        "faults": [
-            {"kind": "partition", "at_s": 1.0, "between": between, "duration_s": 0.8},
-            {"kind": "slow_link", "at_s": 2.5, "between": between, "delay_s": 0.05, "duration_s": 0.6},
-        ],
-    }
+    cut = {"kind": "partition", "at_s": 1.0, "between": between, "duration_s": 0.8}
+    slow = {"kind": "slow_link", "at_s": 2.5, "between": between, "delay_s": 0.05, "duration_s": 0.6}
+    deployment = reads_of_a_database("cut_off", cut, slow, pool=12)
     times = [number * 0.1 + 0.05 for number in range(35)]
     repeat = run_once(tmp_path, deployment, requests("read", times, demands_s=(0.02,)))
     at = {event["kind"]: event["time_s"] for event in events(repeat) if event["component"] == "api"}

@@ -113,6 +113,32 @@ def test_the_simulator_reproduces_the_run_that_it_was_calibrated_to(calibration:
     assert abs(errors["p95"]) < 0.05
 
 
+def test_several_balancers_share_the_time_of_the_process_that_they_are() -> None:
+    """HAProxy is one process for all balancers: its CPU time is spread evenly over all that it forwards."""
+    inner = "inner: {kind: load_balancer, targets: hasher}"
+    hasher = "hasher: {kind: service, endpoints: {hash: [{kind: wait, time: 5ms}]}}"
+    twice = lab.parse_scenario(
+        TEXT.replace("- {kind: wait, time: 5ms}", "- {kind: call, target: inner, endpoint: hash}")
+        .replace("\n  items:", f"\n  {inner}\n  {hasher}\n  items:")
+        .replace("duration: 40s", "duration: 10s")
+    )
+    run = lab.simulate(twice, replications=1, n_jobs=1, progress=False)
+    visits = run.visits.copy()
+    forwards = visits["component"].isin(["edge", "inner"])
+    visits.loc[forwards, "service_time_s"] = np.nan
+    seconds = np.arange(0.0, 11.0)
+    used = pd.DataFrame(
+        {"replication": 0, "time_s": seconds, "component": "haproxy", "replica": 0, "gauge": "cpu_ratio", "value": 0.02}
+    )
+    tables = {**run.tables.as_dict(), "visits": visits, "samples": SAMPLES.frame(used)}
+    found = lab.calibrate(
+        replace(run, world="measured", tables=Tables(**tables)), twice, ["components.inner.forward_time"]
+    )
+    window = visits[forwards & (visits["arrival_s"] >= 2.0)]
+    assert set(window["component"]) == {"edge", "inner"}
+    assert found.parameters["components.inner.forward_time"].mean == pytest.approx(0.02 * 8 / len(window), rel=0.01)
+
+
 @pytest.mark.slow
 def test_the_round_trip_is_the_rest_of_the_sojourn_time(run: lab.Run, scenario: lab.Scenario) -> None:
     """Without rows of the network it is what the spans leave over, and holds what a wrong overhead lacks."""

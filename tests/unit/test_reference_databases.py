@@ -46,7 +46,7 @@ components:
     pool: {size: 5}
     isolation: serializable
     queries:
-      balance: {statement: select_for_update, time: 1ms, measured_as: ledger_balance}
+      balance: {statement: select_for_update, time: 1ms, measured_as: ledger_lock}
       book: {statement: insert, time: 1ms, measured_as: ledger_book}
       author: {time: 1ms, measured_as: feed_author}
 run: {duration: 20s}
@@ -131,7 +131,7 @@ def test_transactions_reach_the_deployment_with_their_retries() -> None:
     assert document["parts"]["main"]["isolation"] == "serializable"
     assert document["parts"]["main"]["queries"]["balance"] == {
         "statement": "select_for_update",
-        "real": "ledger_balance",
+        "real": "ledger_lock",
     }
 
 

@@ -52,7 +52,7 @@ def _load(predicted: Observation, *, name: str = "0.7", measured: Observation | 
     )
 
 
-def _record(*loads: LoadRecord, case: str = "service", row: int = 1) -> CaseRecord:
+def _record(*loads: LoadRecord, case: str = "service", row: int | None = 1) -> CaseRecord:
     return CaseRecord(
         case=case,
         row=row,
@@ -130,6 +130,20 @@ def test_the_pages_show_misses_first(tmp_path: Path) -> None:
     assert page.index("0.9 |") < page.index("0.7 |")
     write_pages(records, tmp_path / "validation.md")
     assert (tmp_path / "validation" / "cache.png").stat().st_size > 1000
+
+
+def test_a_twin_of_a_system_stands_beside_the_matrix(tmp_path: Path) -> None:
+    """In a table of its own, last, and it makes no row pass or miss."""
+    good, bad = _load(_observation()), _load(_observation((0.06,) * 5))
+    _record(bad, case="uber", row=None).save(tmp_path / "uber.json")
+    _record(good).save(tmp_path / "service.json")
+    records = read_records(tmp_path)
+    assert [each.case for each in records] == ["service", "uber"]
+    rows, twins = summary_text(records).split("1 of 16 rows pass")
+    assert "uber" not in rows
+    assert "| `uber` |" in twins
+    assert "0 of 1 twins pass" in twins
+    assert "Twin: " in page_text(records)
 
 
 def test_an_inconclusive_load_makes_no_row_pass() -> None:
