@@ -75,13 +75,15 @@ class TransactionStep(Spec):
     """Steps that hold one connection of a database, between BEGIN and COMMIT; rolled back if one of them fails.
 
     After a conflict with another transaction (SQLSTATE 40001) it is done again, as often as there are ``backoffs_s``,
-    after so many seconds each, in which it holds no connection.
+    after so many seconds each, in which it holds no connection. The steps name the demands of the first try; those of
+    each further one follow, ``demands`` places on.
     """
 
     kind: Literal["transaction"]
     database: Name
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
     backoffs_s: Annotated[tuple[Annotated[float, Field(ge=0, le=60)], ...], Field(max_length=100)] = ()
+    demands: Annotated[int, Field(ge=0, le=100_000)] = 0
 
 
 class CallStep(Spec):

@@ -118,7 +118,7 @@ def _step(deployment: Deployment, endpoint: Endpoint, step: Step) -> list[str]:
                 return [f"query {step.query!r} is not a query of database {step.database!r}"]
             return _demand(endpoint, step.demand + step.repeat - 1)
         case "transaction":
-            return _transaction(deployment, step)
+            return _transaction(deployment, endpoint, step)
         case "call":
             return _entrance(deployment, "target", step.target) or _call(deployment, endpoint, step)
         case "publish":
@@ -129,8 +129,8 @@ def _step(deployment: Deployment, endpoint: Endpoint, step: Step) -> list[str]:
             assert_never(never)
 
 
-def _transaction(deployment: Deployment, step: TransactionStep) -> list[str]:
-    """Return what one connection cannot do of what a transaction holds."""
+def _transaction(deployment: Deployment, endpoint: Endpoint, step: TransactionStep) -> list[str]:
+    """Return what one connection cannot do of what a transaction holds, or which demands its retries lack."""
     database = deployment.databases().get(step.database)
     if database is None:
         return [f"database {step.database!r} is not a database of this deployment"]
@@ -141,7 +141,21 @@ def _transaction(deployment: Deployment, step: TransactionStep) -> list[str]:
         return [f"it holds another transaction of {step.database!r}, and a connection can be in one at a time"]
     if not any(each.kind == "query" and each.database == step.database for each in inside):
         return [f"it has no query of {step.database!r}, so it would hold a connection for nothing"]
-    return []
+    first = min((index for each in inside if (index := _first_demand(each)) is not None), default=0)
+    return _demand(endpoint, first + (1 + len(step.backoffs_s)) * step.demands - 1) if step.demands else []
+
+
+def _first_demand(step: Step) -> int | None:
+    """Return the index of the first demand that a step needs by itself."""
+    match step.kind:
+        case "cpu" | "wait" | "query":
+            return step.demand
+        case "call" | "publish":
+            return step.demands_from
+        case "cached" | "invalidate" | "transaction" | "thread" | "parallel":
+            return None
+        case _ as never:
+            assert_never(never)
 
 
 def _database_problems(deployment: Deployment) -> list[str]:

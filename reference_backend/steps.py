@@ -140,10 +140,12 @@ class Steps:
     async def _transaction(self, step: TransactionStep, visit: Visit) -> None:
         """Run steps in a transaction, again after each conflict for which a retry is left."""
         database = self._databases[step.database]
-        for backoff_s in (*step.backoffs_s, None):
+        for retry, backoff_s in enumerate((*step.backoffs_s, None)):
+            demands_s = visit.demands_s[retry * step.demands :]  # what is done anew is drawn anew
             try:
                 async with database.transaction(visit.trace) as connection:
-                    await self.run(step.steps, replace(visit, held={**visit.held, step.database: connection}))
+                    held = {**visit.held, step.database: connection}
+                    await self.run(step.steps, replace(visit, held=held, demands_s=demands_s))
             except Conflict:
                 if backoff_s is None:
                     raise

@@ -20,7 +20,7 @@ from lab.measurement.render_client import breaker_section, client_section, coins
 from lab.measurement.scaling import autoscaler_document
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Cdn, Component, Database, Host, LoadBalancer, Queue, RateLimiter, Service
-from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
+from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands, transaction_demands
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
 from lab.scenario.steps import (
@@ -134,6 +134,7 @@ def _step(scenario: Scenario, bound: BoundStep) -> dict[str, Any]:
                 "database": spec.database,
                 "steps": [_step(scenario, each) for each in bound.nested[0]],
                 "backoffs_s": transaction_backoffs_s(spec),
+                "demands": transaction_demands(scenario, spec),
             }
         case CallStep():
             return {

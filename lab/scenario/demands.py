@@ -17,6 +17,8 @@ The rule, stated once and used by both worlds:
   ``child_visit(v, (name_key("publish queue") + k) mod 2^64)``, and its n-th redelivery ``child_visit(that, n)``. What
   the consumer's endpoint needs travels with the message: its slots, once for each delivery that the queue allows. (Of
   a stream or mailbox, which have no real counterpart yet, the consumers' times are no slots.)
+- The steps of a ``transaction`` that may be tried again are slots once for each try; its k-th retry draws at the visit
+  ``child_visit(v, name_key("retry k"))``.
 - Constant times are slots too. Times of the parts themselves (``overhead``, ``round_trip``, ``access_time``,
   ``forward_time``) are not: the real parts bring their own.
 """
@@ -185,7 +187,9 @@ class _Binding:
             case TransactionStep():
                 name = f"transaction {step.database}"
                 ordinal = (name_key(name) + self._use(name)) & _MASK
-                return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset, nested=(self.bind(step.steps),))
+                once = self.bind(step.steps)
+                self._offset += step.retries * (self._offset - offset)
+                return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset, nested=(once,))
             case ThreadStep():
                 return BoundStep(spec=step, stream="", ordinal=0, offset=offset, nested=(self.bind(step.steps),))
             case ParallelStep():
@@ -224,9 +228,11 @@ def _count_steps(scenario: Scenario, steps: tuple[StepSpec, ...], counts: dict[t
                 total += step.repeat
             case CallStep():
                 total += _count(scenario, step.target, step.endpoint, counts)
-            case CachedStep() | ParallelStep() | TransactionStep() | ThreadStep():
+            case CachedStep() | ParallelStep() | ThreadStep():
                 copies = step.copies if isinstance(step, ParallelStep) else 1
                 total += copies * sum(_count_steps(scenario, inner, counts) for _, inner in nested(step))
+            case TransactionStep():
+                total += (1 + step.retries) * transaction_demands(scenario, step, counts)
             case PublishStep():
                 total += message_demands(scenario, step, counts)
             case InvalidateStep():
@@ -234,6 +240,13 @@ def _count_steps(scenario: Scenario, steps: tuple[StepSpec, ...], counts: dict[t
             case _:
                 assert_never(step)
     return total
+
+
+def transaction_demands(
+    scenario: Scenario, step: TransactionStep, counts: dict[tuple[str, str], int] | None = None
+) -> int:
+    """Return the number of slots of one try of a transaction."""
+    return _count_steps(scenario, step.steps, {} if counts is None else counts)
 
 
 def message_demands(scenario: Scenario, step: PublishStep, counts: dict[tuple[str, str], int] | None = None) -> int:
@@ -268,7 +281,11 @@ def _slots(
                 yield from _slots(scenario, callee, service=name, endpoint=called, visit=below)
             case PublishStep(queue=queue):
                 yield from _message_slots(scenario, queue, below)
-            case CachedStep() | ParallelStep() | TransactionStep() | ThreadStep():
+            case TransactionStep(retries=retries):
+                for number in range(1 + retries):
+                    tried = child_visit(visit, name_key(f"retry {number}")) if number else visit
+                    yield from _slots(scenario, step.nested[0], service=service, endpoint=endpoint, visit=tried)
+            case CachedStep() | ParallelStep() | ThreadStep():
                 for nested in step.nested:
                     yield from _slots(scenario, nested, service=service, endpoint=endpoint, visit=visit)
             case InvalidateStep():

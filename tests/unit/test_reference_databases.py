@@ -126,6 +126,7 @@ def test_transactions_reach_the_deployment_with_their_retries() -> None:
     (transaction,) = endpoints["transfer"]["steps"]
     assert transaction["backoffs_s"] == pytest.approx([0.01, 0.02, 0.03])
     assert [step["demand"] for step in transaction["steps"]] == [0, 1, 2]
+    assert (transaction["demands"], endpoints["transfer"]["demands"]) == (3, 12)  # for the first try and three retries
     assert endpoints["transfer"]["method"] == "POST"
     assert (endpoints["page"]["steps"][0]["repeat"], endpoints["page"]["demands"]) == (20, 20)
     assert document["parts"]["main"]["isolation"] == "serializable"

@@ -137,6 +137,29 @@ def test_offsets_and_counts_fit_the_slots() -> None:
             assert [slot.stream for slot in slots[step.offset : step.offset + count]] == [one.stream for one in callee]
 
 
+def test_each_try_of_a_transaction_has_slots_of_its_own() -> None:
+    """Two retries: the steps three times, drawn at the retry's own visit; what comes after begins behind them."""
+    document = _nested().to_document()
+    document["components"]["gateway"]["endpoints"]["page"] = [
+        {
+            "kind": "transaction",
+            "database": "main",
+            "retries": 2,
+            "steps": [_cpu("1ms"), {"kind": "query", "database": "main", "query": "q"}],
+        },
+        _cpu("2ms"),
+    ]
+    document["components"]["main"] |= {"isolation": "serializable", "queries": {"q": {"statement": "update", "time": "6ms"}}}
+    scenario = Scenario.model_validate(document)
+    slots = [(slot.stream, slot.visit) for slot in demand_slots(scenario, "page")]
+    tries = [0, child_visit(0, name_key("retry 1")), child_visit(0, name_key("retry 2"))]
+    assert slots[:6] == [(stream, visit) for visit in tries for stream in ("gateway/page/cpu", "main/q")]
+    assert slots[6:] == [("gateway/page/cpu", child_visit(0, 1))]
+    assert [step.offset for step in bound_steps(scenario, "gateway", "page")] == [0, 6]
+    assert endpoint_demands(scenario, "gateway", "page") == 7
+    assert len(set(slots)) == 7
+
+
 def test_another_component_changes_no_address() -> None:
     """What is added elsewhere leaves every other draw alone."""
     before = demand_slots(_nested(), "page")
