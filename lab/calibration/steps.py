@@ -67,9 +67,13 @@ class Demands:
         self._slots = lru_cache(lambda endpoint: demand_slots(scenario, endpoint))
 
     def of(self, endpoint: str, component: str, operation: str) -> tuple[DemandSlot, ...]:
-        """Return the slots that a client's request to an endpoint may use at a component for an operation."""
+        """Return the slots that a client's request to an endpoint may use at a component for an operation.
+
+        Those of further tries of a transaction are left out: whether there was one, its steps cannot tell.
+        """
         every = self._slots(endpoint)
-        return tuple(slot for slot in every if (slot.component, slot.operation) == (component, operation))
+        wanted = (component, operation)
+        return tuple(slot for slot in every if (slot.component, slot.operation) == wanted and not slot.retry)
 
     def time_s(self, slot: DemandSlot, *, replication: int, request: int, attempt: int) -> float:
         """Return the demand in seconds that a request's attempt was sent for a slot."""

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from lab.distributions import Distribution
@@ -88,6 +88,7 @@ class DemandSlot:
         stream: the stream's name.
         visit: the visit at which the stream is drawn (``child_visit`` already applied).
         distribution: what it is drawn from.
+        retry: of which further try of a transaction; 0: it is needed whether or not there is a conflict.
     """
 
     component: str
@@ -96,6 +97,7 @@ class DemandSlot:
     stream: str
     visit: int
     distribution: Distribution
+    retry: int = 0
 
 
 def endpoint_steps(scenario: Scenario, service: str, endpoint: str) -> tuple[StepSpec, ...]:
@@ -284,7 +286,8 @@ def _slots(
             case TransactionStep(retries=retries):
                 for number in range(1 + retries):
                     tried = child_visit(visit, name_key(f"retry {number}")) if number else visit
-                    yield from _slots(scenario, step.nested[0], service=service, endpoint=endpoint, visit=tried)
+                    for slot in _slots(scenario, step.nested[0], service=service, endpoint=endpoint, visit=tried):
+                        yield replace(slot, retry=slot.retry or number)
             case CachedStep() | ParallelStep() | ThreadStep():
                 for nested in step.nested:
                     yield from _slots(scenario, nested, service=service, endpoint=endpoint, visit=visit)
