@@ -149,7 +149,10 @@ def test_each_try_of_a_transaction_has_slots_of_its_own() -> None:
         },
         _cpu("2ms"),
     ]
-    document["components"]["main"] |= {"isolation": "serializable", "queries": {"q": {"statement": "update", "time": "6ms"}}}
+    document["components"]["main"] |= {
+        "isolation": "serializable",
+        "queries": {"q": {"statement": "update", "time": "6ms"}},
+    }
     scenario = Scenario.model_validate(document)
     slots = [(slot.stream, slot.visit) for slot in demand_slots(scenario, "page")]
     tries = [0, child_visit(0, name_key("retry 1")), child_visit(0, name_key("retry 2"))]
