@@ -7,7 +7,8 @@ from typing import Any
 
 from lab.errors import Unsupported
 from lab.scenario.components import LoadBalancer, Queue
-from lab.scenario.demands import BoundStep, bound_steps, message_demands
+from lab.scenario.demand_counts import message_demands
+from lab.scenario.demands import BoundStep, bound_steps
 from lab.scenario.scenario import Scenario
 from lab.scenario.steps import CallStep, PublishStep
 

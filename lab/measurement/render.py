@@ -20,7 +20,8 @@ from lab.measurement.render_client import breaker_section, client_section, coins
 from lab.measurement.scaling import autoscaler_document
 from lab.randomness import Stream
 from lab.scenario.components import Cache, Cdn, Component, Database, Host, LoadBalancer, Queue, RateLimiter, Service
-from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands, transaction_demands
+from lab.scenario.demand_counts import endpoint_demands, transaction_demands
+from lab.scenario.demands import BoundStep, bound_steps, demand_slots
 from lab.scenario.scenario import Scenario
 from lab.scenario.schedule import Schedule
 from lab.scenario.steps import (

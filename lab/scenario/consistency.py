@@ -18,7 +18,7 @@ from lab.scenario.asking import client_problems
 from lab.scenario.cache_consistency import cache_problems, looked_up_twice
 from lab.scenario.channels import Channel
 from lab.scenario.components import Cache, Cdn, Database, Envoy, LoadBalancer, Nginx, RateLimiter, Service, WaitingRoom
-from lab.scenario.demands import endpoint_demands
+from lab.scenario.demand_counts import endpoint_demands
 from lab.scenario.fault_consistency import fault_problems
 from lab.scenario.fronts import Balancer, Front
 from lab.scenario.mix import named_keys

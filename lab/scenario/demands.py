@@ -31,11 +31,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from lab.distributions import Distribution
-from lab.errors import ScenarioError
 from lab.randomness import child_visit, name_key
 from lab.scenario.components import Database, Queue
-from lab.scenario.fronts import service_behind, service_name_behind
-from lab.scenario.service import steps_of
+from lab.scenario.demand_counts import endpoint_demands, endpoint_steps, message_demands
+from lab.scenario.fronts import service_name_behind
 from lab.scenario.steps import (
     CachedStep,
     CallStep,
@@ -48,7 +47,6 @@ from lab.scenario.steps import (
     ThreadStep,
     TransactionStep,
     WaitStep,
-    nested,
 )
 
 if TYPE_CHECKING:
@@ -98,28 +96,6 @@ class DemandSlot:
     visit: int
     distribution: Distribution
     retry: int = 0
-
-
-def endpoint_steps(scenario: Scenario, service: str, endpoint: str) -> tuple[StepSpec, ...]:
-    """Return the steps of an endpoint of a service, which may be named by its load balancer.
-
-    Raises:
-        ScenarioError: there is no such service, or it has no such endpoint.
-    """
-    component = service_behind(scenario, service)
-    if endpoint not in component.endpoints:
-        name, known = service_name_behind(scenario, service), ", ".join(component.endpoints)
-        raise ScenarioError(f"components.{name}.endpoints: there is no endpoint {endpoint!r} (there are: {known})")
-    return steps_of(component, endpoint)
-
-
-def endpoint_demands(scenario: Scenario, service: str, endpoint: str) -> int:
-    """Return the number of slots of one visit to an endpoint, those of all its callees included.
-
-    Raises:
-        ScenarioError: there is no such service, or it has no such endpoint.
-    """
-    return _count(scenario, service, endpoint, {})
 
 
 def bound_steps(scenario: Scenario, service_name: str, endpoint: str) -> tuple[BoundStep, ...]:
@@ -175,7 +151,7 @@ class _Binding:
             case CallStep():
                 callee = f"{step.target}/{step.endpoint}"
                 ordinal = (name_key(callee) + self._use(f"call {callee}")) & _MASK
-                self._offset += _count(self._scenario, step.target, step.endpoint, self._counts)
+                self._offset += endpoint_demands(self._scenario, step.target, step.endpoint, self._counts)
                 return BoundStep(spec=step, stream="", ordinal=ordinal, offset=offset)
             case PublishStep():
                 ordinal = (name_key(f"publish {step.queue}") + self._use(f"publish {step.queue}")) & _MASK
@@ -212,53 +188,6 @@ class _Binding:
         return self._uses[name] - times
 
 
-def _count(scenario: Scenario, service: str, endpoint: str, counts: dict[tuple[str, str], int]) -> int:
-    # Counted once an endpoint, not once a visit: the call tree may be far larger than the scenario.
-    place = (service_name_behind(scenario, service), endpoint)
-    if place not in counts:
-        counts[place] = _count_steps(scenario, endpoint_steps(scenario, *place), counts)
-    return counts[place]
-
-
-def _count_steps(scenario: Scenario, steps: tuple[StepSpec, ...], counts: dict[tuple[str, str], int]) -> int:
-    total = 0
-    for step in steps:
-        match step:
-            case CpuStep() | WaitStep():
-                total += 1
-            case QueryStep():
-                total += step.repeat
-            case CallStep():
-                total += _count(scenario, step.target, step.endpoint, counts)
-            case CachedStep() | ParallelStep() | ThreadStep():
-                copies = step.copies if isinstance(step, ParallelStep) else 1
-                total += copies * sum(_count_steps(scenario, inner, counts) for _, inner in nested(step))
-            case TransactionStep():
-                total += (1 + step.retries) * transaction_demands(scenario, step, counts)
-            case PublishStep():
-                total += message_demands(scenario, step, counts)
-            case InvalidateStep():
-                pass  # the real part brings its own time
-            case _:
-                assert_never(step)
-    return total
-
-
-def transaction_demands(
-    scenario: Scenario, step: TransactionStep, counts: dict[tuple[str, str], int] | None = None
-) -> int:
-    """Return the number of slots of one try of a transaction."""
-    return _count_steps(scenario, step.steps, {} if counts is None else counts)
-
-
-def message_demands(scenario: Scenario, step: PublishStep, counts: dict[tuple[str, str], int] | None = None) -> int:
-    """Return the number of slots that the message of this step carries: the consumer's, once for each delivery."""
-    queue = scenario.components[step.queue]
-    if not isinstance(queue, Queue):
-        return 0
-    return queue.deliveries * _count(scenario, queue.consumer, queue.endpoint, {} if counts is None else counts)
-
-
 def _slots(
     scenario: Scenario, steps: tuple[BoundStep, ...], *, service: str, endpoint: str, visit: int
 ) -> Iterator[DemandSlot]:
@@ -284,10 +213,7 @@ def _slots(
             case PublishStep(queue=queue):
                 yield from _message_slots(scenario, queue, below)
             case TransactionStep(retries=retries):
-                for number in range(1 + retries):
-                    tried = child_visit(visit, name_key(f"retry {number}")) if number else visit
-                    for slot in _slots(scenario, step.nested[0], service=service, endpoint=endpoint, visit=tried):
-                        yield replace(slot, retry=slot.retry or number)
+                yield from _tries(scenario, step, retries, service=service, endpoint=endpoint, visit=visit)
             case CachedStep() | ParallelStep() | ThreadStep():
                 for nested in step.nested:
                     yield from _slots(scenario, nested, service=service, endpoint=endpoint, visit=visit)
@@ -295,6 +221,15 @@ def _slots(
                 pass  # the real cache brings its own time
             case _:
                 assert_never(step.spec)
+
+
+def _tries(
+    scenario: Scenario, transaction: BoundStep, retries: int, *, service: str, endpoint: str, visit: int
+) -> Iterator[DemandSlot]:
+    for number in range(1 + retries):
+        tried = child_visit(visit, name_key(f"retry {number}")) if number else visit
+        for slot in _slots(scenario, transaction.nested[0], service=service, endpoint=endpoint, visit=tried):
+            yield replace(slot, retry=slot.retry or number)
 
 
 def _message_slots(scenario: Scenario, queue: str, visit: int) -> Iterator[DemandSlot]:

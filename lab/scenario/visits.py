@@ -31,7 +31,7 @@ from lab.scenario.components import (
     WaitingRoom,
 )
 from lab.scenario.crossing import connections_asked
-from lab.scenario.demands import endpoint_steps
+from lab.scenario.demand_counts import endpoint_steps
 from lab.scenario.fronts import Front, service_behind
 from lab.scenario.mix import popularity, request_mix
 from lab.scenario.passing import passed_shares

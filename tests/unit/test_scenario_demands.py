@@ -8,7 +8,8 @@ import pytest
 
 from lab.errors import ScenarioError
 from lab.randomness import child_visit, name_key
-from lab.scenario.demands import BoundStep, bound_steps, demand_slots, endpoint_demands
+from lab.scenario.demand_counts import endpoint_demands
+from lab.scenario.demands import BoundStep, bound_steps, demand_slots
 from lab.scenario.fronts import service_name_behind
 from lab.scenario.reader import parse_scenario
 from lab.scenario.scenario import Scenario

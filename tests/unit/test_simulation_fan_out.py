@@ -9,7 +9,8 @@ import pytest
 
 import lab
 from lab.scenario.bounded import queue_is_bounded
-from lab.scenario.demands import demand_slots, endpoint_demands
+from lab.scenario.demand_counts import endpoint_demands
+from lab.scenario.demands import demand_slots
 from lab.scenario.hits import visits as mean_visits
 from lab.scenario.places import Place
 from lab.validation.fan_out_laws import broken_fan_out_laws
