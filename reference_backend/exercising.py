@@ -6,7 +6,7 @@ from functools import partial
 
 import httpx
 
-from reference_backend import edge_cache, haproxy, haproxy_limit
+from reference_backend import edge_cache, haproxy, haproxy_limit, pools
 from reference_backend.backend import Backend
 from reference_backend.ports import LOOPBACK
 from reference_backend.problems import PartFailed
@@ -26,6 +26,7 @@ def warm_up(backend: Backend, watch: Watch) -> None:
     for service_name in backend.deployment.services():
         for replica in backend.parts.replica_ports[service_name]:
             warm_up_replica(backend, watch, service_name, replica)
+    pools.fill(backend)
     if backend.deployment.is_platform(backend.deployment.entry):
         return  # it would have replicas started, and only the supervisor, which waits here, could do that
     entry = backend.deployment.service_behind(backend.deployment.entry)

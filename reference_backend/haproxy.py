@@ -48,8 +48,10 @@ defaults
     log global
     maxconn {connections}
     timeout client 1h
-    timeout http-request 10s
+    timeout http-request 1h
     timeout http-keep-alive 1h
+    http-reuse always
+    default-server pool-purge-delay 1h
 """
 
 _FRONTEND = """\

@@ -7,6 +7,8 @@ import socket
 from reference_backend.problems import BadInput
 
 LOOPBACK = "127.0.0.1"
+CONNECTIONS = 48
+"""How many are opened to each place before the load comes; seldom are more requests under way there."""
 
 
 def listening_socket(port: int = 0) -> socket.socket:

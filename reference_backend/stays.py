@@ -104,6 +104,10 @@ class Stays:
             delivered, expired = message.delivered.get(number), message.expired.get(number)
             admitted_s = math.nan if delivered is None else max(arrival_s, delivered["at_s"])
             departure_s, outcome = self._end(message, number)
+            # Another worker may acknowledge it before who has just claimed it knows that it has.
+            if not math.isnan(departure_s):
+                departure_s = max(arrival_s, departure_s)
+                admitted_s = min(admitted_s, departure_s)  # NaN stays NaN: it comes first
             waited_s = (departure_s if message.dropped_s is not None else admitted_s) - arrival_s
             replica = _NOBODY if delivered is None else int(delivered["replica"])
             span = self._span(message, queue, (arrival_s, admitted_s, departure_s), replica=replica)

@@ -163,27 +163,30 @@ class CacheControl:
         return best
 
     def _entries_held(self, wanted: int, check: Callable[[], object]) -> float:
-        """Return the mean number of entries while others are stored beyond the limit."""
+        """Return the mean number of entries while others are stored beyond the limit, one by one as in a run.
+
+        Several at once would need room for the query that holds them, which in a run is room for another entry.
+        """
         self._redis.flushall()
         step = max(10, wanted // 4)
         counts = []
         try:
             self._fill(0, 2 * wanted + 2 * step, check)
             for number in range(2, 2 + _COUNTS):
-                self._fill(2 * wanted + number * step, 2 * wanted + (number + 1) * step, check)
+                self._fill(2 * wanted + number * step, 2 * wanted + (number + 1) * step, check, at_once=1)
                 counts.append(self.entries())
         except redis.exceptions.OutOfMemoryError:
             return 0.0  # the limit is below what the server needs for itself
         return sum(counts) / len(counts)
 
-    def _fill(self, first: int, end: int, check: Callable[[], object]) -> None:
+    def _fill(self, first: int, end: int, check: Callable[[], object], *, at_once: int = _AT_ONCE) -> None:
         """Store entries that look as the replicas' do, time to live included; few at once: answers need memory too."""
         value = Values(self._spec).made(expiry_s=math.inf, recomputed_s=0.0)
         ttl_ms = None if self._spec.ttl_s is None else 3_600_000
-        for start in range(first, end, _AT_ONCE):
+        for start in range(first, end, at_once):
             check()
             pipeline = self._redis.pipeline(transaction=False)
-            for key in range(start, min(end, start + _AT_ONCE)):
+            for key in range(start, min(end, start + at_once)):
                 pipeline.set(entry_name(key), value, px=ttl_ms)
             pipeline.execute()
 

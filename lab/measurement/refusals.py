@@ -66,7 +66,7 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     LoadBalancer: (
         *("kind", "targets", "algorithm", "draws", "hash_type", "hash_balance_factor", "weights", "forward_time"),
         *("max_connections_per_server", "max_queue", "queue_timeout", "abort_on_close", "connect_timeout", "retries"),
-        *("redispatch", "server_timeout", "slow_start"),
+        *("redispatch", "server_timeout", "slow_start", "host"),
     ),
     HealthCheck: ("interval", "phase", "fall", "rise", "fast_interval", "down_interval", "timeout", "on_marked_down"),
     Service: (

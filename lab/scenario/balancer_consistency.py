@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lab.distributions import is_free
 from lab.quantities import default_of
 from lab.scenario.fronts import leads_to
 from lab.scenario.leaving import clients_leave
@@ -37,6 +38,8 @@ def _unused(balancer: LoadBalancer) -> Iterator[tuple[str, str]]:
         yield "max_queue", f"has no effect, as with {algorithm} nobody waits for one certain replica"
     elif balancer.max_queue is not None and limit is None:
         yield "max_queue", "has no effect, as nobody waits at all; give it max_connections_per_server too"
+    if balancer.host is not None and is_free(balancer.forward_time):
+        yield "host", "has no effect, as the balancer computes nothing; give it a forward_time, or leave it out"
     if balancer.slow_start is not None and limit is None and (algorithm == "first" or _by_table(balancer)):
         said = "first" if algorithm == "first" else "a map_based uri"
         yield "slow_start", f"has no effect, as {said} heeds no weights and there is no max_connections_per_server"

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.scenario.channels import Channel
-from lab.scenario.components import Envoy, Host, LoadBalancer, Mailbox, Nginx, Queue, Service, Stream, WaitingRoom
+from lab.scenario.components import (
+    Component,
+    Envoy,
+    Host,
+    LoadBalancer,
+    Mailbox,
+    Nginx,
+    Queue,
+    Service,
+    Stream,
+    WaitingRoom,
+)
 from lab.scenario.fronts import leads_to
 from lab.scenario.places import Place
 from lab.scenario.replicas import hands_out
@@ -37,9 +48,15 @@ def queue_is_bounded(scenario: Scenario, place: Place) -> bool:
     if isinstance(component, Host):
         known: dict[str, bool] = {}
         parts = scenario.components.items()
+        if any(_forwards_any_number(part, place.component) for _, part in parts):
+            return False
         on_it = [name for name, part in parts if isinstance(part, Service) and place.component in part.hosts]
         return all(_few_at_once(scenario, name, known) for name in on_it)
     return True  # a load balancer and a pool always have a timeout, an nginx no queue, and nobody queues at a cache
+
+
+def _forwards_any_number(part: Component, host: str) -> bool:
+    return isinstance(part, LoadBalancer) and part.host == host and part.max_connections_per_server is None
 
 
 def _few_at_once(scenario: Scenario, name: str, known: dict[str, bool]) -> bool:

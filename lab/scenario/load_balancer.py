@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lab.distributions import Constant, Distribution
 from lab.quantities import Count, CountOrZero, PositiveDuration, Spec
+from lab.scenario.names import Name
 
 _NO_TIME = Constant(mean="0s")  # type: ignore[arg-type]  # text in, seconds inside
 _MOST_WEIGHT = 256  # HAProxy's
@@ -115,6 +116,11 @@ class LoadBalancer(Spec):
     )
     forward_time: Distribution = Field(
         default=_NO_TIME, description="Time to pass a request on and its answer back, network included."
+    )
+    host: Name | None = Field(
+        default=None,
+        description="Name of a host: `forward_time` is CPU time there, in turns with whatever else computes "
+        "there. None: the balancer has a core of its own.",
     )
 
     def weight(self, place: int) -> int:

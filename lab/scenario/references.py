@@ -24,7 +24,7 @@ from lab.scenario.components import (
     Stream,
     WaitingRoom,
 )
-from lab.scenario.fronts import Front, found_behind, is_callable
+from lab.scenario.fronts import Balancer, Front, found_behind, is_callable
 from lab.scenario.problems import Path, Problem, listed_names, shown
 from lab.scenario.steps import (
     CachedStep,
@@ -56,6 +56,7 @@ def dangling(scenario: Scenario) -> Iterator[Problem]:
                     known = listed_names(parts, Service)
                     message = f"{shown(targets)} is not a service of this scenario (services: {known})"
                     yield Problem(path=("components", name, "targets"), message=message)
+                yield from _dangling_host_of(scenario, name, component)
             case RateLimiter(targets=targets) | WaitingRoom(targets=targets):
                 if not is_callable(parts.get(targets)):
                     known = listed_names(parts, Front, Service)
@@ -130,9 +131,18 @@ def _dangling_hosts(scenario: Scenario, name: str, service: Service) -> Iterator
         message = f"{shown(service.node_pool)} is not a node pool (node pools: {known})"
         yield Problem(path=("components", name, "node_pool"), message=message)
     for number, host in enumerate(service.hosts):
-        if not isinstance(scenario.components.get(host), Host):
-            message = f"{shown(host)} is not a host (hosts: {listed_names(scenario.components, Host)})"
-            yield Problem(path=("components", name, "hosts", number), message=message)
+        yield from _dangling_host(scenario, host, ("components", name, "hosts", number))
+
+
+def _dangling_host_of(scenario: Scenario, name: str, balancer: Balancer) -> Iterator[Problem]:
+    if isinstance(balancer, LoadBalancer) and balancer.host is not None:
+        yield from _dangling_host(scenario, balancer.host, ("components", name, "host"))
+
+
+def _dangling_host(scenario: Scenario, host: str, where: Path) -> Iterator[Problem]:
+    if not isinstance(scenario.components.get(host), Host):
+        message = f"{shown(host)} is not a host (hosts: {listed_names(scenario.components, Host)})"
+        yield Problem(path=where, message=message)
 
 
 def _dangling_database(scenario: Scenario, step: QueryStep | TransactionStep, where: Path) -> Iterator[Problem]:

@@ -65,6 +65,8 @@ def mermaid(scenario: Scenario) -> str:
     for name, component in scenario.components.items():
         if isinstance(component, Front):
             lines.append(f"    {_node(name)} --> {_node(component.targets)}")
+            if isinstance(component, LoadBalancer) and component.host is not None:
+                lines.append(f"    {_node(name)} -.- {_node(component.host)}")
         elif isinstance(component, Channel):
             lines.append(_arrow(_node(name), _node(component.consumer), [component.endpoint], dotted=False))
         elif isinstance(component, Service):

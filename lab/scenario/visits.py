@@ -19,17 +19,7 @@ from lab.distributions import mean_s
 from lab.scenario import routes
 from lab.scenario.caller import Caller
 from lab.scenario.channels import Channel, beside_the_work_s, messages_each
-from lab.scenario.components import (
-    Cache,
-    Cdn,
-    Database,
-    Envoy,
-    LoadBalancer,
-    Nginx,
-    RateLimiter,
-    Service,
-    WaitingRoom,
-)
+from lab.scenario.components import Cache, Cdn, Database, Envoy, LoadBalancer, Nginx, RateLimiter, Service, WaitingRoom
 from lab.scenario.crossing import connections_asked
 from lab.scenario.demand_counts import endpoint_steps
 from lab.scenario.fronts import Front, service_behind
@@ -137,6 +127,8 @@ class _Tour:
             case LoadBalancer() | Nginx() | Envoy():
                 held_s = mean_s(front.forward_time) + behind_s
                 self._add(Place(component=name, resource="slots"), visits, held_s)
+                if isinstance(front, LoadBalancer) and front.host is not None:
+                    self._add(Place(component=front.host, resource="cores"), visits, mean_s(front.forward_time))
                 return held_s
             case Cdn():
                 misses = 1 - self._hit_ratios.get(f"{name}/{endpoint}", 0.0)

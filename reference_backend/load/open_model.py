@@ -18,13 +18,14 @@ from gevent.hub import get_hub  # type: ignore[import-untyped]  # as above
 from geventhttpclient.client import HTTPClient
 
 from reference_backend.load import records
-from reference_backend.load.exchange import Exchange, Report
+from reference_backend.load.exchange import Exchange, Report, open_connections
 from reference_backend.load.guard import Guard
 from reference_backend.load.hedging import Hedging
 from reference_backend.load.plan import Plan
 from reference_backend.load.records import Sent
 from reference_backend.load.retrying import Retrying
 from reference_backend.load.schedule import Planned, Schedule
+from reference_backend.ports import CONNECTIONS
 from reference_backend.timerfd import TimerFd
 
 # From the announcement of the schedule's zero to that zero: by then nothing is still being set up.
@@ -38,6 +39,7 @@ class OpenModel:
     def __init__(self, *, plan: Plan, schedule: Schedule, http: HTTPClient, report: Report) -> None:
         self._plan = plan
         self._schedule = schedule
+        self._http = http
         self._ask = self._behaviour(Exchange(plan=plan, http=http, now=self._now, report=report))
         self._sent: list[Sent] = []
         self._happened: list[tuple[float, str, dict[str, object]]] = []
@@ -54,6 +56,7 @@ class OpenModel:
 
     def run(self) -> None:
         """Send everything, wait for what is under way, write the results."""
+        open_connections(self._http, CONNECTIONS)
         gc.collect()
         gc.freeze()
         gc.disable()

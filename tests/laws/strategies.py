@@ -715,7 +715,8 @@ def scenarios(draw: st.DrawFn, *, measurable: bool = False) -> lab.Scenario:
                 **fronts,
                 **({} if measurable else {"quota": quota}),
                 "api": api | guarded | payloads | zoned | draw(of_api) | on_host | scaled,
-                "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2},
+                "balanced": {"kind": "load_balancer", "targets": "inner", "max_connections_per_server": 2}
+                | ({"host": "vm", "forward_time": "1ms"} if on_host else {}),
                 "inner": leaf | draw(of_inner) | (on_host or ({} if measurable else draw(RUNTIMES))),
                 **{"items" + f"_{depth}" * (depth > 0): draw(caches) for depth in range(6)},
                 **more,

@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+import pytest
+
 from reference_backend.clock import Clock
 from reference_backend.stays import Stays
 
@@ -58,6 +60,15 @@ def test_a_slow_consumer_leaves_a_timeout_and_its_message_is_done_twice() -> Non
     rows, events = _stays(*notes, _worked(2, 108, acknowledged=False))
     assert rows == [(0.5, 2, 5, "timeout"), (5, 5.5, 6, "ok")]
     assert events == [(5, "redelivery"), (8, "processed_again")]
+
+
+def test_a_message_settled_by_another_before_its_next_consumer_knows_of_it_is_admitted_no_later() -> None:
+    """Claimed at 5, acknowledged by the first worker at 5.2, noted by the second at 5.5; or just before the claim."""
+    notes = [_published(), _delivered(1, 102), _expired(1, 105), _delivered(2, 105.5)]
+    rows, _ = _stays(*notes, _worked(1, 105.2), _worked(2, 108, acknowledged=False))
+    assert rows[1] == (5, pytest.approx(5.2), pytest.approx(5.2), "ok")
+    rows, _ = _stays(*notes, _worked(1, 104.999), _worked(2, 108, acknowledged=False))
+    assert rows[1] == (5, 5, 5, "ok")
 
 
 def test_work_that_fails_again_and_again_ends_as_a_dead_letter() -> None:

@@ -28,6 +28,7 @@ def _described(**edge: Any) -> lab.Scenario:
             {"max_queue": 3, "max_connections_per_server": 1},
             "max_queue: has no effect, as with roundrobin nobody waits",
         ),
+        ({"host": "api", "forward_time": "1ms"}, "edge.host: 'api' is not a host"),
         ({"algorithm": "uri", "max_queue": 3}, "max_queue: has no effect, as nobody waits at all; give it max_connec"),
         ({"algorithm": "first", "slow_start": "9s"}, "slow_start: has no effect, as first heeds no weights and there"),
         ({"algorithm": "uri", "slow_start": "9s"}, "slow_start: has no effect, as a map_based uri heeds no weights"),

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lab.errors import Unsupported
+from lab.errors import ScenarioError, Unsupported
 from lab.scenario.arithmetic import arithmetic
 from lab.scenario.scenario import Scenario
 from lab.scenario.topology import mermaid
@@ -204,6 +204,26 @@ def test_replicas_take_their_hosts_in_turn() -> None:
     assert (left.servers, left.offered_load) == (1, pytest.approx(2 / 3 * 0.002))
     assert right.offered_load == pytest.approx(1 / 3 * 0.002)
     assert "part_api -.- part_right" in mermaid(described)
+
+
+def test_a_balancer_on_the_host_waits_for_turns_like_any_other() -> None:
+    """Turns of 3 ms; A is passed on 0-1 and computed from 1 on; B comes at 2 and is passed on when A's turn ends at 4.
+
+    Then A computes 5-8 (its 6 ms are done at 8), and B 8-14.
+    """
+    edge = {"kind": "load_balancer", "targets": "api", "forward_time": "1ms", "host": "vm"}
+    described = _shared(1, cores=1).with_({"components.edge": edge})
+    requests, visits = observe(described, [0.0, 0.002])
+    assert requests["end_s"].tolist() == pytest.approx([0.008, 0.014])
+    assert _rows(visits, "edge")["service_time_s"].tolist() == pytest.approx([0.001, 0.001])
+    own_s = visits["waiting_time_s"] + visits["service_time_s"]
+    assert own_s.groupby(visits["request"]).sum().tolist() == pytest.approx([0.008, 0.012])
+    assert arithmetic(described).row("vm", "cores").offered_load == pytest.approx(0.007)
+    assert "part_edge -.- part_vm" in mermaid(described)
+    with pytest.raises(ScenarioError, match=r"edge\.host: has no effect, as the balancer computes nothing"):
+        described.with_({"components.edge.forward_time": "0s"})
+    alone, _ = observe(described.with_({"components.edge.host": None}), [0.0, 0.002])
+    assert alone["end_s"].tolist() == pytest.approx([0.007, 0.013])
 
 
 def test_threads_of_a_process_share_what_the_host_gives_it() -> None:

@@ -14,6 +14,7 @@ from lab.simulation.load_balancer.balancer import Connecting, LoadBalancer
 from lab.simulation.load_balancer.bounds import BoundedRing, DrawnFromRing
 from lab.simulation.load_balancer.drawn import Drawn
 from lab.simulation.load_balancer.first import FirstFree
+from lab.simulation.load_balancer.forwarding import Forwarding
 from lab.simulation.load_balancer.hashed import HashMap, HashRing
 from lab.simulation.load_balancer.health import HealthChecks, Shutdowns
 from lab.simulation.load_balancer.leastconn import LeastConnections
@@ -46,7 +47,7 @@ def make_load_balancer(world: World, name: str, spec: Spec) -> Part:
     )
     membership = Membership(clock=clock, log=log, name=name, backend=backend, new_server=new_server)
     membership.start(fleet.ready)
-    forward_time = world.unless_free(f"{name}/forward_time", spec.forward_time)
+    forwarding = _forwarding(world, name, spec)
     if not fleet.mortal:
         return SteadyLoadBalancer(
             clock=clock,
@@ -54,7 +55,7 @@ def make_load_balancer(world: World, name: str, spec: Spec) -> Part:
             name=name,
             backend=backend,
             server_timeout_s=spec.server_timeout,
-            forward_time=forward_time,
+            forwarding=forwarding,
         )
     fleet.watch(membership.follow)
     connecting = Connecting(
@@ -70,9 +71,15 @@ def make_load_balancer(world: World, name: str, spec: Spec) -> Part:
             Place(clock=clock, log=log, name=name, shift=world.stream(f"{name}/checks").uniform(0)),
         ),
     )
-    return LoadBalancer(
-        clock=clock, log=log, name=name, backend=backend, connecting=connecting, forward_time=forward_time
-    )
+    return LoadBalancer(clock=clock, log=log, name=name, backend=backend, connecting=connecting, forwarding=forwarding)
+
+
+def _forwarding(world: World, name: str, spec: Spec) -> Forwarding | None:
+    time = world.unless_free(f"{name}/forward_time", spec.forward_time)
+    if time is None:
+        return None
+    host = None if spec.host is None else world.machines.host(spec.host)
+    return Forwarding(clock=world.clock, time=time, host=host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from simpy.events import AnyOf, Event
 
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.load_balancer.backend import Backend
+from lab.simulation.load_balancer.forwarding import Forwarding
 from lab.simulation.load_balancer.health import Shutdowns
 from lab.simulation.load_balancer.server import AGAIN, LEFT, Server
 from lab.simulation.log import Log, Visit
 from lab.simulation.request import Handling, Outcome, Request
-from lab.simulation.variate import Variate
 
 _LONGEST_PAUSE_S = 1.0
 Search = Generator[Event, object, Server | Outcome]
@@ -83,14 +83,14 @@ class LoadBalancer:
         name: str,
         backend: Backend,
         connecting: Connecting,
-        forward_time: Variate | None,
+        forwarding: Forwarding | None,
     ) -> None:
         self._clock = clock
         self._log = log
         self._name = name
         self._backend = backend
         self._connecting = connecting
-        self._forward_time = forward_time
+        self._forwarding = forwarding
         self._shutdowns = connecting.shutdowns
 
     def handle(self, request: Request) -> Handling:
@@ -110,9 +110,8 @@ class LoadBalancer:
         visit.admit(clock.now)
         visit.replica = member.index
         member.connect()
-        if self._forward_time is not None:
-            visit.service_time_s = self._forward_time(request)
-            yield clock.timeout(visit.service_time_s)
+        if self._forwarding is not None:
+            yield from self._forwarding(request, visit)
         if self._connecting.server_timeout_s is None and self._shutdowns is None:
             outcome = yield from member.handle(request)
         else:

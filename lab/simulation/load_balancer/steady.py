@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from lab.simulation.clock import Clock, Order, Timer
 from lab.simulation.load_balancer.backend import Backend
+from lab.simulation.load_balancer.forwarding import Forwarding
 from lab.simulation.load_balancer.server import LEFT, Server
 from lab.simulation.log import Log
 from lab.simulation.request import Handling, Outcome, Request
-from lab.simulation.variate import Variate
 
 
 class SteadyLoadBalancer:
@@ -33,14 +33,14 @@ class SteadyLoadBalancer:
         name: str,
         backend: Backend,
         server_timeout_s: float | None,
-        forward_time: Variate | None,
+        forwarding: Forwarding | None,
     ) -> None:
         self._clock = clock
         self._log = log
         self._name = name
         self._backend = backend
         self._server_timeout_s = server_timeout_s
-        self._forward_time = forward_time
+        self._forwarding = forwarding
 
     def handle(self, request: Request) -> Handling:
         """Forward the request to a server, now or when one has room, and pass its answer on."""
@@ -57,9 +57,8 @@ class SteadyLoadBalancer:
             backend.take(server)
         visit.admit(clock.now)
         visit.replica = server.member.index
-        if self._forward_time is not None:
-            visit.service_time_s = self._forward_time(request)
-            yield clock.timeout(visit.service_time_s)
+        if self._forwarding is not None:
+            yield from self._forwarding(request, visit)
         if self._server_timeout_s is None:
             outcome = yield from server.member.handle(request)
         else:
