@@ -13,30 +13,36 @@ from reference_backend.backend import Backend
 from reference_backend.limit import HEALTH_PATH
 from reference_backend.ports import CONNECTIONS, LOOPBACK
 from reference_backend.problems import PartFailed
+from reference_backend.references import walk
 
 _ANSWER_S = 10.0
 
 
 def fill(backend: Backend) -> None:
-    """Have each load balancer open connections to its replicas, by asking for more at once than they answer at once.
+    """Have load balancers and services open their connections, by asking more of them at once than they answer at once.
 
     Raises:
-        PartFailed: one is not answered.
+        PartFailed: one does not answer.
     """
+    for name, service in backend.deployment.services().items():
+        for endpoint, spec in service.endpoints.items():
+            if any(step.kind == "call" for _, step in walk(spec.steps, "")):
+                for port in backend.parts.replica_ports[name].values():
+                    _ask_at_once(name, port, spec.method, f"/{endpoint}")
     for name in backend.deployment.load_balancers():
-        _ask_at_once(name, backend.parts.ports[name])
+        _ask_at_once(name, backend.parts.ports[name], "GET", HEALTH_PATH)
 
 
-def _ask_at_once(name: str, port: int) -> None:
+def _ask_at_once(name: str, port: int, method: str, path: str) -> None:
     try:
         with ExitStack() as opened:
             place = (LOOPBACK, port)
             asking = [
                 opened.enter_context(socket.create_connection(place, timeout=_ANSWER_S)) for _ in range(CONNECTIONS)
             ]
-            for number, connection in enumerate(asking):
-                head = f"GET {HEALTH_PATH}?key={number} HTTP/1.1\r\nHost: warm-up\r\nX-Request: -1\r\n\r\n"
-                connection.sendall(head.encode())
+            for key, connection in enumerate(asking):
+                heads = (f"{method} {path}?key={key} HTTP/1.1", "Host: warm-up", "Content-Length: 0", "X-Request: -1")
+                connection.sendall(("\r\n".join(heads) + "\r\n\r\n").encode())
             for connection in asking:
                 if not connection.recv(1):
                     raise ConnectionAbortedError("it closed one without an answer")
