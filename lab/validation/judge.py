@@ -120,6 +120,8 @@ def _verdict(  # noqa: PLR0913  # the figures that a verdict weighs
             predicted, repeats, margin.value
         ).equivalent:
             return Verdict.PASS, "equivalent (TOST)"
+        if all(repeat == predicted for repeat in repeats):
+            return Verdict.PASS, "equal in every repeat"  # 0 s to recover, and it took none: there is no log ratio
     elif within:
         return Verdict.PASS, f"within the margin ({len(repeats)} repeat{'s' if len(repeats) > 1 else ''})"
     noisy = not math.isnan(spread) and spread > margin.value * scale

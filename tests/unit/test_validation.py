@@ -73,6 +73,15 @@ def test_absolute_margins_judge_differences() -> None:
     assert row.error == pytest.approx(0.008)
 
 
+def test_what_is_zero_in_both_worlds_agrees() -> None:
+    """0 s to recover, and it took none: there is no ratio, and none is needed; half a second is not 0."""
+    name, margin_of_it = ("time_to_recover_s", "all", "s"), Margin(kind="relative", value=0.1)
+    agreed = judge(name=name, predicted=0.0, replications=[0.0, 0.0], repeats=[0.0] * 5, margin=margin_of_it)
+    assert (agreed.verdict, agreed.basis) == (Verdict.PASS, "equal in every repeat")
+    never = judge(name=name, predicted=0.5, replications=[0.5, 0.5], repeats=[0.0] * 5, margin=margin_of_it)
+    assert never.verdict is Verdict.MISS
+
+
 def test_nothing_measured_is_an_error() -> None:
     """No data is never 0.0."""
     with pytest.raises(NotEnoughData, match="not measured"):
