@@ -43,26 +43,20 @@ def summary_text(records: Sequence[CaseRecord]) -> str:
     """Return the accuracy table: one line a row of the matrix, misses first; then one line a twin of a system."""
     rows = [each for each in records if each.row is not None]
     twins = [each for each in records if each.row is None]
-    by_row: dict[int | None, list[CaseRecord]] = {}
+    by_row: dict[str, list[CaseRecord]] = {}
     for record in rows:
-        by_row.setdefault(record.row, []).append(record)
-    passing = sum(_verdict(own) is Verdict.PASS for own in by_row.values())
-    parts = [
-        _groups_table("row", {str(row): own for row, own in by_row.items()}),
-        f"{passing} of {ROWS} rows pass. {_circumstances(rows)}",
-    ]
+        by_row.setdefault(str(record.row), []).append(record)
+    text = _groups_text("row", by_row, of=ROWS)
     if twins:
-        passing = sum(each.verdict is Verdict.PASS for each in twins)
-        parts += [
-            "The spikes of the six systems (`scenarios/systems`), each scaled down to a twin of this machine's size:",
-            _groups_table("twin", {f"`{each.case}`": [each] for each in twins}),
-            f"{passing} of {len(twins)} twins pass. {_circumstances(twins)}",
-        ]
-    return "\n\n".join(parts) + "\n"
+        text += (
+            "\nThe spikes of the six systems (`scenarios/systems`), each scaled down to a twin of this machine's size:"
+            "\n\n" + _groups_text("twin", {f"`{each.case}`": [each] for each in twins}, of=len(twins))
+        )
+    return text
 
 
-def _groups_table(head: str, groups: Mapping[str, Sequence[CaseRecord]]) -> str:
-    """Return a line a group of cases, misses first and else in the order given."""
+def _groups_text(head: str, groups: Mapping[str, Sequence[CaseRecord]], *, of: int) -> str:
+    """Return a line a group of cases, misses first and else in the order given, and how many groups of ``of`` pass."""
     lines = [
         f"| {head} | model | real counterpart | loads that pass | tightest figure: error (margin, noise) | verdict |",
         "| ---: | --- | --- | ---: | --- | --- |",
@@ -76,7 +70,9 @@ def _groups_table(head: str, groups: Mapping[str, Sequence[CaseRecord]]) -> str:
             f"| {name} | {models} | {counterparts} | {passed} of {len(loads)} | {_tightest(loads)} | "
             f"{_shown(_verdict(own))} |"
         )
-    return "\n".join(lines)
+    passing = sum(_verdict(own) is Verdict.PASS for own in groups.values())
+    circumstances = _circumstances([record for own in groups.values() for record in own])
+    return "\n".join(lines) + f"\n\n{passing} of {of} {head}s pass. {circumstances}\n"
 
 
 def _verdict(records: Iterable[CaseRecord]) -> Verdict:

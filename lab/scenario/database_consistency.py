@@ -10,9 +10,8 @@ from lab.quantities import default_of
 from lab.scenario.cache import Cache
 from lab.scenario.database import Database, QuerySpec
 from lab.scenario.faults import PartitionFault, SlowDownFault, SlowLinkFault
-from lab.scenario.host import Host
 from lab.scenario.keys import CellKeys
-from lab.scenario.problems import Path, Problem, listed_names, shown
+from lab.scenario.problems import Path, Problem, shown
 from lab.scenario.stampede import StaleWhileRevalidate
 from lab.scenario.steps import CachedStep, ParallelStep, QueryStep, StepSpec, TransactionStep, walk
 from lab.scenario.workload import ClosedWorkload, OpenWorkload, SessionsWorkload
@@ -55,9 +54,6 @@ def without_shards(scenario: Scenario, name: str, database: Database) -> Iterato
 
 def _on_host(scenario: Scenario, name: str, database: Database) -> Iterator[Problem]:
     where: Path = ("components", name)
-    if not isinstance(scenario.components.get(database.host or ""), Host):
-        message = f"{shown(database.host)} is not a host (hosts: {listed_names(scenario.components, Host)})"
-        yield Problem(path=(*where, "host"), message=message)
     if database.cores is not None:
         message = "has no effect, as its statements compute on the cores of a host; leave it out, or the host"
         yield Problem(path=(*where, "cores"), message=message)

@@ -11,6 +11,7 @@ from lab.scenario.channels import Channel
 from lab.scenario.components import (
     Cache,
     Cdn,
+    Component,
     Database,
     Envoy,
     Host,
@@ -24,7 +25,7 @@ from lab.scenario.components import (
     Stream,
     WaitingRoom,
 )
-from lab.scenario.fronts import Balancer, Front, found_behind, is_callable
+from lab.scenario.fronts import Front, found_behind, is_callable
 from lab.scenario.problems import Path, Problem, listed_names, shown
 from lab.scenario.steps import (
     CachedStep,
@@ -56,7 +57,6 @@ def dangling(scenario: Scenario) -> Iterator[Problem]:
                     known = listed_names(parts, Service)
                     message = f"{shown(targets)} is not a service of this scenario (services: {known})"
                     yield Problem(path=("components", name, "targets"), message=message)
-                yield from _dangling_host_of(scenario, name, component)
             case RateLimiter(targets=targets) | WaitingRoom(targets=targets):
                 if not is_callable(parts.get(targets)):
                     known = listed_names(parts, Front, Service)
@@ -65,13 +65,14 @@ def dangling(scenario: Scenario) -> Iterator[Problem]:
             case Cdn():
                 yield from _dangling_cdn(scenario, name, component)
             case Service(endpoints=endpoints):
-                yield from _dangling_hosts(scenario, name, component)
+                yield from _dangling_node_pool(scenario, name, component)
                 for endpoint, steps in endpoints.items():
                     yield from _dangling_steps(scenario, steps, ("components", name, "endpoints", endpoint))
             case Queue() | Stream() | Mailbox():
                 yield from channel_consistency.dangling(scenario, name, component)
             case Cache() | Database() | Host() | NodePool():
                 pass
+        yield from _dangling_hosts(scenario, name, component)
     yield from asked_problems(scenario, entry)
 
 
@@ -125,24 +126,24 @@ def _priority(scenario: Scenario, step: PublishStep, where: Path) -> Iterator[Pr
         yield Problem(path=(*where, "priority"), message=message)
 
 
-def _dangling_hosts(scenario: Scenario, name: str, service: Service) -> Iterator[Problem]:
+def _dangling_node_pool(scenario: Scenario, name: str, service: Service) -> Iterator[Problem]:
     if service.node_pool is not None and not isinstance(scenario.components.get(service.node_pool), NodePool):
         known = listed_names(scenario.components, NodePool)
         message = f"{shown(service.node_pool)} is not a node pool (node pools: {known})"
         yield Problem(path=("components", name, "node_pool"), message=message)
-    for number, host in enumerate(service.hosts):
-        yield from _dangling_host(scenario, host, ("components", name, "hosts", number))
 
 
-def _dangling_host_of(scenario: Scenario, name: str, balancer: Balancer) -> Iterator[Problem]:
-    if isinstance(balancer, LoadBalancer) and balancer.host is not None:
-        yield from _dangling_host(scenario, balancer.host, ("components", name, "host"))
-
-
-def _dangling_host(scenario: Scenario, host: str, where: Path) -> Iterator[Problem]:
-    if not isinstance(scenario.components.get(host), Host):
-        message = f"{shown(host)} is not a host (hosts: {listed_names(scenario.components, Host)})"
-        yield Problem(path=where, message=message)
+def _dangling_hosts(scenario: Scenario, name: str, component: Component) -> Iterator[Problem]:
+    named: list[tuple[Path, str]] = []
+    match component:
+        case Service(hosts=hosts):
+            named = [(("hosts", number), host) for number, host in enumerate(hosts)]
+        case LoadBalancer(host=str() as host) | Database(host=str() as host):
+            named = [(("host",), host)]
+    for keys, host in named:
+        if not isinstance(scenario.components.get(host), Host):
+            message = f"{shown(host)} is not a host (hosts: {listed_names(scenario.components, Host)})"
+            yield Problem(path=("components", name, *keys), message=message)
 
 
 def _dangling_database(scenario: Scenario, step: QueryStep | TransactionStep, where: Path) -> Iterator[Problem]:
