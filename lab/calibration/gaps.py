@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lab.calibration.alone import PAIR
 from lab.calibration.observed import Observed
-
-PAIR = ["replication", "request"]
 
 
 def gaps(observed: Observed, service: str) -> pd.DataFrame:

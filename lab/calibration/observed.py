@@ -15,6 +15,7 @@ from lab.runs.run import Run
 from lab.scenario.scenario import Scenario
 
 ATTEMPT = ["replication", "request", "attempt"]  # what a visit worked for
+FRAMEWORK = ("overhead", "busy_overhead", "rejection")  # what a simulated event loop computes beside the steps
 
 
 class Observed:
@@ -102,7 +103,7 @@ class Observed:
         """
         own = np.asarray(visits["service_time_s"], dtype=np.float64)
         loop = self.of(f"{service}.event_loop")
-        loop = loop[~loop["operation"].isin(("turn", "overhead", "rejection"))]
+        loop = loop[~loop["operation"].isin(("turn", *FRAMEWORK))]
         if loop.empty:
             return own
         computed = loop.groupby(ATTEMPT)["service_time_s"].sum()

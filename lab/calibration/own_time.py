@@ -1,8 +1,8 @@
-"""Times of a service itself: a step that does real work, and the CPU time of its framework."""
+"""Times of a service itself: its steps, those that do real work among them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,6 @@ from lab.calibration.observed import ATTEMPT, Observed
 from lab.calibration.sample import Sample, sample_of
 from lab.calibration.steps import OwnStep, own_steps
 from lab.distributions import mean_s
-from lab.errors import NotEnoughData
 from lab.scenario.service import Service
 from lab.scenario.steps import CpuStep, WaitStep
 
@@ -126,43 +125,3 @@ def _is_cpu(step: OwnStep) -> bool:
 
 def _is_wait(step: OwnStep) -> bool:
     return isinstance(step.spec, WaitStep)
-
-
-def cpu_per_request(
-    observed: Observed, path: str, component: str, asked_s: pd.Series[float], *, serves: Sequence[str] = ()
-) -> Sample:
-    """Return the CPU time per request of a part's processes, beside what its steps ask for.
-
-    One value a second of the run: the CPU time used in it less what the visits that came in it asked for, by the number
-    of visits that come in a second on average (so that the values' mean is the ratio of the sums).
-
-    Args:
-        asked_s: CPU time that each of its visits asks for, indexed like the visits.
-        serves: the components whose visits the processes serve; without them, ``component`` alone.
-
-    Raises:
-        NotEnoughData: no CPU time was sampled while it had visits.
-    """
-    visits = pd.concat([observed.of(name) for name in serves or (component,)])
-    samples = observed.run.samples
-    samples = samples[(samples["gauge"] == "cpu_ratio") & (samples["component"] == component)]
-    window = observed.run.window
-    used, came = [], []
-    for replication, own in samples.groupby("replication"):
-        ratios = own.groupby("time_s")["value"].sum()
-        times, values = ratios.index.to_numpy(), ratios.to_numpy()
-        arrivals = visits[visits["replication"] == replication]
-        at_s = np.asarray(arrivals["arrival_s"])
-        spent_s = np.asarray(asked_s.reindex(arrivals.index).fillna(0.0))
-        for since_s, until_s, ratio in zip(times[:-1], times[1:], values[1:], strict=True):
-            if since_s >= window.start_s and until_s <= window.end_s:
-                within = (at_s >= since_s) & (at_s < until_s)
-                used.append(ratio * (until_s - since_s) - spent_s[within].sum())
-                came.append(int(within.sum()))
-    if sum(came) == 0:
-        raise NotEnoughData(
-            f"{path}: no CPU time of {component!r} was sampled while it had requests; calibrate with a measured run of "
-            "a few seconds or more"
-        )
-    per_request = np.array(used) * len(came) / sum(came)
-    return Sample(values_s=per_request, how=f"CPU time of {component} per request, less that of its steps")

@@ -8,14 +8,16 @@ import pandas as pd
 
 from lab.calibration.boots import boot_times
 from lab.calibration.consumers import consumes, overheads
+from lab.calibration.cpu_time import cpu_by_state, cpu_per_request
 from lab.calibration.fit import fit, fit_mean
 from lab.calibration.gaps import gaps
 from lab.calibration.observed import Observed
-from lab.calibration.own_time import cpu_of_steps_s, cpu_per_request, step_times
+from lab.calibration.own_time import cpu_of_steps_s, step_times
 from lab.calibration.sample import sample_of
+from lab.calibration.self_check import found_busy
 from lab.calibration.statements import query_time, round_trip
 from lab.calibration.steps import own_steps
-from lab.errors import Unsupported
+from lab.errors import Unsupported, UsageError
 from lab.scenario.calibration import CalibratedValue
 from lab.scenario.components import (
     Cache,
@@ -40,9 +42,9 @@ from lab.scenario.steps import asked
 
 CALIBRATED = (
     "client.round_trip, workload.keys.exponent and .count; of a balancer forward_time; of a cdn hit_time; of a service "
-    "overhead, rejection_overhead, boot_time and the time of a cpu or wait step; of a cache access_time; of a rate "
-    "limiter check_time; of a database round_trip and the time of a query; of a queue, stream or mailbox publish_time, "
-    "of a queue access_time"
+    "overhead, busy_overhead, rejection_overhead, boot_time and the time of a cpu or wait step; of a cache "
+    "access_time; of a rate limiter check_time; of a database round_trip and the time of a query; of a queue, stream "
+    "or mailbox publish_time, of a queue access_time"
 )
 Found = dict[str, CalibratedValue]
 
@@ -88,7 +90,7 @@ def _of_component(observed: Observed, path: str, part: Component, rest: list[str
             if rest == ["hit_time" if isinstance(part, Cdn) else "forward_time"]:
                 return _forward_time(observed, path, name)
         case Service():
-            return _of_service(observed, path, name, rest)
+            return _of_service(observed, path, name, rest, found)
         case Cache():
             if rest == ["access_time"]:
                 visits = observed.of(name)
@@ -130,12 +132,14 @@ def _forward_time(observed: Observed, path: str, name: str) -> CalibratedValue:
     return fit_mean(path, cpu_per_request(observed, path, process, asked_s, serves=serves))
 
 
-def _of_service(observed: Observed, path: str, name: str, rest: list[str]) -> CalibratedValue:
+def _of_service(observed: Observed, path: str, name: str, rest: list[str], found: Found) -> CalibratedValue:
     match rest:
-        case ["overhead"]:
-            turns = observed.of(f"{name}.event_loop", "overhead")
+        case ["overhead" | "busy_overhead" as state]:
+            turns = observed.of(f"{name}.event_loop", state)
             if len(turns):
                 return fit(path, sample_of(path, turns["service_time_s"], how=f"stretches of {name}'s event loop"))
+            if f"components.{name}.busy_overhead" in observed.unknown:
+                return _by_state(observed, path, name, found)[state == "busy_overhead"]
             if consumes(observed.scenario, name):
                 return fit(path, overheads(observed, path, name))
             return _overhead(observed, path, name)
@@ -163,6 +167,20 @@ def _overhead(observed: Observed, path: str, name: str) -> CalibratedValue:
     if not called or _has_cpu(observed, name):
         found.append(fit_mean(path, cpu_per_request(observed, path, name, cpu_of_steps_s(observed, name))))
     return min(found, key=lambda each: each.mean)
+
+
+def _by_state(observed: Observed, path: str, name: str, found: Found) -> tuple[CalibratedValue, CalibratedValue]:
+    """The CPU time of a service per request, for who comes to an idle process and to a busy one."""
+    both = (f"components.{name}.overhead", f"components.{name}.busy_overhead")
+    if not set(both) <= observed.unknown:
+        raise UsageError(f"{path}: one tells of the other; calibrate {both[0]} too")
+    if consumes(observed.scenario, name) or any(_calls(observed, name, part) for part in observed.scenario.components):
+        raise Unsupported(
+            f"{both[1]}: {name!r} calls others, or works on messages: its CPU time holds that of drivers, so the "
+            "overhead alone cannot be told for both states; leave busy_overhead out"
+        )
+    busy = found_busy(observed.run, observed.scenario, found, name)
+    return cpu_by_state(observed, both, name, cpu_of_steps_s(observed, name), busy)
 
 
 def _has_cpu(observed: Observed, name: str) -> bool:

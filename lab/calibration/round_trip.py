@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lab.calibration.gaps import PAIR, gaps
+from lab.calibration.alone import PAIR, undisturbed
+from lab.calibration.gaps import gaps
 from lab.calibration.observed import Observed
 from lab.calibration.parts import Found
 from lab.calibration.sample import Sample, sample_of
@@ -19,7 +20,7 @@ PATH = "client.round_trip"
 
 
 def round_trips(observed: Observed, found: Found, held_s: pd.Series[float]) -> Sample:
-    """Return the round trip of each request that one attempt settled and no queue of a balancer held up.
+    """Return the round trip of each request that one attempt settled and neither a balancer's queue nor others held up.
 
     It is the sojourn time less forwarding (mean), waiting, framework (mean), own time and the span of every callee. So
     it holds what no other parameter has; HAProxy's milliseconds tell only the sum of it and ``forward_time``. Where the
@@ -46,6 +47,7 @@ def round_trips(observed: Observed, found: Found, held_s: pd.Series[float]) -> S
         held = observed.of(front).groupby(PAIR)["waiting_time_s"].max().rename("held_s").reset_index()
         rows = rows.merge(held, on=PAIR, how="inner")
         rows = rows[~(rows.pop("held_s") > 0)]
+    rows = undisturbed(observed.requests, rows)
     modelled = rows["departure_s"] - rows["arrival_s"] - rows["idle_s"] + _fixed_s(observed, way, found)
     answered, gave_up = rows["outcome"] == "ok", rows["outcome"] == "timeout"
     spent = rows["sojourn_time_s"] - modelled - rows["request"].map(held_s).fillna(0.0)

@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lab.calibration.alone import undisturbed
 from lab.calibration.fit import constant, empirical
+from lab.calibration.observed import FRAMEWORK
 from lab.distributions import Distribution, Empirical, mean_s, scaled
-from lab.errors import NotEnoughData
+from lab.errors import NotEnoughData, UsageError
 from lab.experiment.simulate import simulate
 from lab.runs.run import Run
 from lab.scenario.calibration import CalibratedValue, Residual
-from lab.scenario.fronts import service_name_behind
+from lab.scenario.demands import DemandSlot, demand_slots
+from lab.scenario.fronts import service_behind, service_name_behind
 from lab.scenario.scenario import Scenario
+from lab.scenario.shared_luck import shared_streams
 from lab.scenario.workload import OpenWorkload, ReplayWorkload
 
 _UNPAIRED = 10  # replications, where the clients' answers decide when they ask
@@ -36,16 +40,33 @@ def at_means(scenario: Scenario, found: Mapping[str, CalibratedValue], **others:
 def bias_s(run: Run, scenario: Scenario, found: Mapping[str, CalibratedValue]) -> float:
     """Return how much longer the measured requests took on average than the simulator makes them.
 
-    Every calibrated time stands at its mean here; what the fits took from the same requests cancels out.
+    Every calibrated time stands at its mean here; what the fits took from the same requests cancels out. Where both
+    worlds are sent the same requests, and some of them ask for nothing but what they were sent, those of them count
+    that had the way to themselves: how long others hold one up is the model's to say, and no part of the way should
+    make up for it.
     """
     predicted = replayed(run, at_means(scenario, found))
     measured, simulated = _answered(run), _answered(predicted)
     if not is_paired(scenario):
         return float(measured["sojourn_time_s"].mean() - simulated["sojourn_time_s"].mean())
+    known = measured[measured["endpoint"].isin(_known_endpoints(scenario, found))]
+    measured = measured if known.empty else undisturbed(run.requests, known)
     both = measured.merge(simulated[["request", "sojourn_time_s"]], on="request", suffixes=("", "_simulated"))
     if both.empty:
         raise NotEnoughData("no request was answered at its first attempt in both worlds; calibrate at a lower rate")
     return float((both["sojourn_time_s"] - both["sojourn_time_s_simulated"]).mean())
+
+
+def _known_endpoints(scenario: Scenario, found: Mapping[str, CalibratedValue]) -> list[str]:
+    """Return the endpoints whose every demand was sent, and none of them calibrated."""
+    sent = shared_streams(scenario)
+    fitted = {tuple(path.split(".")[1:4:2]) for path in found}  # component and endpoint, or query
+
+    def is_known(slot: DemandSlot) -> bool:
+        return slot.stream in sent and (slot.component, slot.operation) not in fitted
+
+    endpoints = service_behind(scenario, scenario.entry).endpoints
+    return [endpoint for endpoint in endpoints if all(map(is_known, demand_slots(scenario, endpoint)))]
 
 
 def held_up_s(run: Run, scenario: Scenario, found: Mapping[str, CalibratedValue]) -> pd.Series[float]:
@@ -62,8 +83,32 @@ def held_up_s(run: Run, scenario: Scenario, found: Mapping[str, CalibratedValue]
     begun_s = visits[visits["component"] == service].groupby("request")["admitted_s"].min()
     spent_s = loop["departure_s"] - loop["arrival_s"] - loop["service_time_s"].fillna(0.0)
     before = (loop["operation"] == "turn") & (loop["arrival_s"] <= loop["request"].map(begun_s))
-    counts = before | (loop["operation"] == "overhead")
+    counts = before | loop["operation"].isin(FRAMEWORK)
     return spent_s[counts].groupby(loop["request"][counts]).sum()
+
+
+def found_busy(run: Run, scenario: Scenario, found: Mapping[str, CalibratedValue], service: str) -> pd.Series[bool]:
+    """Return by request whether it came while its process was computing for another, in the simulator.
+
+    A replica cannot see that: it knows of a request only once it has read it.
+
+    Raises:
+        UsageError: the requests are not the same in both worlds, or the scenario does not tell the two overheads apart.
+    """
+    path = f"components.{service}.busy_overhead"
+    if not is_paired(scenario):
+        raise UsageError(
+            f"{path}: whom answers decide when to come cannot be replayed; calibrate with an open workload"
+        )
+    visits = replayed(run, at_means(scenario, found)).visits
+    loop = visits[(visits["component"] == f"{service}.event_loop") & (visits["attempt"] == 0)]
+    loop = loop[loop["operation"].isin(("overhead", "busy_overhead"))].drop_duplicates("request")
+    if set(loop["operation"]) != {"overhead", "busy_overhead"}:
+        raise UsageError(
+            f"{path}: the simulator shows no request that came to a busy process beside those that came to an idle "
+            "one; give overhead and busy_overhead first guesses above 0s in the scenario"
+        )
+    return loop.set_index("request")["operation"] == "busy_overhead"
 
 
 def shifted(value: Distribution, by_s: float) -> Distribution:

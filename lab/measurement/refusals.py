@@ -71,7 +71,7 @@ _OBEYED: dict[type[Spec], tuple[str, ...]] = {
     HealthCheck: ("interval", "phase", "fall", "rise", "fast_interval", "down_interval", "timeout", "on_marked_down"),
     Service: (
         *("kind", "replicas", "concurrency", "backlog", "overhead", "rejection_overhead", "threads", "switch_interval"),
-        *("hosts", "boot_time"),
+        *("busy_overhead", "hosts", "boot_time"),
     ),
     HpaAutoscaler: (
         *("kind", "min", "max", "metric", "target", "more_metrics", "metric_window", "metric_lag", "sync_period"),

@@ -121,6 +121,11 @@ class Service(Spec):
     overhead: Distribution = Field(
         default=_NO_TIME, description="CPU time of the framework for each admitted request, on the event loop."
     )
+    busy_overhead: Distribution | None = Field(
+        default=None,
+        description="The overhead of a request that came while its process was computing for another: its caches are "
+        "warm, and its event loop need not be woken. None: as for who finds it idle.",
+    )
     rejection_overhead: Distribution = Field(
         default=_NO_TIME, description="CPU time of turning a request away (503), on the event loop."
     )

@@ -107,8 +107,9 @@ class _Tour:
             return self._front(component, target, visits, self.call(component.targets, endpoint, passed), endpoint)
         assert isinstance(component, Service)  # the consistency check of the scenario has seen to it
         overhead_s = mean_s(component.overhead)
+        busy_s = mean_s(component.busy_overhead or component.overhead)  # what a process can do it does while busy
         for processor, share in self._processors(Caller(service=target)):
-            self._add(processor, visits * share, overhead_s)
+            self._add(processor, visits * share, busy_s)
         steps = endpoint_steps(self._scenario, target, endpoint)
         held_s = overhead_s + self._steps(steps, Caller(service=target), visits)
         self._add(Place(component=target, resource="slots"), visits, held_s)

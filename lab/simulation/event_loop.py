@@ -23,6 +23,11 @@ from lab.simulation.request import Handling, Outcome, Request
 class Loop(Protocol):
     """What a replica's steps need of its event loop."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing in the process computes or could."""
+        ...
+
     def resume(self, request: Request) -> Handling:
         """Get the loop, after whatever is already waiting for it."""
         ...
@@ -71,6 +76,11 @@ class EventLoop:
         self._thread = Line(clock, 1)
         self._frozen: Handover | None = None
         self.running: Request | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody has the loop."""
+        return not self._thread.full
 
     def resume(self, request: Request) -> Handling:
         """Get the loop, after whatever is already waiting for it."""

@@ -81,6 +81,11 @@ class Interpreter:
         self.factor = 1.0
 
     @property
+    def idle(self) -> bool:
+        """Whether no thread of the process computes, beside the GIL neither."""
+        return self._holder is None and not self._beside
+
+    @property
     def cpu_time_s(self) -> float:
         """CPU time that the process has used until now."""
         jobs = [*self._beside, *([] if self._job is None else [self._job])]

@@ -31,6 +31,11 @@ class Schedulers:
         self._factor = 1.0
         self._frozen = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether no process computes."""
+        return not self._computing
+
     def resume(self, request: Request) -> Handling:
         """Run on: at once, unless the whole virtual machine stands still."""
         if self._frozen:

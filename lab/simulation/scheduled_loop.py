@@ -25,6 +25,11 @@ class ScheduledLoop:
         self._turns = EventLoop(clock=clock, log=log, name=name, index=index)
         self._interpreter = interpreter
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody has the loop, and no thread computes."""
+        return self._turns.idle and self._interpreter.idle
+
     def freeze(self) -> None:
         """Stop the process, in the middle of computing too, and let nobody begin."""
         self._interpreter.freeze()

@@ -28,7 +28,8 @@ class Computing:
         event_loop: runs the handlers.
         machine: what stops, is slowed down and is asked for its CPU time; None where none of this ever happens.
         interpreter: what the loop shares with threads, where it is a loop that computes on one.
-        overhead: CPU time of the framework for an admitted request; None where it is 0.
+        overhead: CPU time of the framework for an admitted request that came to an idle process; None where it is 0.
+        busy_overhead: the same for one that came to a busy process.
         rejection_overhead: the same for one that is turned away.
     """
 
@@ -36,6 +37,7 @@ class Computing:
     machine: Machine | None
     interpreter: Interpreter | None
     overhead: Variate | None
+    busy_overhead: Variate | None
     rejection_overhead: Variate | None
 
 
@@ -91,6 +93,7 @@ class Replica:
         self._interpreter = computing.interpreter
         self._machine = computing.machine
         self._overhead = computing.overhead
+        self._busy_overhead = computing.busy_overhead
         self._rejection_overhead = computing.rejection_overhead
         self.event_loop = computing.event_loop
         self.endpoints: Mapping[str, Runnable] = {}
@@ -100,6 +103,9 @@ class Replica:
     def handle(self, request: Request) -> Handling:
         """Wait for a slot, do the endpoint's steps in it, and give it back."""
         clock, slots, event_loop = self._clock, self.slots, self.event_loop
+        overhead = self._overhead
+        if overhead is not self._busy_overhead and not event_loop.idle:
+            overhead = self._busy_overhead
         yield from event_loop.resume(request)
         visit = self._log.open_visit(request, self._name, self._index, clock.now)
         try:
@@ -113,8 +119,9 @@ class Replica:
                 yield from slots.enter()
             visit.admit(clock.now)
             yield from event_loop.resume(request)
-            if self._overhead is not None:
-                yield from event_loop.compute(request, self._overhead(request), "overhead")
+            if overhead is not None:
+                operation = "overhead" if overhead is self._overhead else "busy_overhead"
+                yield from event_loop.compute(request, overhead(request), operation)
             outcome = yield from self.endpoints[request.operation].run(request, visit)
         except Interrupt:  # the process died
             visit.close(clock.now, Outcome.ERROR)

@@ -118,11 +118,13 @@ def _replicas(endpoints: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
     """What a replica of a service with these endpoints may be beside its limits."""
     unlimited = st.builds(lambda workers: {"workers": workers}, st.integers(1, 3))
     limited = st.builds(
-        lambda discipline, workers, slots, backlog, rejection: {
+        lambda discipline, workers, slots, backlog, cpu_time: {
             "workers": workers,
             "concurrency": slots,
             "backlog": backlog,
-            "rejection_overhead": rejection,
+            "rejection_overhead": cpu_time,
+            "overhead": "3ms",
+            "busy_overhead": cpu_time,
             **discipline,
         },
         st.sampled_from(

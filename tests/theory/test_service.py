@@ -13,7 +13,7 @@ import pytest
 
 import lab
 from lab.scenario.visits import visits
-from lab.theory import breakdowns, md1, mg1, mm1, mmc, priority, processor_sharing
+from lab.theory import breakdowns, md1, mg1, mm1, mmc, priority, processor_sharing, wake_ups
 from lab.theory.intervals import mean_interval
 from lab.validation.laws import broken_laws
 
@@ -101,6 +101,18 @@ SCENARIOS: dict[str, dict[str, Any]] = {
             "api": {"kind": "service", "workers": 3, "endpoints": {"get": [{"kind": "cpu", "time": _EXPONENTIAL}]}}
         },
     ),
+    "wake_up": _scenario(
+        "wake_up",
+        rate="40/s",
+        components={
+            "api": {
+                "kind": "service",
+                "overhead": {"kind": "constant", "mean": "8ms"},
+                "busy_overhead": "0s",
+                "endpoints": {"get": [{"kind": "cpu", "time": _EXPONENTIAL}]},
+            }
+        },
+    ),
 }
 
 
@@ -138,11 +150,19 @@ def _mean_square_wait(run: lab.Run) -> Any:
     return waits.assign(square=np.square(waits["waiting_time_s"])).groupby("replication")["square"].mean()
 
 
+def _share_of_wake_ups(run: lab.Run) -> Any:
+    """The requests that an idle process had to wake up for, over all requests."""
+    visits = run.visits[run.visits["arrival_s"] > 2.0]
+    woke = visits[visits["operation"] == "overhead"].groupby("replication").size()
+    return woke / visits[visits["component"] == "api"].groupby("replication").size()
+
+
 _SHARED = {"arrival_rate_per_s": 50.0, "service_time_s": 0.01}
 _TWICE = {"arrival_rate_per_s": 120.0, "service_time_s": 0.01}
 _MG1 = {"arrival_rate_per_s": 50.0, "service_time_s": 0.01, "service_time_scv": 2.56}
 _MM3 = {"arrival_rate_per_s": 200.0, "service_time_s": 0.01, "servers": 3}
 _MD1 = {"arrival_rate_per_s": 50.0, "service_time_s": 0.01}
+_WAKING = {"arrival_rate_per_s": 40.0, "service_time_s": 0.01, "wake_up_s": 0.008}
 _CLASSES = {"arrival_rates_per_s": (28.0, 42.0), "service_times_s": (0.01, 0.01), "service_times_scv": (1.0, 1.0)}
 
 
@@ -188,6 +208,13 @@ CASES = [
     Case("one_core_in_order", "M/G/1", _mean_sojourn_s(), lambda: mg1.sojourn_time_s_mean(**_MG1)),
     Case("threads", "M/M/3 waits for tokens", _mean_wait_s("api.thread_pool"), lambda: mmc.waiting_time_s_mean(**_MM3)),
     Case("workers", "three separate queues", _mean_sojourn_s(), lambda: _mm1_s(60.0)),
+    Case(
+        "wake_up",
+        "an exceptional first service (Welch)",
+        _mean_sojourn_s(),
+        lambda: wake_ups.sojourn_time_s_mean(**_WAKING, service_time_scv=1.0),
+    ),
+    Case("wake_up", "who finds the server idle", _share_of_wake_ups, lambda: wake_ups.idle_share(**_WAKING)),
 ]
 
 

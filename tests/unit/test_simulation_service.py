@@ -75,6 +75,44 @@ def test_a_rejection_delays_what_is_admitted() -> None:
     assert requests["end_s"].tolist() == pytest.approx([0.105, 0.105])
 
 
+def _overheads_s(step: dict[str, Any], **others: Any) -> list[float]:
+    """Return what the framework takes for three that come at 0, 10 and 100 ms; it is 6 ms for who finds it idle."""
+    described = scenario({"api": service(step, overhead="6ms", **others)})
+    requests, visits = observe(described, [0.0, 0.01, 0.1])
+    assert set(requests["outcome"]) == {"ok"}
+    computed = visits[visits["operation"].isin(["overhead", "busy_overhead"])].sort_values("request")
+    return [float(each) for each in computed["service_time_s"]]
+
+
+_COMPUTING = {"kind": "cpu", "time": "30ms"}
+
+
+@pytest.mark.parametrize(
+    ("step", "others"),
+    [
+        (_COMPUTING, {}),
+        (_COMPUTING, {"runtime": "processes", "schedulers": 2}),
+        ({"kind": "thread", "steps": [_COMPUTING]}, {}),
+    ],
+)
+def test_a_busy_process_needs_less_for_a_request(step: dict[str, Any], others: dict[str, Any]) -> None:
+    """Computing takes 30 ms, so the second of three finds the process at work."""
+    assert _overheads_s(step, busy_overhead="1ms", **others) == pytest.approx([0.006, 0.001, 0.006])
+    assert _overheads_s(step, **others) == pytest.approx([0.006, 0.006, 0.006])
+
+
+def test_a_busy_process_may_need_nothing() -> None:
+    """As 0 s is not the same as leaving it out: the second is done 30 ms after the first."""
+    described = scenario({"api": service(_COMPUTING, overhead="6ms", busy_overhead="0s")})
+    requests, _ = observe(described, [0.0, 0.01, 0.1])
+    assert requests["end_s"].tolist() == pytest.approx([0.036, 0.066, 0.136])
+
+
+def test_a_process_that_only_waits_is_idle() -> None:
+    """The first waits for something for 30 ms, so the second finds nothing computing."""
+    assert _overheads_s(waiting("30ms"), busy_overhead="1ms") == pytest.approx([0.006] * 3)
+
+
 def _of_each_worker(count: int, workers: int, *, replicas_index: int = 0) -> list[int]:
     choices = Stream(seed=1, replication=0, name="api/worker")
     return [int(choices.uniform(number, 0, 0) * workers) + replicas_index for number in range(count)]

@@ -114,11 +114,15 @@ def make_computing(world: World, name: str, spec: Spec, *, index: int, process: 
         )
     else:
         event_loop = EventLoop(clock=clock, log=log, name=f"{name}.event_loop", index=process)
+    overhead = busy_overhead = world.unless_free(f"{name}/overhead", spec.overhead)
+    if spec.busy_overhead is not None:  # drawn at the same address: a request is as quick or slow in both
+        busy_overhead = world.unless_free(f"{name}/overhead", spec.busy_overhead)
     return Computing(
         event_loop=event_loop,
         machine=machine,
         interpreter=interpreter,
-        overhead=world.unless_free(f"{name}/overhead", spec.overhead),
+        overhead=overhead,
+        busy_overhead=busy_overhead,
         rejection_overhead=world.unless_free(f"{name}/rejection_overhead", spec.rejection_overhead),
     )
 
