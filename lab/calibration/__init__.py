@@ -9,6 +9,7 @@
 
 from lab.calibration.calibrate import calibrate
 from lab.calibration.client_log import calibrate_from_client, scenario_of_log
+from lab.calibration.joined import joined
 from lab.calibration.repeats import mean_of_repeats
 from lab.scenario.calibration import CalibratedValue, Calibration, read_calibration
 from lab.scenario.extrapolation import extrapolation
@@ -19,6 +20,7 @@ __all__ = [
     "calibrate",
     "calibrate_from_client",
     "extrapolation",
+    "joined",
     "mean_of_repeats",
     "read_calibration",
     "scenario_of_log",

@@ -19,7 +19,7 @@ def undisturbed(requests: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         requests: all that were sent.
-        among: some of them, with columns replication and request.
+        among: some of them, or visits of theirs, with columns replication and request.
     """
     sent = requests.sort_values(["replication", "intended_start_s"])
     repeats, start_s = sent["replication"], sent["intended_start_s"]
@@ -29,4 +29,4 @@ def undisturbed(requests: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
     free_s = float(sent["sojourn_time_s"].quantile(_MOST))
     alone = sent[(before_s <= start_s) & (after_s >= start_s + free_s)]
     found = among.merge(alone[PAIR], on=PAIR, how="inner")
-    return found if len(found) >= _ENOUGH else among
+    return found if found.groupby(PAIR).ngroups >= _ENOUGH else among

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from lab.calibration.alone import undisturbed
 from lab.calibration.fit import constant, fit
 from lab.calibration.observed import Observed
 from lab.calibration.sample import sample_of
@@ -23,6 +24,9 @@ def query_time(
 ) -> CalibratedValue:
     """Return what a statement takes at the server: what it took, less the mean round trip.
 
+    Where nobody sees the server itself, the statements count of requests that had the way to themselves: on a shared
+    core others would make them longer.
+
     Args:
         observed: what was observed.
         path: key path of its time.
@@ -35,7 +39,7 @@ def query_time(
     if executed.notna().any():
         return fit(path, sample_of(path, executed, how=f"executions of {query}"))
     trip_s = mean_s(part.round_trip) if trip is None else trip.mean
-    taken = _taken(observed, name, query)
+    taken = undisturbed(observed.requests, _taken(observed, name, query))
     how = f"statements {query} less the round trip of {trip_s * 1e6:.0f} us"
     return fit(path, sample_of(path, taken["taken_s"] - trip_s, how=how))
 

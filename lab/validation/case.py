@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from lab.errors import UsageError
 from lab.quantities import Spec
@@ -27,7 +28,7 @@ class Load(Spec):
 
 
 class CalibrationPlan(Spec):
-    """What is fitted before anything is predicted, and at which load."""
+    """What one run fits before anything is predicted, and at which load."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -36,6 +37,19 @@ class CalibrationPlan(Spec):
     repeats: Annotated[int, Field(ge=1, le=20)] = Field(
         default=1, description="How often it is measured; more than once where CPU times decide, which drift."
     )
+
+
+def _plans(given: object) -> object:
+    """A plan alone is short for a list of one."""
+    return [given] if isinstance(given, Mapping) else given
+
+
+def _fitted_once(plans: tuple[CalibrationPlan, ...]) -> tuple[CalibrationPlan, ...]:
+    paths = [path for plan in plans for path in plan.parameters]
+    twice = sorted({path for path in paths if paths.count(path) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)}: fitted by several runs; name each parameter in one of them")
+    return plans
 
 
 class Case(Spec):
@@ -51,8 +65,15 @@ class Case(Spec):
     model: str = Field(description="The model that is judged.")
     counterpart: str = Field(description="The real thing beside it.")
     scenario: str = Field(description="File name of the scenario, in the folder above the case's.")
-    calibration: CalibrationPlan
+    calibration: Annotated[
+        tuple[CalibrationPlan, ...], Field(min_length=1), BeforeValidator(_plans), AfterValidator(_fitted_once)
+    ] = Field(description="One run after the other, each with the values of those before it: an endpoint at a time.")
     loads: Annotated[dict[str, Load], Field(min_length=1)]
+    repeats: Annotated[int, Field(ge=5, le=50)] | None = Field(
+        default=None,
+        description="Valid repeats of each load in the full matrix, stated before it is measured where its noise is "
+        "known to be near a margin. None: five.",
+    )
     figures: tuple[str, ...] = Field(
         default=(), description="What is judged beside the usual figures: metric@subject, or a figure over time."
     )

@@ -21,7 +21,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from lab.calibration import Calibration, calibrate, extrapolation, mean_of_repeats, read_calibration
+from lab.calibration import Calibration, extrapolation
 from lab.errors import LabError, MeasurementFailed, NotEnoughData
 from lab.measurement.measure import measure
 from lab.randomness import Stream
@@ -30,6 +30,7 @@ from lab.runs.run import Run
 from lab.scenario.calibration import canonical_sha256
 from lab.scenario.scenario import Scenario
 from lab.scenario.shared_luck import demands_known
+from lab.validation.calibrating import calibrating_s, calibration_of
 from lab.validation.case import Case
 from lab.validation.environment import environment_of
 from lab.validation.judge import Verdict
@@ -62,10 +63,9 @@ class Session:
     quick: bool = False
     rounds: int = _ROUNDS
 
-    @property
-    def repeats(self) -> int:
-        """Valid repeats that each load needs."""
-        return QUICK_REPEATS if self.quick else FULL_REPEATS
+    def repeats(self, case: Case) -> int:
+        """Return how many valid repeats each load of a case needs."""
+        return QUICK_REPEATS if self.quick else case.repeats or FULL_REPEATS
 
 
 def run_matrix(cases: Sequence[Case], session: Session, *, progress: bool = True) -> Iterator[CaseRecord]:
@@ -104,16 +104,15 @@ def run_matrix(cases: Sequence[Case], session: Session, *, progress: bool = True
 def _seconds(case: Case, session: Session) -> float:
     """Return how much schedule time a case takes if every repeat is valid."""
     base = case.base()
-    calibration_s = case.calibration.repeats * base.with_(case.calibration.changes).run.duration
     loads_s = [base.with_(load.changes).run.duration for load in case.chosen(quick=session.quick).values()]
-    return calibration_s + session.repeats * sum(loads_s)
+    return calibrating_s(case, base) + session.repeats(case) * sum(loads_s)
 
 
 def _run_case(case: Case, session: Session, bar: Any) -> CaseRecord:
     folder = _folder_of(case, session)
     base = case.base()
-    calibration = _calibration(case, base, folder)
-    bar.update(round(case.calibration.repeats * base.with_(case.calibration.changes).run.duration))
+    calibration = calibration_of(case, base, kept=folder / "calibration.json", rounds=_ROUNDS)
+    bar.update(round(calibrating_s(case, base)))
     calibrated = base.with_calibration(calibration)
     chosen = case.chosen(quick=session.quick)
     predictions = {name: predict(case, load, calibrated) for name, load in chosen.items()}
@@ -127,7 +126,7 @@ def _run_case(case: Case, session: Session, bar: Any) -> CaseRecord:
         if kept.exists():
             document = json.loads(kept.read_text())
             loads[name], environment = LoadRecord.from_dict(document["load"]), document["environment"]
-            bar.update(round(session.repeats * predictions[name].scenario.run.duration))
+            bar.update(round(session.repeats(case) * predictions[name].scenario.run.duration))
             continue
         measured = _measured(case, predictions[name].scenario, session, bar)
         environment = environment_of(measured.run) if measured.run else environment
@@ -159,29 +158,6 @@ def _folder_of(case: Case, session: Session) -> Path:
     return folder
 
 
-def _calibration(case: Case, base: Scenario, folder: Path) -> Calibration:
-    """Return the case's frozen calibration: of this session if there is one, else measured now."""
-    kept = folder / "calibration.json"
-    if kept.exists():
-        return read_calibration(kept)
-    scenario, wanted = base.with_(case.calibration.changes), case.calibration.repeats
-    found: list[Calibration] = []
-    problems: list[str] = []
-    for _ in range(_ROUNDS):
-        run = measure(scenario, repeats=wanted - len(found), about_the_host=case.host, progress=False)
-        judged = run.provenance["validity"]["by_repeat"]
-        valid = [repeat for repeat, told in enumerate(judged) if not told]
-        found += [calibrate(run.only(repeat), scenario, case.calibration.parameters) for repeat in valid]
-        problems += [problem for told in judged for problem in told]
-        if len(found) == wanted:
-            break
-    else:
-        raise MeasurementFailed(f"its calibration may not be used: {'; '.join(problems)}; run it on a quiet machine")
-    calibration = found[0] if wanted == 1 else mean_of_repeats(found)
-    calibration.save(kept)
-    return calibration
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measured:
     """What came of measuring one load: the valid repeats, the last Run that holds one, and why others were not."""
@@ -200,7 +176,7 @@ def _measured(case: Case, scenario: Scenario, session: Session, bar: Any) -> _Me
     for number in range(session.rounds):
         have = observation.repeats if observation else 0
         try:
-            missing = session.repeats - have + (1 if number else 0)  # one more than that: it may fail again
+            missing = session.repeats(case) - have + (1 if number else 0)  # one more than that: it may fail again
             run = measure(scenario, repeats=missing, about_the_host=case.host, progress=False)
         except MeasurementFailed as error:
             invalid.append(f"round {number + 1}: {error}")
@@ -219,7 +195,7 @@ def _measured(case: Case, scenario: Scenario, session: Session, bar: Any) -> _Me
             observation = seen if observation is None else observation.joined(seen)
             last = run.only(valid[0])
         bar.update(round(scenario.run.duration * len(valid)))
-        if observation is not None and observation.repeats >= session.repeats:
+        if observation is not None and observation.repeats >= session.repeats(case):
             return _Measured(observation=observation, run=last, invalid=tuple(invalid), at=_now())
     return _Measured(observation=None, run=last, invalid=tuple(invalid), at=_now())
 

@@ -157,10 +157,14 @@ def test_an_inconclusive_load_makes_no_row_pass() -> None:
     ("text", "says"),
     [
         ("row: 17\n", "row: Input should be less than or equal to 16"),
+        (
+            "calibration: [{with: {}, parameters: [client.round_trip]}, {with: {}, parameters: [client.round_trip]}]\n",
+            "client.round_trip: fitted by several runs",
+        ),
         ("- a list\n", "must be a mapping"),
         ("row: [\n", "cannot be read as YAML"),
     ],
-    ids=["no such row", "a list", "not YAML"],
+    ids=["no such row", "fitted twice", "a list", "not YAML"],
 )
 def test_a_bad_case_is_refused_by_its_file(text: str, says: str, tmp_path: Path) -> None:
     """With the file and what is wrong."""

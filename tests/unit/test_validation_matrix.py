@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import lab
 from lab.errors import MeasurementFailed
 from lab.runs.tables import TABLES, Tables
-from lab.validation import matrix
+from lab.validation import calibrating, matrix
 from lab.validation.case import read_cases
 from lab.validation.judge import Verdict
 from lab.validation.ledger import read_records
@@ -54,11 +55,13 @@ class Backend:
 
     def __init__(self, *, invalid: tuple[int, ...] = (), dies: tuple[int, ...] = ()) -> None:
         self.asked: list[tuple[str, int]] = []
+        self.scenarios: list[lab.Scenario] = []
         self._invalid, self._dies = invalid, dies
 
     def __call__(self, scenario: lab.Scenario, *, repeats: int = 1, **_: Any) -> lab.Run:
         """Return as many repeats as are wanted; the calls are counted from 0."""
         number = len(self.asked)
+        self.scenarios.append(scenario)
         self.asked.append((str(scenario.to_document()["workload"]["arrival_rate"]["rate"]), repeats))
         if number in self._dies:
             raise MeasurementFailed("api/0: the process was ended by SIGKILL")
@@ -86,7 +89,8 @@ def _session(folder: Path, **settings: Any) -> Session:
 
 
 def _run(folder: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Verdict:
-    monkeypatch.setattr(matrix, "measure", backend)
+    for module in (calibrating, matrix):
+        monkeypatch.setattr(module, "measure", backend)
     (record,) = run_matrix(read_cases(folder / "cases"), _session(folder), progress=False)
     return record.verdict
 
@@ -102,6 +106,25 @@ def test_a_case_is_calibrated_predicted_measured_and_kept(folder: Path, monkeypa
     assert record.loads[0].predicted_at <= record.loads[0].measured_at
     assert sum(record.loads[0].triangle["sojourn_time_s_p95"].values()) == pytest.approx(0.0, abs=0.2)
     assert json.loads((folder / "ledger.jsonl").read_text())["verdict"] == "pass"
+
+
+def test_a_case_may_be_calibrated_by_several_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, each at a load of its own: the second is sent what the first has found."""
+    fits = "components.api.endpoints.get.0.time"
+    plans = f"""calibration:
+  - {{with: {{workload.arrival_rate: 10/s}}, parameters: [client.round_trip]}}
+  - {{with: {{workload.arrival_rate: 8/s, run.duration: 8s}}, parameters: [{fits}], repeats: 2}}
+"""
+    (folder / "cases" / "small.yaml").write_text(re.sub("calibration: .*\n", plans, CASE))
+    backend = Backend()
+    assert _run(folder, backend, monkeypatch) is Verdict.PASS
+    assert [repeats for _, repeats in backend.asked] == [1, 2, 2]
+    assert [rate for rate, _ in backend.asked] == ["10/s", "8/s", "60/s"]
+    (record,) = read_records(folder / "records")
+    calibration = lab.Calibration.model_validate(record.calibration)
+    assert set(calibration.parameters) == {"client.round_trip", "components.api.endpoints.get.0.time"}
+    assert calibration.range.arrival_rate_per_s == 10
+    assert backend.scenarios[1].client.round_trip == calibration.parameters["client.round_trip"].value
 
 
 @pytest.mark.slow
