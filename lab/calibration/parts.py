@@ -6,6 +6,7 @@ from typing import assert_never
 
 import pandas as pd
 
+from lab.calibration.alone import undisturbed
 from lab.calibration.boots import boot_times
 from lab.calibration.consumers import consumes, overheads
 from lab.calibration.cpu_time import cpu_by_state, cpu_per_request
@@ -19,6 +20,7 @@ from lab.calibration.statements import query_time, round_trip
 from lab.calibration.steps import own_steps
 from lab.errors import Unsupported, UsageError
 from lab.scenario.calibration import CalibratedValue
+from lab.scenario.channels import Channel
 from lab.scenario.components import (
     Cache,
     Cdn,
@@ -93,17 +95,14 @@ def _of_component(observed: Observed, path: str, part: Component, rest: list[str
             return _of_service(observed, path, name, rest, found)
         case Cache():
             if rest == ["access_time"]:
-                visits = observed.of(name)
-                return fit(path, sample_of(path, visits["service_time_s"], how=f"exchanges with {name}"))
+                return _exchange(observed, path, observed.of(name), how=f"exchanges with {name}")
         case Database():
             return _of_database(observed, path, part, rest, found)
         case Queue() | Stream() | Mailbox():
-            if rest == ["publish_time"] or (rest == ["access_time"] and isinstance(part, Queue)):
-                return _exchange(observed, path, name, "publish" if rest == ["publish_time"] else "acknowledge")
+            return _of_channel(observed, path, part, rest)
         case RateLimiter():
             if rest == ["check_time"]:
-                visits = observed.of(name)
-                return fit(path, sample_of(path, visits["service_time_s"], how=f"checks of {name}"))
+                return _exchange(observed, path, observed.of(name), how=f"checks of {name}")
         case WaitingRoom() | Host() | NodePool():
             pass
         case _:
@@ -111,9 +110,22 @@ def _of_component(observed: Observed, path: str, part: Component, rest: list[str
     raise _unknown(path)
 
 
-def _exchange(observed: Observed, path: str, channel: str, what: str) -> CalibratedValue:
-    visits = observed.of(f"{channel}.{what}")
-    return fit(path, sample_of(path, visits["service_time_s"], how=f"exchanges with {channel} to {what}"))
+def _of_channel(observed: Observed, path: str, part: Channel, rest: list[str]) -> CalibratedValue:
+    name = path.split(".")[1]
+    match rest:
+        case ["publish_time"]:
+            return _exchange(observed, path, observed.of(f"{name}.publish"), how=f"exchanges with {name} to publish")
+        case ["access_time"] if isinstance(part, Queue):  # a consumer's, whenever the request came
+            times_s = observed.of(f"{name}.acknowledge")["service_time_s"]
+            return fit(path, sample_of(path, times_s, how=f"exchanges with {name} to acknowledge"))
+        case _:
+            raise _unknown(path)
+
+
+def _exchange(observed: Observed, path: str, visits: pd.DataFrame, *, how: str) -> CalibratedValue:
+    """What a request's exchange with another process takes: others would hold up its answer on the event loop."""
+    free = undisturbed(observed.requests, visits)
+    return fit(path, sample_of(path, free["service_time_s"], how=how))
 
 
 def _forward_time(observed: Observed, path: str, name: str) -> CalibratedValue:
