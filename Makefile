@@ -13,7 +13,7 @@ MAY_BE_EMPTY = $(if $(PYTEST_OPTIONS),|| [ $$? -eq 5 ])
 
 .NOTPARALLEL: # nothing may run beside a measurement, whatever -j says
 
-.PHONY: help install run test simulated measured validate matrix random check lab notebooks outputs benchmark lock schema record readme clean
+.PHONY: help install run test simulated measured validate matrix random check lint lab notebooks outputs benchmark lock schema record readme clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,12 +49,14 @@ matrix: .venv/installed ## the whole validation matrix on real servers, an hour 
 random: .venv/installed ## many more random scenarios than make test tries: 4,000, about 25 minutes on two cores
 	RANDOM_EXAMPLES=4000 $(PYTEST) $(PARALLEL) tests/laws/test_random_scenarios.py
 
-check: .venv/installed ## the fast checks: style, types, layers, unit tests
+check: lint ## the fast checks: style, types, layers, unit tests
+	$(BIN)/python -m pytest -q $(PARALLEL) -m "not measured and not slow" tests/unit lab
+
+lint: .venv/installed ## style, types and layers alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q $(PARALLEL) -m "not measured and not slow" tests/unit lab
 
 lab: .venv/installed ## JupyterLab, open at notebooks/00_start_here.ipynb
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -18,7 +18,7 @@ from lab.validation.laws import broken_laws
 from tests.laws.strategies import scenarios
 
 SHARDS = 8  # so that two cores share them
-EACH = int(os.environ.get("RANDOM_EXAMPLES", "320")) // SHARDS  # `make random` asks for more of the same rows
+EACH = int(os.environ.get("RANDOM_EXAMPLES", "200")) // SHARDS  # `make random` asks for more of the same rows
 
 
 def _examine(check: Callable[[lab.Scenario], None], drawn: st.SearchStrategy[lab.Scenario], shard: int) -> None:
