@@ -59,8 +59,8 @@ def calibrate(run: Run, scenario: Scenario, parameters: Sequence[str]) -> Calibr
     for path in sorted(set(paths) - set(found), key=_order):
         if path == ROUND_TRIP:
             found[path] = fit(path, round_trips(observed, found, held_up_s(run, ran, found)))
-        else:
-            found[path] = estimate(observed, path, found)
+        elif path not in found:  # what is told together with another is found by now
+            found |= estimate(observed, path, found)
     notes = []
     fitted = _with(ran, found)
     if ROUND_TRIP in found:

@@ -62,8 +62,8 @@ def canonical(path: str, scenario: Scenario) -> str:
             return path
 
 
-def estimate(observed: Observed, path: str, found: Found) -> CalibratedValue:
-    """Return the value of one parameter of a component.
+def estimate(observed: Observed, path: str, found: Found) -> Found:
+    """Return the value of one parameter of a component, and of any that can only be told together with it.
 
     Args:
         observed: what was observed.
@@ -75,8 +75,10 @@ def estimate(observed: Observed, path: str, found: Found) -> CalibratedValue:
         NotEnoughData: too little was recorded.
     """
     match path.split("."):
+        case ["components", name, "overhead" | "busy_overhead" as state] if _is_told_by_both(observed, name, state):
+            return _by_state(observed, path, name, found)
         case ["components", name, *rest] if name in observed.scenario.components:
-            return _of_component(observed, path, observed.scenario.components[name], rest, found)
+            return {path: _of_component(observed, path, observed.scenario.components[name], rest, found)}
         case _:
             raise _unknown(path)
 
@@ -92,7 +94,7 @@ def _of_component(observed: Observed, path: str, part: Component, rest: list[str
             if rest == ["hit_time" if isinstance(part, Cdn) else "forward_time"]:
                 return _forward_time(observed, path, name)
         case Service():
-            return _of_service(observed, path, name, rest, found)
+            return _of_service(observed, path, name, rest)
         case Cache():
             if rest == ["access_time"]:
                 return _exchange(observed, path, observed.of(name), how=f"exchanges with {name}")
@@ -144,14 +146,12 @@ def _forward_time(observed: Observed, path: str, name: str) -> CalibratedValue:
     return fit_mean(path, cpu_per_request(observed, path, process, asked_s, serves=serves))
 
 
-def _of_service(observed: Observed, path: str, name: str, rest: list[str], found: Found) -> CalibratedValue:
+def _of_service(observed: Observed, path: str, name: str, rest: list[str]) -> CalibratedValue:
     match rest:
         case ["overhead" | "busy_overhead" as state]:
             turns = observed.of(f"{name}.event_loop", state)
             if len(turns):
                 return fit(path, sample_of(path, turns["service_time_s"], how=f"stretches of {name}'s event loop"))
-            if f"components.{name}.busy_overhead" in observed.unknown:
-                return _by_state(observed, path, name, found)[state == "busy_overhead"]
             if consumes(observed.scenario, name):
                 return fit(path, overheads(observed, path, name))
             return _overhead(observed, path, name)
@@ -181,7 +181,12 @@ def _overhead(observed: Observed, path: str, name: str) -> CalibratedValue:
     return min(found, key=lambda each: each.mean)
 
 
-def _by_state(observed: Observed, path: str, name: str, found: Found) -> tuple[CalibratedValue, CalibratedValue]:
+def _is_told_by_both(observed: Observed, name: str, state: str) -> bool:
+    """Whether a service has two overheads to be found, and no rows of a simulator tell of this one alone."""
+    return f"components.{name}.busy_overhead" in observed.unknown and observed.of(f"{name}.event_loop", state).empty
+
+
+def _by_state(observed: Observed, path: str, name: str, found: Found) -> Found:
     """The CPU time of a service per request, for who comes to an idle process and to a busy one."""
     both = (f"components.{name}.overhead", f"components.{name}.busy_overhead")
     if not set(both) <= observed.unknown:
@@ -198,7 +203,7 @@ def _by_state(observed: Observed, path: str, name: str, found: Found) -> tuple[C
         if min(each.mean for each in values) == 0:
             break  # what takes no time leaves no row in a replay
         told = {**found, **dict(zip(both, values, strict=True))}
-    return values
+    return dict(zip(both, values, strict=True))
 
 
 def _has_cpu(observed: Observed, name: str) -> bool:
